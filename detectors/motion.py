@@ -1,0 +1,41 @@
+"""The batch of motion frames that banks take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class MotionBatch:
+    """m motion frames of one sampling rate and length, ready for the banks.
+
+    The frames of one device stand in the order of their time; a device may have several in one batch. Frames of other
+    rates or lengths come in batches of their own. Nothing in here is changed by a bank.
+
+    Attributes:
+        row: ``(m,)`` int32, the device's row in the bank (from ``bank.add``).
+        boot: ``(m,)`` uint32.
+        t_ms: ``(m,)`` int64, device clock, of the first sample.
+        offset_ms: ``(m,)`` int64, add it to ``t_ms`` for our clock (0 unless the device's clock is wrong).
+        recv_ms: ``(m,)`` int64, when the gateway received the frame.
+        fs_hz: samples per second.
+        acc_g: ``(m, n, 3)`` float32, in g; NaN where a sample is missing.
+        gyr_dps: ``(m, n, 3)`` float32, in deg/s, NaN where missing; or None when no frame of the batch has one.
+        historical: the frames come from device buffers (a bank of its own serves them).
+    """
+
+    row: NDArray[np.int32]
+    boot: NDArray[np.uint32]
+    t_ms: NDArray[np.int64]
+    offset_ms: NDArray[np.int64]
+    recv_ms: NDArray[np.int64]
+    fs_hz: float
+    acc_g: NDArray[np.float32]
+    gyr_dps: NDArray[np.float32] | None = None
+    historical: bool = False
+
+    def __len__(self) -> int:
+        return len(self.row)

@@ -1,0 +1,3 @@
+"""Fixtures shared by the tests: real servers as child processes on free ports of 127.0.0.1."""
+
+from __future__ import annotations
