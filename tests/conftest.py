@@ -1,3 +1,5 @@
 """Fixtures shared by the tests: real servers as child processes on free ports of 127.0.0.1."""
 
 from __future__ import annotations
+
+from tests.servers.mosquitto import mosquitto, start_mosquitto  # noqa: F401
