@@ -1,0 +1,119 @@
+"""The format of a batch in a segment file, little-endian::
+
+    magic 4s | payload length u32 | records u32 | payload crc u32 | position u64 | reserved u32 | header crc u32
+    payload: record length u32 x records | the records' bytes, back to back
+
+Both checksums are CRC-32C. The header's covers the payload's and the position, so a batch is valid only where it was
+written: neither an old block of the disk nor a payload that looks like a batch can be taken for one. Because the header
+has its own checksum its length can be trusted when the payload is damaged, and only that batch is lost.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from journal.errors import BatchTooLargeError
+
+MAGIC = b"CjB1"
+_HEADER = struct.Struct("<4sIIIQII")
+_BEFORE_CRC = struct.Struct("<4sIIIQI")
+HEADER_BYTES = _HEADER.size
+
+#: The longest payload of one batch. A reader must hold a batch whole, and a damaged length must not ask for gigabytes.
+MAX_PAYLOAD_BYTES = 256 << 20
+
+
+class Batch:
+    """What one append wrote: ``start`` and ``end`` are positions, ``lengths`` and ``data`` the records in bulk.
+
+    ``lengths`` is ``(n,)`` uint32, in bytes; ``data`` the records' bytes back to back. ``records`` gives them one by
+    one, as views of ``data``. All of them keep the read buffer alive: copy what is to be kept for long.
+    """
+
+    def __init__(self, start: int, end: int, lengths: NDArray[np.uint32], data: memoryview) -> None:
+        self.start = start
+        self.end = end
+        self.lengths = lengths
+        self.data = data
+
+    @cached_property
+    def records(self) -> list[memoryview]:
+        """The records in the order in which they were appended."""
+        data = self.data
+        return [data[a:b] for a, b in pairwise(accumulate(self.lengths.tolist(), initial=0))]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return iter(self.records)
+
+    def __repr__(self) -> str:
+        return f"Batch(start={self.start}, end={self.end}, records={len(self.lengths)})"
+
+
+class Verdict(Enum):
+    """What stands at a place of a segment."""
+
+    VALID = "valid"
+    INCOMPLETE = "incomplete"  # what is there may be the beginning of a batch
+    DAMAGED_HEADER = "damaged header"  # no batch begins here
+    DAMAGED_PAYLOAD = "damaged payload"  # the header is good, so the next batch's place is known
+
+
+class Parsed(NamedTuple):
+    """``size`` is of the whole batch, header included; 0 where it is not known."""
+
+    verdict: Verdict
+    size: int
+    batch: Batch | None
+
+
+def encode(records: Sequence[bytes], position: int) -> tuple[bytes, bytes]:
+    """``(header, payload)`` of a batch that will stand at ``position``.
+
+    Raises:
+        BatchTooLargeError: more than :data:`MAX_PAYLOAD_BYTES`.
+    """
+    lengths = np.fromiter(map(len, records), dtype="<u4", count=len(records))
+    payload = b"".join((lengths.tobytes(), *records))
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise BatchTooLargeError(len(payload), MAX_PAYLOAD_BYTES)
+    before = _BEFORE_CRC.pack(MAGIC, len(payload), len(records), google_crc32c.value(payload), position, 0)
+    return before + google_crc32c.value(before).to_bytes(4, "little"), payload
+
+
+def parse(buffer: bytes, offset: int, position: int) -> Parsed:
+    """What stands at ``buffer[offset:]``, which was read at the journal's ``position``."""
+    available = len(buffer) - offset
+    if available < HEADER_BYTES:
+        return Parsed(Verdict.INCOMPLETE, 0, None)
+    magic, length, count, payload_crc, written_at, _, header_crc = _HEADER.unpack_from(buffer, offset)
+    if (
+        magic != MAGIC
+        or written_at != position
+        or length > MAX_PAYLOAD_BYTES
+        or google_crc32c.value(buffer[offset : offset + _BEFORE_CRC.size]) != header_crc
+    ):
+        return Parsed(Verdict.DAMAGED_HEADER, 0, None)
+    size = HEADER_BYTES + length
+    if available < size:
+        return Parsed(Verdict.INCOMPLETE, size, None)
+    # The extension takes no memoryview; a numpy view spares the copy.
+    payload: Any = np.frombuffer(buffer, dtype=np.uint8, count=length, offset=offset + HEADER_BYTES)
+    if google_crc32c.value(payload) != payload_crc or length < 4 * count:
+        return Parsed(Verdict.DAMAGED_PAYLOAD, size, None)
+    lengths = np.frombuffer(buffer, dtype="<u4", count=count, offset=offset + HEADER_BYTES)
+    if int(lengths.sum(dtype=np.int64)) != length - 4 * count:
+        return Parsed(Verdict.DAMAGED_PAYLOAD, size, None)
+    data = memoryview(buffer)[offset + HEADER_BYTES + 4 * count : offset + size]
+    return Parsed(Verdict.VALID, size, Batch(position, position + size, lengths, data))
