@@ -1,0 +1,134 @@
+"""Turn rows of text into entries and check what they say about each other. Pure: rows in, entries and problems out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from registry.entries import (
+    TYPES,
+    ChannelEntry,
+    DeviceEntry,
+    Entry,
+    EntryKey,
+    OnCallEntry,
+    PersonEntry,
+    ResponderEntry,
+    key_of,
+    parent_of,
+)
+from registry.reading import LISTS, Problem, Row
+
+Tables = dict[str, dict[EntryKey, Entry]]
+
+_PLACE = re.compile(r" - at `\$\.?(?P<field>\w*)")
+
+
+def to_entries(name: str, rows: list[Row]) -> tuple[dict[EntryKey, Entry], dict[EntryKey, Row], list[Problem]]:
+    """The entries of one table by key, the row each came from, and what was wrong with the others."""
+    kind = TYPES[name]
+    entries: dict[EntryKey, Entry] = {}
+    origin: dict[EntryKey, Row] = {}
+    problems: list[Problem] = []
+    for row in rows:
+        values = {k: [v] if k in LISTS and isinstance(v, str) else v for k, v in row.values.items()}
+        try:
+            entry: Entry = msgspec.convert(values, kind, strict=False)
+        except msgspec.ValidationError as error:
+            problems.append(_in_words(row, str(error)))
+            continue
+        key = key_of(entry)
+        if key in entries:
+            first = origin[key]
+            problems.append(row.problem(f"{key!r} stands in {first.file}:{first.line} already"))
+            continue
+        entries[key] = entry
+        origin[key] = row
+    if name == "on_call":
+        return *_renumbered(entries, origin), problems
+    return entries, origin, problems
+
+
+def _renumbered(
+    entries: dict[EntryKey, Entry], origin: dict[EntryKey, Row]
+) -> tuple[dict[EntryKey, Entry], dict[EntryKey, Row]]:
+    """Positions as 1, 2, 3 in each area: only the order counts, so that 10, 20, 30 is the same as it."""
+    counts: dict[str, int] = {}
+    numbered: dict[EntryKey, Entry] = {}
+    lines: dict[EntryKey, Row] = {}
+    for key in sorted(entries, key=lambda key: (key[0], int(key[1]))):
+        entry = entries[key]
+        assert isinstance(entry, OnCallEntry)
+        counts[entry.area] = position = counts.get(entry.area, 0) + 1
+        numbered[entry.area, position] = msgspec.structs.replace(entry, position=position)
+        lines[entry.area, position] = origin[key]
+    return numbered, lines
+
+
+def _in_words(row: Row, text: str) -> Problem:
+    place = _PLACE.search(text)
+    field_name = place["field"] if place else None
+    message = text[: place.start()] if place else text
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message)
+    if unknown and not field_name:
+        return row.problem(f"there is no field {unknown[1]!r}", unknown[1])
+    missing = re.fullmatch(r"Object missing required field `(.*)`", message)
+    if missing and not field_name:
+        return row.problem(f"{missing[1]} is missing", missing[1])
+    value = row.values.get(field_name or "")
+    said = f" (it is {value!r})" if isinstance(value, str) else ""
+    return row.problem(f"{field_name}: {message}{said}" if field_name else message, field_name)
+
+
+def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None, str], None]) -> None:
+    """Call ``blame(table, key, field, message)`` for each entry that names something that is not there."""
+    areas: Mapping[EntryKey, Entry] = tables["areas"]
+    people, responders = tables["people"], tables["responders"]
+    tops = [path for path in areas if parent_of(str(path)) not in areas]
+    for path in sorted(tops, key=lambda top: (str(top).count("."), str(top)))[1:]:
+        up = parent_of(str(path))
+        blame("areas", path, "path", f"{path!r} has no parent: add {up or 'one root area above all others'!r}")
+
+    def known_area(name: str, key: EntryKey, path: str | None) -> None:
+        if path is not None and path not in areas:
+            blame(name, key, "area", f"there is no area {path!r}: add it to areas, or correct the path")
+
+    for key, entry in people.items():
+        assert isinstance(entry, PersonEntry)
+        known_area("people", key, entry.area)
+    for key, entry in responders.items():
+        assert isinstance(entry, ResponderEntry)
+        known_area("responders", key, entry.area)
+        for channel in entry.channels:
+            wrong = channel_problem(channel)
+            if wrong:
+                blame("responders", key, "channels", wrong)
+    for key, entry in tables["devices"].items():
+        assert isinstance(entry, DeviceEntry)
+        known_area("devices", key, entry.area)
+        if entry.person is not None and entry.person not in people:
+            blame("devices", key, "person", f"there is no person {entry.person!r}: add them, or leave person empty")
+    called: set[tuple[str, str]] = set()
+    for key, entry in tables["on_call"].items():
+        assert isinstance(entry, OnCallEntry)
+        known_area("on_call", key, entry.area)
+        if entry.responder not in responders:
+            blame("on_call", key, "responder", f"there is no responder {entry.responder!r}: add them to responders")
+        if (entry.area, entry.responder) in called:
+            blame("on_call", key, "responder", f"{entry.responder!r} stands twice in the order of {entry.area!r}")
+        called.add((entry.area, entry.responder))
+
+
+def channel_problem(channel: ChannelEntry) -> str | None:
+    """What keeps a channel from working, in words; None when nothing does."""
+    if channel.type == "console":
+        return "a console channel takes no url and secret" if channel.url or channel.secret else None
+    if channel.type != "webhook":
+        return f"channel type {channel.type!r} is none of webhook, console"
+    if not re.match(r"https?://[^/\s]+", channel.url):
+        return f"a webhook needs a url that starts with https:// or http:// (it is {channel.url!r})"
+    if not re.fullmatch(r"(whsec_)?[A-Za-z0-9+/]{16,}={0,2}", channel.secret):
+        return "a webhook needs a secret: whsec_ and at least 16 characters of base64 (24 random bytes are usual)"
+    return None

@@ -1,0 +1,115 @@
+"""One row of each table: the same type in an import file, in the database and in the directory.
+
+Ranges and patterns stand in the type and are checked when a row is read from a file. An absent text is ``""``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from telemetry.topics import DEVICE_PATTERN
+
+PATH_PATTERN = r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})*"
+
+Path = Annotated[str, Meta(pattern=f"^{PATH_PATTERN}$", max_length=255)]
+Key = Annotated[str, Meta(pattern="^[A-Za-z0-9_.:-]{1,64}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=1000)]
+Word = Annotated[str, Meta(max_length=64)]
+Language = Annotated[str, Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=16)]
+Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
+
+
+class AreaEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A district, street, community ... The dotted ``path`` is its place in the tree."""
+
+    path: Path
+    name: Name
+
+
+class PersonEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who is cared for. ``key`` is a pseudonym: it is all of this that leaves the registry."""
+
+    key: Key
+    name: Name
+    area: Path
+    address: Text = ""
+    lat: Latitude | None = None
+    lon: Longitude | None = None
+    language: Language = "en"
+    phone: Word = ""
+    risks: tuple[Word, ...] = ()  # lives_alone, disabled, very_old, dementia ...
+
+
+class DeviceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A wearable or home sensor. ``area`` None means that of its person; in a directory it is filled in."""
+
+    id: Annotated[str, Meta(pattern=f"^{DEVICE_PATTERN}$")]
+    person: Key | None = None
+    area: Path | None = None
+    kind: Word = "wearable"  # wearable, button, hub, bed, ...
+    placement: Word = ""  # waist, wrist, hip, pocket, or the room of a home sensor
+    model: Text = ""
+
+
+class ChannelEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to reach a responder: ``webhook`` (with url and secret) or ``console``."""
+
+    type: Annotated[str, Meta(pattern="^[a-z_]{1,32}$")]
+    url: Text = ""
+    secret: Text = ""
+
+
+class ResponderEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who can go. The first of ``languages`` is the one that messages are written in."""
+
+    id: Key
+    name: Name
+    area: Path
+    lat: Latitude | None = None
+    lon: Longitude | None = None
+    phone: Word = ""
+    languages: Annotated[tuple[Language, ...], Meta(min_length=1)] = ("en",)
+    roles: tuple[Word, ...] = ()
+    channels: tuple[ChannelEntry, ...] = ()
+
+
+class OnCallEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``responder`` stands at ``position`` (from 1) in the on-call order of ``area``."""
+
+    area: Path
+    position: Annotated[int, Meta(ge=1, le=1000)]
+    responder: Key
+
+
+Entry = AreaEntry | PersonEntry | DeviceEntry | ResponderEntry | OnCallEntry
+EntryKey = str | tuple[str, int]
+
+#: table -> type, in the order in which rows can be inserted.
+TYPES: dict[str, type[Entry]] = {
+    "areas": AreaEntry,
+    "people": PersonEntry,
+    "responders": ResponderEntry,
+    "devices": DeviceEntry,
+    "on_call": OnCallEntry,
+}
+
+
+def key_of(entry: Entry) -> EntryKey:
+    """What makes a row the same row: its path, key, id, or (area, position)."""
+    if isinstance(entry, AreaEntry):
+        return entry.path
+    if isinstance(entry, PersonEntry):
+        return entry.key
+    if isinstance(entry, OnCallEntry):
+        return (entry.area, entry.position)
+    return entry.id
+
+
+def parent_of(path: str) -> str | None:
+    """The path one level up, or None at the top."""
+    head, dot, _ = path.rpartition(".")
+    return head if dot else None

@@ -1,0 +1,31 @@
+"""What can go wrong in this room. One root; each carries the offending value and says what to do next."""
+
+from __future__ import annotations
+
+
+class RegistryError(Exception):
+    """Root of this package's errors."""
+
+
+class UnknownAreaError(RegistryError):
+    """An area path that the registry does not have."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"no area {path!r} in the registry: import it, or correct the path")
+        self.path = path
+
+
+class NoFolderError(RegistryError):
+    """The folder to import does not exist or holds none of the files."""
+
+    def __init__(self, folder: str, detail: str) -> None:
+        super().__init__(f"{folder}: {detail}")
+        self.folder = folder
+
+
+class UnsupportedDatabaseError(RegistryError):
+    """A database URL of another kind than SQLite and PostgreSQL."""
+
+    def __init__(self, dialect: str) -> None:
+        super().__init__(f"database {dialect!r} is not supported: use sqlite:///path or postgresql+psycopg://host/name")
+        self.dialect = dialect

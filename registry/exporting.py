@@ -1,0 +1,65 @@
+"""Write the registry as a folder that can be imported again."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+from sqlalchemy import Engine
+
+from registry.entries import TYPES, Entry
+from registry.reading import LIST_SEPARATOR
+from registry.rows import load_table
+
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def export_folder(engine: Engine, folder: Path, *, form: Literal["yaml", "csv"] = "yaml") -> list[Path]:
+    """One file per table, readable by the owner only because it holds names and secrets. Returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with engine.connect() as connection:
+        tables = {name: list(load_table(connection, name).values()) for name in TYPES}
+    written = []
+    for name, entries in tables.items():
+        path = folder / f"{name}.{form}"
+        with open(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
+        ) as out:
+            if form == "csv":
+                _write_csv(out, name, entries)
+            else:
+                yaml.dump(_plain(name, entries), out, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
+        written.append(path)
+    return written
+
+
+def _plain(name: str, entries: list[Entry]) -> Any:
+    rows: list[dict[str, Any]] = msgspec.to_builtins(entries)
+    if name != "on_call":
+        return [{k: v for k, v in row.items() if v not in ("", None, [], ())} for row in rows]
+    orders: dict[str, list[str]] = {}
+    for row in rows:
+        orders.setdefault(row["area"], []).append(row["responder"])
+    return orders
+
+
+def _write_csv(out: Any, name: str, entries: list[Entry]) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    columns = [column.name for column in msgspec.structs.fields(TYPES[name])]
+    writer.writerow(columns)
+    for row in msgspec.to_builtins(entries):
+        writer.writerow([_cell(row[column]) for column in columns])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return LIST_SEPARATOR.join(_cell(item) for item in value)
+    if isinstance(value, dict):
+        return " ".join(text for text in (value["type"], value["url"], value["secret"]) if text)
+    return str(value)

@@ -1,0 +1,173 @@
+"""Import a folder: read, check, compare with what is there, and write the difference in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, update
+
+from registry.checking import Tables, check_references, to_entries
+from registry.database import writing
+from registry.entries import TYPES, Entry, EntryKey, OnCallEntry
+from registry.reading import Problem, Row, read_folder
+from registry.rows import TABLES, load_table, raise_revision, read_revision, to_row
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the import does to one row. ``fields`` has (before, after) of each field that differs."""
+
+    table: str
+    key: EntryKey
+    what: str  # added, changed, removed
+    fields: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        key = self.key if isinstance(self.key, str) else f"{self.key[0]} #{self.key[1]}"
+        sign = {"added": "+", "changed": "~", "removed": "-"}[self.what]
+        secret = {"channels"}  # holds secrets: say that it changed, not to what
+        details = [
+            f"{name} changed" if name in secret else f"{name} {before!r} -> {after!r}"
+            for name, (before, after) in self.fields.items()
+        ]
+        return f"{sign} {self.table} {key}" + (": " + ", ".join(details) if details else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What an import would do (dry run) or did. Nothing was written when there are ``problems``.
+
+    ``kept`` counts, by table, the rows that the folder does not have and that stay because ``remove`` was not asked
+    for. ``revision`` is the registry's after the import.
+    """
+
+    changes: list[Change]
+    problems: list[Problem]
+    kept: dict[str, int]
+    revision: int
+    applied: bool
+
+    def count(self, table: str, what: str) -> int:
+        """How many rows of a table were added, changed or removed."""
+        return sum(1 for change in self.changes if change.table == table and change.what == what)
+
+
+class _NothingWrittenError(Exception):
+    """Leave the transaction without writing."""
+
+
+def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove: bool = False) -> Diff:
+    """Bring the registry to what the folder says. Importing the same folder again changes nothing.
+
+    A table without a file is left as it is. Rows that a file no longer has stay unless ``remove``; the on-call order
+    of an area is always replaced as a whole. Everything is written in one transaction or nothing is.
+
+    Raises:
+        NoFolderError: no such folder, or nothing to import in it.
+    """
+    read = read_folder(Path(folder))
+    parsed: Tables = {}
+    origin: dict[str, dict[EntryKey, Row]] = {}
+    problems = list(read.problems)
+    for name, rows in read.tables.items():
+        parsed[name], origin[name], wrong = to_entries(name, rows)
+        problems += wrong
+
+    outcome: list[Diff] = []
+    try:
+        with writing(engine) as connection:
+            before = {name: load_table(connection, name) for name in TYPES}
+            after = {name: _merge(name, before[name], parsed.get(name), remove) for name in TYPES}
+            if not problems:
+                check_references(after, _blamer(origin, problems))
+            changes = [] if problems else [change for name in TYPES for change in _compare(name, before, after)]
+            kept = {
+                name: count for name in parsed if (count := sum(1 for key in after[name] if key not in parsed[name]))
+            }
+            write = bool(changes) and not problems and not dry_run
+            if write:
+                _apply(connection, changes, after)
+            revision = raise_revision(connection) if write else read_revision(connection)
+            outcome.append(Diff(changes, sorted(problems, key=lambda p: (p.file, p.line)), kept, revision, write))
+            if not write:
+                raise _NothingWrittenError
+    except _NothingWrittenError:
+        pass
+    return outcome[0]
+
+
+def _merge(
+    name: str, before: dict[EntryKey, Entry], given: dict[EntryKey, Entry] | None, remove: bool
+) -> dict[EntryKey, Entry]:
+    if given is None:
+        return before
+    if remove:
+        return given
+    if name == "on_call":
+        named = {entry.area for entry in given.values() if isinstance(entry, OnCallEntry)}
+        before = {k: e for k, e in before.items() if not (isinstance(e, OnCallEntry) and e.area in named)}
+    return {**before, **given}
+
+
+def _blamer(origin: dict[str, dict[EntryKey, Row]], problems: list[Problem]) -> Callable[..., None]:
+    def blame(table: str, key: EntryKey, field_name: str | None, message: str) -> None:
+        row = origin.get(table, {}).get(key)
+        if row is not None:
+            problems.append(row.problem(message, field_name))
+        else:  # a row that stays in the registry but lost what it refers to
+            problems.append(Problem("registry", 0, f"{table} {key!r}: {message}"))
+
+    return blame
+
+
+def _compare(name: str, before: Tables, after: Tables) -> list[Change]:
+    old, new = before[name], after[name]
+    changes = [Change(name, key, "removed") for key in old if key not in new]
+    for key, entry in new.items():
+        if key not in old:
+            changes.append(Change(name, key, "added"))
+        elif old[key] != entry:
+            was = old[key]
+            fields = {
+                f: (getattr(was, f), getattr(entry, f))
+                for f in entry.__struct_fields__
+                if getattr(was, f) != getattr(entry, f)
+            }
+            changes.append(Change(name, key, "changed", fields))
+    return changes
+
+
+def _apply(connection: Connection, changes: list[Change], after: Tables) -> None:
+    def rows(name: str, what: str) -> list[dict[str, Any]]:
+        return [to_row(after[name][c.key]) for c in changes if c.table == name and c.what == what]
+
+    for name in TYPES:  # parents first
+        table = TABLES[name]
+        added = rows(name, "added")
+        if added:
+            connection.execute(insert(table), added)
+        changed = rows(name, "changed")
+        if changed:
+            keys = [column.name for column in table.primary_key.columns]
+            where = [table.c[key] == bindparam(f"key_{key}") for key in keys]
+            values: dict[str, Any] = {
+                column.name: bindparam(column.name) for column in table.columns if column.name not in keys
+            }
+            connection.execute(
+                update(table).where(*where).values(values),
+                [{(f"key_{k}" if k in keys else k): v for k, v in row.items()} for row in changed],
+            )
+    for name in reversed(TYPES):  # children first
+        table = TABLES[name]
+        keys = [column.name for column in table.primary_key.columns]
+        gone = [
+            c.key if isinstance(c.key, tuple) else (c.key,) for c in changes if c.table == name and c.what == "removed"
+        ]
+        if gone:
+            where = [table.c[key] == bindparam(f"key_{key}") for key in keys]
+            connection.execute(
+                delete(table).where(*where), [{f"key_{k}": v for k, v in zip(keys, key, strict=True)} for key in gone]
+            )

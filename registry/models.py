@@ -1,0 +1,76 @@
+"""The tables of the registry."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+area = Table(
+    "area",
+    metadata,
+    Column("path", String(255), primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("area", ForeignKey(area.c.path), nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    Column("lat", Float),
+    Column("lon", Float),
+    Column("language", String(16), nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("risks", JSON, nullable=False),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("person", ForeignKey(person.c.key), index=True),
+    Column("area", ForeignKey(area.c.path)),
+    Column("kind", String(64), nullable=False),
+    Column("placement", String(64), nullable=False),
+    Column("model", Text, nullable=False),
+)
+
+responder = Table(
+    "responder",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("area", ForeignKey(area.c.path), nullable=False),
+    Column("lat", Float),
+    Column("lon", Float),
+    Column("phone", Text, nullable=False),
+    Column("languages", JSON, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("channels", JSON, nullable=False),
+)
+
+on_call = Table(
+    "on_call",
+    metadata,
+    Column("area", ForeignKey(area.c.path), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("responder", ForeignKey(responder.c.id), nullable=False),
+)
+
+#: One row. Its number rises with each change of any table above, so that a reader knows when to read again.
+revision = Table(
+    "registry_revision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)

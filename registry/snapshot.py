@@ -1,0 +1,134 @@
+"""The directory: everything in the registry at one revision, in memory, unchanging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, cast
+
+import msgspec
+from sqlalchemy import Connection, Engine
+
+from registry.entries import AreaEntry, DeviceEntry, OnCallEntry, PersonEntry, ResponderEntry, parent_of
+from registry.errors import UnknownAreaError
+from registry.rows import load_table, read_revision
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Who and where, at one ``revision``. All mappings are read-only.
+
+    ``on_call`` has the responders of each area that has an order of its own, first called first. ``root`` is the top
+    of the area tree, whose on-call order is the district desk; None only while the registry is empty.
+    """
+
+    revision: int = 0
+    areas: Mapping[str, AreaEntry] = field(default_factory=dict)
+    people: Mapping[str, PersonEntry] = field(default_factory=dict)
+    devices: Mapping[str, DeviceEntry] = field(default_factory=dict)
+    responders: Mapping[str, ResponderEntry] = field(default_factory=dict)
+    on_call: Mapping[str, tuple[ResponderEntry, ...]] = field(default_factory=dict)
+    root: str | None = None
+
+    def device(self, device_id: str) -> DeviceEntry | None:
+        """The device, its ``area`` filled in from its person; None when unknown."""
+        return self.devices.get(device_id)
+
+    def person(self, key: str) -> PersonEntry | None:
+        """The person behind a pseudonymous key; None when unknown."""
+        return self.people.get(key)
+
+    def responder(self, responder_id: str) -> ResponderEntry | None:
+        """The responder; None when unknown."""
+        return self.responders.get(responder_id)
+
+    def tiers(self, area: str) -> list[str]:
+        """``area`` and its parents, nearest first.
+
+        Raises:
+            UnknownAreaError: the registry has no such area.
+        """
+        if area not in self.areas:
+            raise UnknownAreaError(area)
+        path: str | None = area
+        tiers: list[str] = []
+        while path is not None:
+            if path in self.areas:
+                tiers.append(path)
+            path = parent_of(path)
+        return tiers
+
+    def on_call_for(self, area: str) -> list[ResponderEntry]:
+        """The on-call order of ``area``, or of the nearest parent that has one; [] when none up to the root has.
+
+        Raises:
+            UnknownAreaError: the registry has no such area.
+        """
+        for tier in self.tiers(area):
+            if self.on_call.get(tier):
+                return list(self.on_call[tier])
+        return []
+
+    def escalation_order(self, area: str) -> list[ResponderEntry]:
+        """Everybody who is on call for ``area``: its own order, then its parents' up to the district desk, each once.
+
+        Raises:
+            UnknownAreaError: the registry has no such area.
+        """
+        once = {entry.id: entry for tier in self.tiers(area) for entry in self.on_call.get(tier, ())}
+        return list(once.values())
+
+    def desk(self) -> list[ResponderEntry]:
+        """The on-call order of the root area."""
+        return [] if self.root is None else list(self.on_call.get(self.root, ()))
+
+
+def directory(source: Engine | Connection) -> Directory:
+    """A snapshot of the whole registry."""
+    if isinstance(source, Connection):
+        return _read(source)
+    with source.connect() as connection:
+        return _read(connection)
+
+
+def current_revision(source: Engine | Connection) -> int:
+    """The revision of the registry now: cheap, to see whether a snapshot is still good."""
+    if isinstance(source, Connection):
+        return read_revision(source)
+    with source.connect() as connection:
+        return read_revision(connection)
+
+
+def _read(connection: Connection) -> Directory:
+    def table(name: str) -> Any:
+        return load_table(connection, name)
+
+    areas = cast("dict[str, AreaEntry]", table("areas"))
+    people = cast("dict[str, PersonEntry]", table("people"))
+    responders = cast("dict[str, ResponderEntry]", table("responders"))
+    root = root_of(areas)
+    devices: dict[str, DeviceEntry] = {}
+    for device in table("devices").values():
+        person = people.get(device.person) if device.person is not None else None
+        area = device.area or (person.area if person is not None else root)
+        devices[device.id] = msgspec.structs.replace(device, area=area)
+    order: dict[str, list[ResponderEntry]] = {}
+    on_call: list[OnCallEntry] = sorted(table("on_call").values(), key=lambda entry: (entry.area, entry.position))
+    for entry in on_call:
+        order.setdefault(entry.area, []).append(responders[entry.responder])
+    return Directory(
+        revision=read_revision(connection),
+        areas=MappingProxyType(areas),
+        people=MappingProxyType(people),
+        devices=MappingProxyType(devices),
+        responders=MappingProxyType(responders),
+        on_call=MappingProxyType({area: tuple(entries) for area, entries in order.items()}),
+        root=root,
+    )
+
+
+def root_of(areas: Mapping[str, AreaEntry]) -> str | None:
+    """The area that has no parent in ``areas``; the shortest path where there are several; None without areas."""
+    tops = [path for path in areas if parent_of(path) not in areas]
+    return min(tops, key=lambda path: (path.count("."), path), default=None)
