@@ -1,0 +1,327 @@
+"""The gateway: MQTT into the journal `raw`, and only then PUBACK; the journal `commands` out to the devices.
+
+One thread and one loop. What was received is committed every 20 ms or 1 MiB, whichever comes first, by a timer as well
+as on arrival: with the broker's in-flight window full nothing more arrives, and the acknowledgement has to go out all
+the same. When the journal has no room the socket is not read any more and the connection is kept up, so that the broker
+holds what comes; nothing else bounds the memory needed, because what is read is committed before more is read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import selectors
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import paho.mqtt.client as paho
+
+from ingest.gateway_settings import GatewaySettings
+from ingest.gateway_state import GatewayState
+from ingest.mqtt_inbox import Inbox
+from ingest.mqtt_link import Link, LinkEvents
+from ingest.mqtt_opening import Login
+from ingest.mqtt_outbox import Outbox
+from journal import JournalFull, JournalReader, JournalWriter
+from journal.quarantine import Quarantine
+from telemetry.topics import subscriptions
+
+_log = logging.getLogger(__name__)
+
+#: Topic of the record that the gateway puts into `raw` whenever messages may have waited at the broker. Its payload is
+#: JSON: ``down_since_ms`` (they may be as old as that), ``session_present`` and ``cause`` (connected, resumed).
+MARKER_TOPIC = b"$gateway/connected"
+
+_TICK_S = 0.02  # how often the journal `commands` is looked at, and a stop noticed
+_HOLD_RETRY_S = 0.1
+_HEARTBEAT_S = 1.0
+_STATS_S = 10.0
+_CLOCK_EVERY = 31  # messages between two looks at the clock while reading
+
+
+def wall_clock_ms() -> int:
+    """Epoch milliseconds now."""
+    return time.time_ns() // 1_000_000
+
+
+class Gateway:
+    """Runs until told to stop; whatever the broker or the disk does, it holds on and tries again.
+
+    ``journal_dir`` is the folder that has the journals `raw` (written here) and `commands` (read here). ``state_dir``
+    keeps a heartbeat, what is subscribed, and every 10 s :meth:`stats` as ``gateway.json``.
+
+    Raises:
+        JournalLocked: another gateway writes `raw`.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        journal_dir: Path,
+        quarantine_dir: Path,
+        state_dir: Path,
+        clock: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self._settings = settings
+        self._clock_ms = clock
+        self._raw = JournalWriter(journal_dir / "raw", consumers=("processor",))
+        self._inbox = Inbox(self._raw, Quarantine(quarantine_dir, "gateway"), clock)
+        self._outbox = Outbox(JournalReader(journal_dir / "commands", "gateway"), clock, settings.ack_expires_s)
+        self._state = GatewayState(state_dir)
+        self._selector = selectors.DefaultSelector()
+        login = Login(settings.receiver_id, settings.username, settings.password, clean_session=False)
+        own_publisher = settings.command_username is not None
+        self._receiver = Link(
+            "gateway",
+            settings,
+            login,
+            LinkEvents(
+                connected=self._on_connected,
+                lost=self._on_lost,
+                published=self._outbox.published,
+                subscribed=self._on_subscribed,
+                message=self._inbox.receive,
+            ),
+            self._selector,
+        )
+        self._publisher = self._receiver
+        if own_publisher:
+            user = settings.command_username or ""
+            self._publisher = Link(
+                "gateway commands",
+                settings,
+                Login(user, user, settings.command_password, clean_session=True),
+                LinkEvents(
+                    connected=_ignore,
+                    lost=self._outbox.lost,
+                    published=self._outbox.published,
+                    subscribed=_ignore,
+                    message=_ignore_message,
+                ),
+                self._selector,
+            )
+        self._links = (self._receiver,) if self._publisher is self._receiver else (self._receiver, self._publisher)
+        self._asked_for: list[str] = []
+        self._acked = 0
+        self._commits = 0
+        self._commit_s = 0.0
+        self._commit_max_s = 0.0
+        self._commit_due_s: float | None = None
+        self._seen = 0
+        self._held_since_s: float | None = None
+        self._held_since_ms = 0
+        self._held_s = 0.0
+        self._holds = 0
+        self._retry_at_s = 0.0
+        self._heartbeat_at_s = 0.0
+        self._stats_at_s = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until ``stop`` is set; then commit, acknowledge what is committed, and leave.
+
+        Raises:
+            CommitFailedError: the disk refuses to commit. Nothing of that was acknowledged: start again.
+        """
+        try:
+            while not stop.is_set():
+                self._round()
+            self._leave()
+        finally:
+            for link in self._links:
+                link.close()
+            self._outbox.close()
+            self._inbox.close()
+            self._selector.close()
+
+    def stats(self) -> dict[str, float]:
+        """Counters since the start (seconds where named ``_s``) and what is the case now."""
+        now_s = time.monotonic()
+        inbox, outbox = self._inbox, self._outbox
+        held_s = self._held_s + (now_s - self._held_since_s if self._held_since_s is not None else 0.0)
+        stats = {
+            "received": inbox.received,
+            "received_bytes": inbox.received_bytes,
+            "journaled": inbox.journaled,
+            "acked": self._acked,
+            "pending_bytes": inbox.pending_bytes,
+            "connected": self._receiver.is_up,
+            "reconnects": max(self._receiver.connections - 1, 0),
+            "refused": self._receiver.refused,
+            "publisher_connected": self._publisher.is_up,
+            "held": self._held_since_s is not None,
+            "held_s": held_s,
+            "holds": self._holds,
+            "commits": self._commits,
+            "commit_mean_s": self._commit_s / max(self._commits, 1),
+            "commit_max_s": self._commit_max_s,
+            "events_acked": outbox.events_acked,
+            "answers_dropped": outbox.answers_dropped,
+            "commands_published": outbox.commands_published,
+            "commands_expired": outbox.commands_expired,
+            "commands_bad": outbox.commands_bad,
+            "outbox_waiting": outbox.waiting,
+        }
+        stats |= {f"quarantined_{reason.value}": n for reason, n in inbox.quarantined.items()}
+        return {name: float(value) for name, value in stats.items()}
+
+    # ---- the loop
+
+    def _round(self) -> None:
+        now_s = time.monotonic()
+        for link in self._links:
+            link.advance(now_s)
+            link.register()
+        readable = [link for link in self._links if link.has_buffered()]
+        for key, mask in self._selector.select(0.0 if readable else self._patience_s(now_s)):
+            ready: Link = key.data
+            if mask & selectors.EVENT_WRITE:
+                ready.flush()
+            if mask & selectors.EVENT_READ and ready not in readable:
+                readable.append(ready)
+        for link in readable:
+            self._read(link)
+        now_s = time.monotonic()
+        if self._held_since_s is None:
+            if self._is_due(now_s):
+                self._commit(now_s)
+        elif now_s >= self._retry_at_s:
+            self._commit(now_s)
+        self._outbox.pump(self._publisher)
+        self._publisher.flush()
+        if now_s >= self._heartbeat_at_s:
+            self._heartbeat(now_s)
+
+    def _patience_s(self, now_s: float) -> float:
+        if self._commit_due_s is None or self._held_since_s is not None:
+            return _TICK_S
+        return max(min(_TICK_S, self._commit_due_s - now_s), 0.0)
+
+    def _read(self, link: Link) -> None:
+        now_s = time.monotonic()
+        if self._commit_due_s is None:
+            self._commit_due_s = now_s + self._settings.commit_interval_s
+        link.read(now_s, self._may_read_more)
+        if self._inbox.is_empty:
+            self._commit_due_s = None
+
+    def _may_read_more(self) -> bool:
+        """Whether the last packet was a message (there may be more at once) and there is time and room for another."""
+        received = self._inbox.received
+        if received == self._seen:
+            return False
+        self._seen = received
+        if self._inbox.pending_bytes >= self._settings.commit_bytes:
+            return False
+        return bool(received & _CLOCK_EVERY) or self._commit_due_s is None or time.monotonic() < self._commit_due_s
+
+    def _is_due(self, now_s: float) -> bool:
+        if self._inbox.is_empty:
+            return False
+        if self._commit_due_s is None:
+            self._commit_due_s = now_s + self._settings.commit_interval_s
+        return now_s >= self._commit_due_s or self._inbox.pending_bytes >= self._settings.commit_bytes
+
+    def _commit(self, now_s: float) -> None:
+        try:
+            committed = self._inbox.commit()
+        except JournalFull as error:
+            self._hold(now_s, error)
+            return
+        took_s = time.monotonic() - now_s
+        self._commits += 1
+        self._commit_s += took_s
+        self._commit_max_s = max(self._commit_max_s, took_s)
+        self._commit_due_s = None
+        self._receiver.ack(committed.mids)
+        self._acked += len(committed.mids)
+        self._outbox.answer(committed.events)
+        if self._held_since_s is not None:
+            self._resume(now_s)
+
+    def _hold(self, now_s: float, why: JournalFull) -> None:
+        self._retry_at_s = now_s + _HOLD_RETRY_S
+        if self._held_since_s is None:
+            self._held_since_s, self._held_since_ms = now_s, self._clock_ms()
+            self._holds += 1
+            self._receiver.reading = False
+            _log.error("holding: the broker keeps what comes until there is room. %s", why)
+
+    def _resume(self, now_s: float) -> None:
+        assert self._held_since_s is not None
+        held_s = now_s - self._held_since_s
+        self._held_s += held_s
+        self._held_since_s = None
+        self._receiver.resume_reading(now_s)
+        self._mark(self._held_since_ms, session_present=True, cause="resumed")
+        _log.warning("resumed after holding for %.1f s", held_s)
+
+    def _heartbeat(self, now_s: float) -> None:
+        self._heartbeat_at_s = now_s + _HEARTBEAT_S
+        if self._receiver.is_up and self._held_since_s is None:
+            self._state.beat(self._heard_ms(now_s))
+        self._raw.drop_consumed()
+        if now_s >= self._stats_at_s:
+            self._stats_at_s = now_s + _STATS_S
+            self._state.write_stats({"written_ms": self._clock_ms(), **self.stats()})
+            self._commit_max_s = 0.0
+
+    def _leave(self) -> None:
+        """What was received and can be committed is acknowledged; what was not is delivered again next time."""
+        if not self._inbox.is_empty:
+            self._commit(time.monotonic())
+        self._outbox.pump(self._publisher, commands=False)
+        if self._receiver.is_up and self._held_since_s is None:
+            self._state.beat(self._clock_ms())
+        self._state.write_stats({"written_ms": self._clock_ms(), **self.stats()})
+
+    # ---- what the receiving connection tells
+
+    def _on_connected(self, session_present: bool) -> None:
+        heard_ms = self._state.last_beat_ms()
+        if heard_ms is None:
+            # Never run here: a session that exists all the same may have queued since any time.
+            heard_ms = 0 if session_present else self._clock_ms()
+        self._mark(heard_ms, session_present=session_present, cause="connected")
+        filters = subscriptions()
+        where = [self._settings.host, str(self._settings.port), self._settings.receiver_id, *filters]
+        if not session_present or not self._state.is_subscribed(where):
+            self._state.forget_subscription()
+            self._asked_for = where
+            self._receiver.subscribe(filters)
+
+    def _on_subscribed(self, granted: bool) -> None:
+        if granted:
+            self._state.note_subscription(self._asked_for)
+            return
+        _log.error(
+            "the broker does not let user %r subscribe to %s: give it read access in the broker's ACL"
+            " (`carecircle setup mosquitto` makes one)",
+            self._settings.username,
+            ", ".join(subscriptions()),
+        )
+        self._receiver.drop("subscription refused")
+
+    def _on_lost(self) -> None:
+        self._inbox.forget_acknowledgements()
+        if self._held_since_s is None:
+            self._state.beat(self._heard_ms(time.monotonic()))
+        if self._publisher is self._receiver:
+            self._outbox.lost()
+
+    def _heard_ms(self, now_s: float) -> int:
+        """The wall clock when the broker was last heard: from then on messages may have waited there."""
+        return self._clock_ms() - max(round((now_s - self._receiver.heard_s) * 1000), 0)
+
+    def _mark(self, down_since_ms: int, *, session_present: bool, cause: str) -> None:
+        marker = {"down_since_ms": down_since_ms, "session_present": session_present, "cause": cause}
+        self._inbox.mark(MARKER_TOPIC, json.dumps(marker).encode())
+
+
+def _ignore(_: bool) -> None:
+    return
+
+
+def _ignore_message(_client: paho.Client, _userdata: object, _message: paho.MQTTMessage) -> None:
+    return
