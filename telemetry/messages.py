@@ -15,53 +15,58 @@ from msgspec import Meta, Struct
 
 #: Epoch milliseconds that a double still holds exactly; year 287396.
 MAX_T_MS = 2**53 - 1
-#: Samples in one motion frame: 40 s at 200 Hz, and 64 KiB of one packed array at most.
+#: Samples in one motion frame: 40 s at 200 Hz, and 48 KiB of one packed array at most.
 MAX_SAMPLES = 8_192
+#: Characters in a short text: an enum value from a newer device, a room, a version.
+MAX_TEXT = 64
 
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_T_MS, description="epoch milliseconds, UTC")]
 Boot = Annotated[int, Meta(ge=0, le=2**32 - 1, description="random, drawn at each start of the device")]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1, description="counts up within a stream and boot")]
-Text = Annotated[str, Meta(max_length=64)]
+Hist = Annotated[bool, Meta(description="from the device's buffer: stored and detected, never shown as live")]
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+IdleUntil = Annotated[int, Meta(ge=0, le=MAX_T_MS, description="at rest: nothing comes until then, epoch ms")]
 Triple = tuple[float, float, float]
 
 SampleRate = Annotated[float, Meta(ge=10, le=400, description="samples per second, Hz")]
 Lsb = Annotated[float, Meta(gt=0, le=1, description="g per count")]
 GyroLsb = Annotated[float, Meta(gt=0, le=10, description="deg/s per count")]
 Packed = Annotated[
-    bytes, Meta(min_length=6, max_length=6 * MAX_SAMPLES, description="little-endian int16, n x 3, row-major")
+    memoryview, Meta(min_length=6, max_length=6 * MAX_SAMPLES, description="little-endian int16, n x 3, row-major")
 ]
-Listed = Annotated[list[Triple], Meta(min_length=1, max_length=MAX_SAMPLES)]
+Listed = Annotated[
+    list[Triple], Meta(min_length=1, max_length=MAX_SAMPLES, description="[x, y, z] per sample; g, or deg/s")
+]
 
 
-class Message(Struct, frozen=True, kw_only=True):
-    """What every upward message carries."""
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every upward message carries. A field at its default is left out on the wire."""
 
     t: EpochMs
     boot: Boot
     seq: Seq
-    hist: bool = False  # from the device's buffer: stored and detected, never shown as live
+    hist: Hist = False
 
 
 class PackedMotion(Message, frozen=True, kw_only=True):
-    """A motion frame in MessagePack. ``t`` is the instant of the first sample."""
+    """A motion frame in MessagePack. `t` is the instant of the first sample."""
 
     fs: SampleRate
     lsb: Lsb
     acc: Packed
     glsb: GyroLsb | None = None
     gyr: Packed | None = None
-    idle_until: EpochMs | None = None  # the device is at rest: nothing comes until then
+    idle_until: IdleUntil | None = None
 
 
 class ListedMotion(Message, frozen=True, kw_only=True):
-    """A motion frame in JSON: ``acc`` in g, ``gyr`` in deg/s, each a list of ``[x, y, z]``."""
+    """A motion frame in JSON: `acc` in g, `gyr` in deg/s, each a list of `[x, y, z]`."""
 
     fs: SampleRate
     acc: Listed
     gyr: Listed | None = None
-    lsb: Lsb | None = None
-    glsb: GyroLsb | None = None
-    idle_until: EpochMs | None = None
+    idle_until: IdleUntil | None = None
 
 
 class Vitals(Message, frozen=True, kw_only=True):
@@ -75,9 +80,9 @@ class Vitals(Message, frozen=True, kw_only=True):
     dbp: Annotated[float, Meta(ge=0, le=400, description="diastolic pressure, mm[Hg]")] | None = None
     glucose: Annotated[float, Meta(ge=0, le=1000, description="blood glucose, mmol/L")] | None = None
     weight: Annotated[float, Meta(ge=0, le=1000, description="body weight, kg")] | None = None
-    o2: bool | None = None  # breathing supplemental oxygen
-    acvpu: Annotated[str, Meta(max_length=16)] | None = None  # A, C, V, P or U
-    quality: Annotated[float, Meta(ge=0, le=1)] | None = None
+    o2: Annotated[bool, Meta(description="breathes supplemental oxygen")] | None = None
+    acvpu: Annotated[str, Meta(max_length=16, description="consciousness: A, C, V, P or U")] | None = None
+    quality: Annotated[float, Meta(ge=0, le=1, description="of the reading: 0 useless, 1 good")] | None = None
 
 
 VITALS_NUMBERS: tuple[str, ...] = ("hr", "spo2", "rr", "temp", "sbp", "dbp", "glucose", "weight", "quality")
@@ -86,34 +91,34 @@ VITALS_NUMBERS: tuple[str, ...] = ("hr", "spo2", "rr", "temp", "sbp", "dbp", "gl
 class Home(Message, frozen=True, kw_only=True):
     """One reading of a home sensor: presence, contact, bed, water, smoke, gas or what comes later."""
 
-    kind: Annotated[str, Meta(min_length=1, max_length=64)]
-    value: bool | float | Text
-    room: Text | None = None
+    kind: Annotated[Name, Meta(description="presence, contact, bed, water, smoke, gas or another")]
+    value: Annotated[bool | float | Text, Meta(description="true stays a bool, 1 a number, open a text")]
+    room: Annotated[Text, Meta(description="where the sensor is")] | None = None
 
 
 class Event(Message, frozen=True, kw_only=True):
-    """Something a person or the device's own detector did: ``sos``, ``cancel``, ``fall``."""
+    """Something a person or the device's own detector did: `sos`, `cancel`, `fall`."""
 
-    type: Annotated[str, Meta(min_length=1, max_length=64)]
-    re: Text | None = None  # the id of the command that a cancel answers
+    type: Annotated[Name, Meta(description="sos, cancel, fall or another")]
+    re: Annotated[Text, Meta(description="id of the command that a cancel answers")] | None = None
 
 
 class Status(Message, frozen=True, kw_only=True):
-    """Birth message, heartbeat, or (``online`` false, left with the broker as the will) death message."""
+    """Birth message, heartbeat, or (`online` false, left with the broker as the will) death message."""
 
-    online: bool
-    battery: Annotated[float, Meta(ge=0, le=100, description="%")] | None = None
-    rssi: Annotated[float, Meta(ge=-200, le=50, description="dBm")] | None = None
-    fw: Text | None = None
-    placement: Text | None = None  # waist, wrist, hip, pocket
-    heartbeat_s: Annotated[float, Meta(gt=0, le=604_800)] | None = None
+    online: Annotated[bool, Meta(description="false in the last will")]
+    battery: Annotated[float, Meta(ge=0, le=100, description="charge, %")] | None = None
+    rssi: Annotated[float, Meta(ge=-200, le=50, description="signal strength, dBm")] | None = None
+    fw: Annotated[Text, Meta(description="firmware version")] | None = None
+    placement: Annotated[Text, Meta(description="waist, wrist, hip, pocket or another")] | None = None
+    heartbeat_s: Annotated[float, Meta(gt=0, le=604_800, description="speaks at least this often, s")] | None = None
 
 
 class Command(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What goes down to a device: ``ack``, ``prompt``, ``alarm``, ``locate``, ``config``."""
+    """What goes down to a device: `ack`, `prompt`, `alarm`, `locate`, `config`."""
 
-    id: Annotated[str, Meta(min_length=1, max_length=64)]
-    type: Annotated[str, Meta(min_length=1, max_length=64)]
-    expires_ms: EpochMs  # by our clock, epoch
-    boot: Boot | None = None  # for ack: of the event it acknowledges
-    seq: Seq | None = None
+    id: Annotated[Name, Meta(description="to be named in the cancel that answers it")]
+    type: Annotated[Name, Meta(description="ack, prompt, alarm, locate, config or another")]
+    expires_ms: Annotated[EpochMs, Meta(description="too late after this, epoch ms by the server's clock")]
+    boot: Annotated[Boot, Meta(description="for ack: boot of the event it acknowledges")] | None = None
+    seq: Annotated[Seq, Meta(description="for ack: seq of the event it acknowledges")] | None = None
