@@ -194,7 +194,7 @@ class JournalReader:
 
     def _has_news(self) -> bool:
         if self._segment is None:
-            return any(segment.start + segment.path.stat().st_size > self.position for segment in self._listed())
+            return any(segment.start + segment.size() > self.position for segment in self._listed())
         size = os.fstat(self._fd).st_size
         if self.position - self._segment.start < size:
             stall = self._stall
@@ -229,7 +229,7 @@ class JournalReader:
     def lag_bytes(self) -> int:
         """What has been written and not been read."""
         last = self._listed()[-1:]
-        return max(last[0].start + last[0].path.stat().st_size - self.position, 0) if last else 0
+        return max(last[0].start + last[0].size() - self.position, 0) if last else 0
 
     def close(self) -> None:
         """Give the files back. The saved position stays."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from journal.batch import HEADER_BYTES, MAGIC, MAX_PAYLOAD_BYTES, Verdict, parse
+from journal.batch import HEADER_BYTES, MAGIC, Batch, Parsed, Verdict, parse
 
 _SUFFIX = ".seg"
 _DIGITS = 20
@@ -19,6 +19,13 @@ class Segment(NamedTuple):
 
     start: int
     path: Path
+
+    def size(self) -> int:
+        """Bytes in the file; 0 when it has been dropped."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
 
 
 def segment_path(directory: Path, start: int) -> Path:
@@ -35,58 +42,55 @@ def list_segments(directory: Path) -> list[Segment]:
     return sorted(
         Segment(int(name[:_DIGITS]), directory / name)
         for name in names
-        if len(name) == _DIGITS + len(_SUFFIX) and name.endswith(_SUFFIX) and name[:_DIGITS].isdigit()
+        if len(name) == _DIGITS + len(_SUFFIX) and name.endswith(_SUFFIX) and name[:_DIGITS].isdecimal()
     )
+
+
+def batch_at(fd: int, segment_start: int, position: int) -> Parsed:
+    """What stands at ``position`` of an open segment."""
+    offset = position - segment_start
+    header = parse(os.pread(fd, HEADER_BYTES, offset), 0, position)
+    return parse(os.pread(fd, header.size, offset), 0, position) if header.size else header
 
 
 def find_next(fd: int, segment_start: int, position: int) -> int | None:
     """The position of the first whole batch at or after ``position``, or None where the rest has none."""
     size = os.fstat(fd).st_size
     offset = position - segment_start
-    while offset < size:
+    while offset + HEADER_BYTES <= size:
         chunk = os.pread(fd, _SCAN_BYTES, offset)
         found = chunk.find(MAGIC)
         while found >= 0:
-            if is_whole(fd, segment_start, segment_start + offset + found):
-                return segment_start + offset + found
+            candidate = segment_start + offset + found
+            if batch_at(fd, segment_start, candidate).verdict is Verdict.VALID:
+                return candidate
             found = chunk.find(MAGIC, found + 1)
-        # A magic may lie across the border of two chunks.
-        offset += len(chunk) - (len(MAGIC) - 1) if len(chunk) == _SCAN_BYTES else max(len(chunk), 1)
+        offset += max(len(chunk) - len(MAGIC) + 1, 1)  # a magic may lie across the border of two chunks
     return None
 
 
-def is_whole(fd: int, segment_start: int, position: int) -> bool:
-    """Whether a valid batch stands at ``position``."""
-    offset = position - segment_start
-    parsed = parse(os.pread(fd, HEADER_BYTES, offset), 0, position)
-    if parsed.verdict is not Verdict.INCOMPLETE or not parsed.size:
-        return parsed.verdict is Verdict.VALID
-    return parse(os.pread(fd, parsed.size, offset), 0, position).verdict is Verdict.VALID
-
-
-def whole_batches(fd: int, segment_start: int) -> Iterator[tuple[int, int]]:
-    """``(start, end)`` of each valid batch of a segment, whatever is damaged between them."""
-    position: int | None = segment_start
-    while position is not None:
-        offset = position - segment_start
-        header = parse(os.pread(fd, HEADER_BYTES, offset), 0, position)
-        size = header.size or HEADER_BYTES
-        if size <= HEADER_BYTES + MAX_PAYLOAD_BYTES:
-            verdict = parse(os.pread(fd, size, offset), 0, position).verdict
-            if verdict is Verdict.VALID:
-                yield position, position + size
-                position += size
-                continue
-        position = find_next(fd, segment_start, position + 1)
+def whole_batches(segment: Segment) -> Iterator[Batch]:
+    """The valid batches of a segment file, whatever is damaged between them. None where it has been dropped."""
+    try:
+        fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        position: int | None = segment.start
+        while position is not None:
+            batch = batch_at(fd, segment.start, position).batch
+            if batch is not None:
+                yield batch
+                position = batch.end
+            else:
+                position = find_next(fd, segment.start, position + 1)
+    finally:
+        os.close(fd)
 
 
 def whole_end(segment: Segment) -> int:
     """The end of the last valid batch of a segment; its start where it has none. What follows is a torn tail."""
-    fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        end = segment.start
-        for _, end in whole_batches(fd, segment.start):  # noqa: B007 - only the last one matters
-            pass
-        return end
-    finally:
-        os.close(fd)
+    end = segment.start
+    for batch in whole_batches(segment):
+        end = batch.end
+    return end

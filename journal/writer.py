@@ -82,7 +82,7 @@ class JournalWriter:
         if segments:
             last = segments[-1]
             end = whole_end(last)
-            torn = last.path.stat().st_size - (end - last.start)
+            torn = last.size() - (end - last.start)
             if torn:
                 _log.warning("%s: cut %d torn bytes off %s", self.directory, torn, last.path.name)
                 with last.path.open("r+b") as file:
@@ -183,7 +183,7 @@ class JournalWriter:
         passed = min(self._passed(consumer, segments[0].start) for consumer in self._consumers)
         dropped = 0
         for segment in segments:
-            if segment.start == self._start or segment.start + segment.path.stat().st_size > passed:
+            if segment.start == self._start or segment.start + segment.size() > passed:
                 break
             segment.path.unlink()
             dropped += 1
@@ -191,7 +191,7 @@ class JournalWriter:
 
     def drop_oldest(self, keep_bytes: int) -> int:
         """Unlink the oldest segments until the rest has at most ``keep_bytes``, read or not; how many."""
-        sized = [(segment, segment.path.stat().st_size) for segment in list_segments(self.directory)]
+        sized = [(segment, segment.size()) for segment in list_segments(self.directory)]
         total = sum(size for _, size in sized)
         dropped = 0
         for segment, size in sized:
