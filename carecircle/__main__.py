@@ -1,0 +1,5 @@
+"""``python -m carecircle``."""
+
+from carecircle.cli import main
+
+main()

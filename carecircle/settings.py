@@ -1,0 +1,236 @@
+"""Every setting, from a TOML file and from environment variables ``CARECIRCLE_<GROUP>__<NAME>``.
+
+The environment wins over the file. A secret may be given as ``..._file``, the path of a file that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: Names the settings file where no ``--settings`` does.
+FILE_VARIABLE = "CARECIRCLE_SETTINGS"
+
+Role = Literal["gateway", "processor", "writer", "alerts", "console"]
+ROLES: tuple[Role, ...] = ("gateway", "processor", "writer", "alerts", "console")
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the text names it, what is wrong and where it can be set."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class BrokerSettings(_Group):
+    """The MQTT broker."""
+
+    url: str = Field("mqtt://127.0.0.1:1883", description="mqtt://host:port, or mqtts:// for TLS")
+    username: str | None = Field("carecircle", description="of the receiving session; also its client id")
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    command_username: str | None = Field(None, description="a separate publisher of commands, e.g. carecircle-cmd")
+    command_password: SecretStr | None = None
+    command_password_file: Path | None = None
+    ca_file: Path | None = Field(None, description="authority that signed the broker's certificate")
+    cert_file: Path | None = Field(None, description="our certificate, where the broker asks for one")
+    key_file: Path | None = None
+    keepalive_s: int = Field(30, ge=5, le=3600)
+
+    @field_validator("url")
+    @classmethod
+    def _is_mqtt(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError("must be mqtt://host:port or mqtts://host:port")
+        return url
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+    @property
+    def host(self) -> str:
+        """Host name or address."""
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+    @property
+    def port(self) -> int:
+        """Port; 1883, with TLS 8883, unless the address names one."""
+        return urlsplit(self.url).port or (8883 if self.tls else 1883)
+
+
+class StoreSettings(_Group):
+    """Where points are kept."""
+
+    url: str = Field("sqlite", description="'sqlite' (embedded, in data_dir), sqlite:///path or http(s)://host:port")
+    token: SecretStr | None = Field(None, description="InfluxDB token")
+    token_file: Path | None = None
+    org: str = "carecircle"
+
+
+class AlertSettings(_Group):
+    """Incidents and notifications."""
+
+    step_s: Seconds = Field(30.0, description="how long a responder has before the next is called")
+    repeat_s: Seconds = Field(120.0, description="after the last step, begin again this often until acknowledged")
+    public_url: str = Field("", description="how responders reach the console; empty: http://127.0.0.1:<port>")
+    link_key: SecretStr | None = Field(None, description="signs acknowledge links; made at the first start if absent")
+    link_key_file: Path | None = None
+
+
+class ConsoleSettings(_Group):
+    """The web console. It has no roles yet, so it answers on this machine only."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=1, le=65535)
+    time_zone: str = "Asia/Shanghai"
+
+
+class JournalSettings(_Group):
+    """The durable logs between the stages."""
+
+    segment_bytes: int = Field(256 << 20, ge=64 << 10, description="only whole segments are dropped")
+    reserve_bytes: int = Field(64 << 20, ge=0, description="given up when the disk is full, so that readers can drain")
+
+
+class FallSettings(_Group):
+    """The fall detector."""
+
+    weights: Path | None = Field(None, description="learned weights other than those in the package")
+
+
+class Settings(BaseSettings):
+    """All settings of a running system."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CARECIRCLE_", env_nested_delimiter="__", extra="ignore", nested_model_default_partial_update=True
+    )
+
+    data_dir: Path = Field(Path("var/carecircle"), description="journals, state, embedded databases")
+    database_url: str = Field("", description="registry and incidents; empty: SQLite in data_dir")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    broker: BrokerSettings = BrokerSettings()
+    store: StoreSettings = StoreSettings()
+    alerts: AlertSettings = AlertSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    journal: JournalSettings = JournalSettings()
+    falls: FallSettings = FallSettings()
+
+    @property
+    def journal_dir(self) -> Path:
+        """One folder per journal."""
+        return self.data_dir / "journal"
+
+    @property
+    def quarantine_dir(self) -> Path:
+        """One folder per stage."""
+        return self.data_dir / "quarantine"
+
+    @property
+    def state_dir(self) -> Path:
+        """Checkpoints and statistics."""
+        return self.data_dir / "state"
+
+    def resolved_database_url(self) -> str:
+        """The SQLAlchemy address of registry and incidents."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'carecircle.db').absolute()}"
+
+    def resolved_store_url(self) -> str:
+        """The address that ``store.open_store`` takes."""
+        if self.store.url == "sqlite":
+            return f"sqlite:///{(self.data_dir / 'store.db').absolute()}"
+        return self.store.url
+
+    def resolved_public_url(self) -> str:
+        """The address under which responders reach the console."""
+        return self.alerts.public_url.rstrip("/") or f"http://127.0.0.1:{self.console.port}"
+
+    def broker_password(self) -> str | None:
+        """The receiving session's password."""
+        return _secret(self.broker.password, self.broker.password_file)
+
+    def command_password(self) -> str | None:
+        """The command publisher's password."""
+        return _secret(self.broker.command_password, self.broker.command_password_file)
+
+    def store_token(self) -> str:
+        """The store's token; empty for the embedded store."""
+        return _secret(self.store.token, self.store.token_file) or ""
+
+    def link_key(self) -> str:
+        """The key that signs acknowledge links; drawn and kept in ``state_dir`` at the first call if none is set."""
+        given = _secret(self.alerts.link_key, self.alerts.link_key_file)
+        if given:
+            return given
+        path = self.state_dir / "link.key"
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(32))
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError:
+            pass
+        return path.read_text().strip()
+
+
+def _secret(value: SecretStr | None, path: Path | None) -> str | None:
+    if value is not None:
+        return value.get_secret_value()
+    if path is None:
+        return None
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"the secret file {path} cannot be read ({error.strerror}): check path and owner") from None
+
+
+def load(file: Path | None = None, **overrides: Any) -> Settings:
+    """The settings of ``file`` (or of the one that ``CARECIRCLE_SETTINGS`` names), the environment over it.
+
+    Raises:
+        SettingsError: naming each wrong setting, how it was set and what is expected.
+    """
+    if file is None and (named := os.environ.get(FILE_VARIABLE)):
+        file = Path(named)
+    said: dict[str, Any] = {}
+    if file is not None:
+        try:
+            said = tomllib.loads(file.read_text())
+        except OSError as error:
+            raise SettingsError(f"the settings file {file} cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"the settings file {file} is not TOML: {error}") from None
+        unknown = sorted(set(said) - set(Settings.model_fields))
+        if unknown:
+            raise SettingsError(f"the settings file {file} has unknown settings: {', '.join(unknown)}")
+    try:
+        from_environment = Settings(**overrides).model_dump(exclude_unset=True)
+        return Settings(**_merge(said, from_environment))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            f" (environment: CARECIRCLE_{'__'.join(str(part).upper() for part in problem['loc'])})"
+            for problem in error.errors()
+        ]
+        where = f" in {file} or the environment" if file else ""
+        raise SettingsError(f"wrong settings{where}:\n  " + "\n  ".join(lines)) from None
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        lower = merged.get(name)
+        merged[name] = _merge(lower, value) if isinstance(lower, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,119 @@
+"""Runs each role as a child process and starts it again when it dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+_log = logging.getLogger(__name__)
+
+_FIRST_DELAY_S = 0.2
+_LONGEST_DELAY_S = 10.0
+#: A child that has lived this long is started again at once when it dies.
+_HEALTHY_S = 10.0
+_POLL_S = 0.1
+_STOP_WITHIN_S = 10.0
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    delay_s: float = _FIRST_DELAY_S
+    due_s: float = 0.0
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Child processes that are kept alive until :meth:`stop`.
+
+    Args:
+        log: where the children's output goes; None leaves it on our own.
+        environment: added to ours.
+    """
+
+    log: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    _children: list[_Child] = field(default_factory=list)
+
+    def add(self, name: str, command: Sequence[str]) -> None:
+        """Start a child now and keep it running."""
+        child = _Child(name, command)
+        self._children.append(child)
+        self._start(child)
+
+    def add_role(self, role: str) -> None:
+        """Start ``carecircle run --role``."""
+        self.add(role, [sys.executable, "-m", "carecircle", "run", "--role", role])
+
+    def poll(self) -> None:
+        """Start again what has died, with a growing delay when it dies soon after its start."""
+        now_s = time.monotonic()
+        for child in self._children:
+            if child.process is not None:
+                code = child.process.poll()
+                if code is None:
+                    continue
+                child.process = None
+                lived_s = now_s - child.started_s
+                child.delay_s = _FIRST_DELAY_S if lived_s > _HEALTHY_S else min(child.delay_s * 2, _LONGEST_DELAY_S)
+                child.due_s = now_s + child.delay_s
+                child.restarts += 1
+                _log.error("%s ended with %s after %.1f s; again in %.1f s", child.name, code, lived_s, child.delay_s)
+            if now_s >= child.due_s:
+                self._start(child)
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep the children alive until ``stop``, then end them."""
+        try:
+            while not stop.wait(_POLL_S):
+                self.poll()
+        finally:
+            self.stop()
+
+    def process_ids(self) -> dict[str, int]:
+        """Name -> process id of the children that run."""
+        return {child.name: child.process.pid for child in self._children if child.process is not None}
+
+    def stop(self) -> None:
+        """End the children in the order of the data's way: SIGTERM, and SIGKILL for those that do not listen."""
+        for child in self._children:
+            if child.process is None:
+                continue
+            child.process.send_signal(signal.SIGTERM)
+            try:
+                child.process.wait(_STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                _log.warning("%s did not end within %.0f s: killed", child.name, _STOP_WITHIN_S)
+                child.process.kill()
+                child.process.wait()
+            child.process = None
+
+    def _start(self, child: _Child) -> None:
+        output: IO[bytes] | None = None
+        if self.log is not None:
+            self.log.mkdir(parents=True, exist_ok=True)
+            output = (self.log / f"{child.name}.log").open("ab")
+        child.process = subprocess.Popen(
+            child.command,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C reaches us only: we end them in order
+        )
+        if output is not None:
+            output.close()
+        child.started_s = time.monotonic()

@@ -1,0 +1,69 @@
+"""The processor's state on disk: one file, replaced atomically, that belongs to positions in its input journals."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+#: Rises whenever the state's shape changes; a checkpoint of another version is not read.
+VERSION = 1
+_MAGIC = b"CCCP"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """State after everything before ``positions`` (journal name -> position) was processed."""
+
+    positions: dict[str, int]
+    state: dict[str, Any]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint; durable on return.
+
+    Raises:
+        OSError: the disk is full or fails; the checkpoint before is still whole.
+    """
+    body = pickle.dumps((VERSION, checkpoint.positions, checkpoint.state), protocol=5)
+    temporary = path.with_suffix(".new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(_MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def load(path: Path) -> Checkpoint | None:
+    """The last checkpoint; None (with a warning in the log) where it is missing, damaged or of another version.
+
+    The file is ours, in a folder that only our user writes: it is unpickled.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if raw[:4] != _MAGIC or zlib.crc32(raw[8:]) != int.from_bytes(raw[4:8], "little"):
+        _log.error("%s is damaged: starting from the saved offset without the state before it", path)
+        return None
+    try:
+        version, positions, state = pickle.loads(raw[8:])
+    except Exception as error:  # a class has moved since
+        _log.warning("%s was written by another release (%s): starting without it", path, error)
+        return None
+    if version != VERSION:
+        _log.warning("%s has version %s, this release writes %s: starting without it", path, version, VERSION)
+        return None
+    return Checkpoint(positions, state)

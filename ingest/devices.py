@@ -1,0 +1,141 @@
+"""The devices that have spoken: their row in the banks, whose they are, their clocks and what was seen of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ingest.clock import DeviceClock
+from ingest.dedupe import SeenSequence
+from telemetry.topics import Stream
+
+#: Silence after which a device that named no heartbeat counts as offline.
+DEFAULT_HEARTBEAT_S = 60.0
+#: Heartbeats that may be missed (GB/T 28181: 60 s, three misses).
+HEARTBEATS_MISSED = 3
+
+
+class Owner(Protocol):
+    """What the pipeline needs of a registry entry."""
+
+    @property
+    def person(self) -> str | None:
+        """Pseudonymous key of the wearer, None for an unassigned device."""
+
+    @property
+    def area(self) -> str | None:
+        """Dotted path."""
+
+    @property
+    def placement(self) -> str | None:
+        """Where the device is worn; None when the registry does not say."""
+
+
+@dataclass(slots=True)
+class Device:
+    """One known device. ``row`` is its place in the banks and never changes."""
+
+    id: str
+    row: int
+    person: str = ""
+    area: str = ""
+    placement: str = "unknown"
+    registered: bool = True
+    clock: DeviceClock = field(default_factory=DeviceClock)
+    seen: dict[Stream, SeenSequence] = field(default_factory=dict)
+    last_recv_ms: int = 0
+    online: bool = False
+    heartbeat_s: float = DEFAULT_HEARTBEAT_S
+    said_placement: str | None = None  # what its status message says, used where the registry is silent
+    recent_frames: list[tuple[int, int]] = field(default_factory=list)  # (t, hash) of the last motion frames
+    clock_boot: int | None = None  # the boot whose wrong clock has been reported
+
+    def is_online(self, now_ms: int) -> bool:
+        """Whether it has spoken within three of its heartbeats and left no will."""
+        return self.online and now_ms - self.last_recv_ms <= HEARTBEATS_MISSED * self.heartbeat_s * 1000
+
+    def first_time(self, stream: Stream, boot: int, seq: int) -> bool:
+        """Whether (stream, boot, seq) has not been taken before; it counts as taken from now on."""
+        seen = self.seen.get(stream)
+        if seen is None:
+            seen = self.seen[stream] = SeenSequence()
+        return seen.take(boot, seq)
+
+
+class Devices:
+    """Known devices by id, rows handed out in the order of appearance."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Device] = {}
+        self.rows: list[Device] = []
+        self._owners: Mapping[str, Owner] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def find(self, device_id: str) -> Device | None:
+        """The device, or None where the registry does not know it."""
+        device = self.by_id.get(device_id)
+        if device is not None:
+            return device if device.registered else None
+        owner = self._owners.get(device_id)
+        if owner is None:
+            return None
+        device = Device(device_id, len(self.rows))
+        self._assign(device, owner)
+        self.by_id[device_id] = device
+        self.rows.append(device)
+        return device
+
+    def update_owners(self, owners: Mapping[str, Owner]) -> list[Device]:
+        """Take a new state of the registry; the devices whose person or placement has changed."""
+        self._owners = owners
+        changed = []
+        for device in self.rows:
+            before = (device.person, device.placement, device.registered)
+            owner = owners.get(device.id)
+            device.registered = owner is not None
+            if owner is not None:
+                self._assign(device, owner)
+            if (device.person, device.placement, device.registered) != before:
+                changed.append(device)
+        return changed
+
+    def said_placement(self, device: Device, placement: str | None) -> bool:
+        """A status message names a placement; True when it changes what the banks should assume."""
+        device.said_placement = placement
+        owner = self._owners.get(device.id)
+        before = device.placement
+        if owner is not None:
+            self._assign(device, owner)
+        return device.placement != before
+
+    def online_by_area(self, now_ms: int) -> dict[str, int]:
+        """Online devices of every area and of all areas above it."""
+        counts: dict[str, int] = {}
+        for device in self.rows:
+            if device.registered and device.is_online(now_ms):
+                area = device.area
+                while area:
+                    counts[area] = counts.get(area, 0) + 1
+                    area = area.rpartition(".")[0]
+        return counts
+
+    def state(self) -> list[Device]:
+        """The devices, for a checkpoint."""
+        return self.rows
+
+    def restore(self, rows: list[Device]) -> None:
+        """Continue from a checkpoint; owners come from :meth:`update_owners`."""
+        self.rows = rows
+        self.by_id = {device.id: device for device in rows}
+
+    @staticmethod
+    def _assign(device: Device, owner: Owner) -> None:
+        device.person = owner.person or ""
+        device.area = owner.area or ""
+        placement: Any = owner.placement
+        if not placement or placement == "unknown":
+            placement = device.said_placement
+        device.placement = placement or "unknown"

@@ -1,0 +1,231 @@
+"""Motion frames on their two ways: the live lane (reordered, live bank) and the historical one (a bank of its own)."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.detection import Detection, Stage
+from detectors.motion import MotionBatch
+from ingest.devices import Device, Devices
+from ingest.reorder import Frame, Reorderer
+from ingest.summary import SPAN_MS, MotionSummary, Windows
+from telemetry.codec import Motion
+from telemetry.records import PointBatch
+
+_NS_PER_MS = 1_000_000
+
+
+class RowBank(Protocol):
+    """A motion detector over many devices (``detectors.fall``)."""
+
+    def add(self, device: str, *, placement: str, person: str | None) -> int:
+        """The row of a device; called again it updates placement and person."""
+
+    def update(self, batch: MotionBatch | None, now_ms: int) -> list[Detection]:
+        """Take a batch, or a tick."""
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+
+
+class _Lane:
+    """A bank, the frames on their way to it in order, and the rows its devices have there."""
+
+    def __init__(self, bank: RowBank, *, historical: bool) -> None:
+        self.bank = bank
+        self.historical = historical
+        self.rows: dict[int, int] = {}  # row of the device -> row in this bank
+        self.reorder = Reorderer()
+        self.ready: list[Frame] = []
+        self.late: list[Frame] = []  # their place in the ring has passed: summed up, not detected on
+
+    def row(self, device: Device) -> int:
+        row = self.rows.get(device.row)
+        if row is None:
+            row = self.bank.add(device.id, placement=device.placement, person=device.person or None)
+            self.rows[device.row] = row
+        return row
+
+
+class MotionLanes:
+    """From decoded frames to fall detections and ten-second points."""
+
+    def __init__(self, live: RowBank, historical: RowBank) -> None:
+        self._live = _Lane(live, historical=False)
+        self._historical = _Lane(historical, historical=True)
+        self._summary = MotionSummary()
+        self._late_summary = MotionSummary()
+
+    def adopt(self, device: Device) -> None:
+        """The device has another wearer or placement from now on."""
+        for lane in (self._live, self._historical):
+            if device.row in lane.rows:
+                lane.bank.add(device.id, placement=device.placement, person=device.person or None)
+
+    def take(self, device: Device, motion: Motion, recv_ms: int, offset_ms: int, *, live: bool) -> None:
+        """Take one frame that has not been seen before."""
+        lane = self._live if live else self._historical
+        lane.row(device)
+        frame = Frame(device.row, recv_ms, offset_ms, motion)
+        if not lane.reorder.push(frame, lane.ready):
+            lane.late.append(frame)
+
+    def advance(self, now_ms: int, devices: Devices) -> tuple[list[Detection], list[PointBatch]]:
+        """Run what is ready through the banks: detections and points that are due."""
+        detections: list[Detection] = []
+        points: list[PointBatch] = []
+        for lane in (self._live, self._historical):
+            lane.reorder.expire(now_ms, lane.ready)
+            ready, lane.ready = lane.ready, []
+            for batch_rows, batch in _batches(ready, lane):
+                detections += lane.bank.update(batch, now_ms)
+                points += self._sum_up(batch_rows, batch, now_ms, devices, historical=lane.historical)
+            detections += lane.bank.update(None, now_ms)
+            late, lane.late = lane.late, []
+            for batch_rows, batch in _batches(late, lane):
+                points += self._sum_up(batch_rows, batch, now_ms, devices, historical=True)
+        points += self._points(self._summary, now_ms, devices)
+        points += self._points(self._late_summary, now_ms, devices)
+        points += [_raw_points(d) for d in detections if d.stage is Stage.CONFIRMED and d.window is not None]
+        return detections, points
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint; call after :meth:`advance`."""
+        return {
+            "lanes": [
+                (lane.bank.state(), dict(lane.rows), lane.reorder.state()) for lane in (self._live, self._historical)
+            ],
+            "summaries": [self._summary.state(), self._late_summary.state()],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        for lane, (bank, rows, held) in zip((self._live, self._historical), state["lanes"], strict=True):
+            lane.bank.restore(bank)
+            lane.rows = rows
+            lane.reorder.restore(held)
+        self._summary.restore(state["summaries"][0])
+        self._late_summary.restore(state["summaries"][1])
+
+    def _sum_up(
+        self, rows: NDArray[np.int32], batch: MotionBatch, now_ms: int, devices: Devices, *,
+        historical: bool,
+    ) -> list[PointBatch]:  # fmt: skip
+        by_device = MotionBatch(
+            row=rows, boot=batch.boot, t_ms=batch.t_ms, offset_ms=batch.offset_ms, recv_ms=batch.recv_ms,
+            fs_hz=batch.fs_hz, acc_g=batch.acc_g,
+        )  # fmt: skip
+        if not historical:
+            self._summary.add(by_device)
+            return self._points(self._summary, now_ms, devices)
+        # a late frame whose window is still open live belongs to that point; the others make points of their own
+        start_ms = batch.t_ms + batch.offset_ms
+        open_live = np.array(
+            [self._summary.covers(int(row), int(t_ms)) for row, t_ms in zip(rows, start_ms, strict=True)], dtype=bool
+        )
+        for summary, mine in ((self._summary, open_live), (self._late_summary, ~open_live)):
+            if mine.any():
+                summary.add(_take(by_device, mine), in_order=False)
+        return self._points(self._late_summary, now_ms, devices)
+
+    @staticmethod
+    def _points(summary: MotionSummary, now_ms: int, devices: Devices) -> list[PointBatch]:
+        return [_motion_points(windows, devices) for windows in summary.collect(now_ms)]
+
+
+def _batches(frames: list[Frame], lane: _Lane) -> list[tuple[NDArray[np.int32], MotionBatch]]:
+    """Frames grouped by (rate, length, gyroscope or not) with each device's frames kept in their order.
+
+    A device whose next frame would go into another group than its last, or beyond the span that a batch may have,
+    closes all groups first.
+    """
+    out: list[tuple[NDArray[np.int32], MotionBatch]] = []
+    groups: dict[tuple[float, int, bool], list[Frame]] = {}
+    placed: dict[int, tuple[tuple[float, int, bool], int]] = {}  # row -> its group here, its first instant there
+
+    def close() -> None:
+        out.extend(_batch(group, lane) for group in groups.values())
+        groups.clear()
+        placed.clear()
+
+    for frame in frames:
+        motion = frame.motion
+        key = (motion.fs, len(motion.acc), motion.gyr is not None)
+        before = placed.get(frame.row)
+        if before is not None and (before[0] != key or abs(motion.t - before[1]) > SPAN_MS // 2):
+            close()
+            before = None
+        if before is None:
+            placed[frame.row] = (key, motion.t)
+        groups.setdefault(key, []).append(frame)
+    close()
+    return out
+
+
+def _batch(frames: list[Frame], lane: _Lane) -> tuple[NDArray[np.int32], MotionBatch]:
+    motions = [frame.motion for frame in frames]
+    rows = np.array([frame.row for frame in frames], dtype=np.int32)
+    acc = np.array([motion.acc for motion in motions], dtype=np.float32)
+    acc *= np.array([motion.lsb for motion in motions], dtype=np.float32)[:, None, None]
+    gyr = None
+    if motions[0].gyr is not None:
+        gyr = np.array([motion.gyr for motion in motions], dtype=np.float32)
+        gyr *= np.array([motion.glsb for motion in motions], dtype=np.float32)[:, None, None]
+    return rows, MotionBatch(
+        row=np.array([lane.rows[frame.row] for frame in frames], dtype=np.int32),
+        boot=np.array([motion.boot for motion in motions], dtype=np.uint32),
+        t_ms=np.array([motion.t for motion in motions], dtype=np.int64),
+        offset_ms=np.array([frame.offset_ms for frame in frames], dtype=np.int64),
+        recv_ms=np.array([frame.recv_ms for frame in frames], dtype=np.int64),
+        fs_hz=motions[0].fs,
+        acc_g=acc,
+        gyr_dps=gyr,
+        historical=lane.historical,
+    )
+
+
+def _take(batch: MotionBatch, mine: NDArray[np.bool_]) -> MotionBatch:
+    return MotionBatch(
+        row=batch.row[mine], boot=batch.boot[mine], t_ms=batch.t_ms[mine], offset_ms=batch.offset_ms[mine],
+        recv_ms=batch.recv_ms[mine], fs_hz=batch.fs_hz, acc_g=batch.acc_g[mine],
+    )  # fmt: skip
+
+
+def _motion_points(windows: Windows, devices: Devices) -> PointBatch:
+    owners = [devices.rows[row] for row in windows.rows]
+    return PointBatch(
+        "motion",
+        windows.start_ms * _NS_PER_MS,
+        {
+            "device": [device.id for device in owners],
+            "person": [device.person for device in owners],
+            "area": [device.area for device in owners],
+        },
+        dict(windows.fields),
+    )
+
+
+def _raw_points(detection: Detection) -> PointBatch:
+    """The window around a detection as `motion_raw` points, so that clinicians see it next to the vitals."""
+    window = detection.window
+    assert window is not None
+    acc = np.frombuffer(window.acc, dtype="<i2").reshape(-1, 3).astype(np.float64)
+    gap = (acc == np.iinfo(np.int16).min).all(axis=1)
+    columns = dict(zip(("ax", "ay", "az"), (acc * window.lsb_g).T, strict=True))
+    if window.gyr:
+        gyr = np.frombuffer(window.gyr, dtype="<i2").reshape(-1, 3).astype(np.float64)
+        columns |= dict(zip(("gx", "gy", "gz"), (gyr * window.lsb_dps).T, strict=True))
+    present = np.flatnonzero(~gap)
+    t_ns = np.round(window.t0_ms * _NS_PER_MS + np.arange(len(acc)) * (1e9 / window.fs_hz)).astype(np.int64)
+    return PointBatch(
+        "motion_raw",
+        t_ns[present],
+        {"device": [detection.device] * len(present), "person": [detection.person or ""] * len(present)},
+        {name: np.ascontiguousarray(column[present]) for name, column in columns.items()},
+    )

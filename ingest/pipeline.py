@@ -1,0 +1,272 @@
+"""From received messages to points and detections: the state machine of the processor, without a clock or a file.
+
+The same messages in the same order from the same state give the same output, so the processor may be killed anywhere
+and continue from its last checkpoint: what it emits again has the keys it had before.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from detectors.detection import Detection
+from ingest.devices import Device, Devices, Owner
+from ingest.events import EventLane
+from ingest.motion_lane import MotionLanes, RowBank
+from ingest.readings import PointBuilder, RecentValues, home_value, status_values, vitals_values
+from telemetry.codec import decode_home, decode_motion, decode_status, decode_vitals
+from telemetry.errors import Reason, TelemetryError
+from telemetry.messages import VITALS_NUMBERS
+from telemetry.records import Flag, PointBatch, RawMessage
+from telemetry.topics import Stream, parse_topic
+
+#: Records of our own in `raw` have topics that no device can have.
+OWN_PREFIX = b"$"
+CONNECTED = b"$gateway/connected"
+#: After a reconnection the broker delivers what it kept; this long afterwards it has.
+BACKLOG_MS = 120_000
+#: Motion frames per device whose time is compared: two different frames for one instant are a conflict.
+_FRAMES_COMPARED = 4
+#: `area_state.devices_online` and the per-device link figures are written this often.
+STATE_EVERY_MS = 60_000
+
+_TAGS = ("device", "person", "area")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message for the quarantine."""
+
+    reason: Reason
+    detail: str
+    message: RawMessage
+    device: str | None
+
+
+@dataclass(slots=True)
+class Output:
+    """What a stretch of messages has yielded."""
+
+    points: list[PointBatch] = field(default_factory=list)
+    detections: list[Detection] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+class Pipeline:
+    """All per-device state between the journal and the store. One instance serves all devices of a process."""
+
+    def __init__(self, live: RowBank, historical: RowBank) -> None:
+        self.devices = Devices()
+        self.counts: dict[str, int] = {"messages": 0, "duplicates": 0, "late": 0, "detections": 0, "points": 0}
+        self._motion = MotionLanes(live, historical)
+        self._events = EventLane()
+        self._recent = RecentValues()
+        self._down_since_ms: int | None = None
+        self._backlog_until_ms = 0
+        self._next_state_ms = 0
+        self._now_ms = 0
+        self._out = Output()
+        self._vitals = PointBuilder("vitals", _TAGS, (*VITALS_NUMBERS, "o2", "hist"), ("acvpu",))
+        self._home = PointBuilder("home", (*_TAGS, "kind"), ("value",))
+        self._status = PointBuilder(
+            "device", ("device", "area"), ("battery", "rssi", "lag_ms", "seq_gap", "offset_ms", "online"), ("fw",)
+        )
+
+    def update_owners(self, owners: Mapping[str, Owner]) -> None:
+        """Take a new state of the registry (device id -> person, area, placement)."""
+        for device in self.devices.update_owners(owners):
+            self._motion.adopt(device)
+
+    def feed(self, messages: Iterable[RawMessage]) -> None:
+        """Take messages in the order of the journal. Their receive times are the clock.
+
+        Nothing in a message can raise out of here: a defect of ours puts the message into the quarantine too.
+        """
+        for message in messages:
+            self._now_ms = max(self._now_ms, message.recv_ms)
+            self.counts["messages"] += 1
+            device_id: str | None = None
+            try:
+                if message.topic.startswith(OWN_PREFIX):
+                    self._own(message)
+                    continue
+                device_id, stream = parse_topic(message.topic)
+                self._take(device_id, stream, message)
+            except TelemetryError as error:
+                self._out.refused.append(Refused(error.reason, error.detail, message, device_id))
+            except Exception as error:  # our own defect must neither stop the rest nor lose the message
+                detail = f"{type(error).__name__}: {error}"
+                self._out.refused.append(Refused(Reason.INTERNAL, detail, message, device_id))
+
+    def advance(self, now_ms: int | None = None) -> Output:
+        """Run the detectors over what was fed and hand out everything that is due.
+
+        Args:
+            now_ms: our clock, given when no message has come for a while; never goes back.
+        """
+        self._now_ms = max(self._now_ms, now_ms or 0)
+        detections, points = self._motion.advance(self._now_ms, self.devices)
+        out, self._out = self._out, Output()
+        out.detections.extend(detections)
+        out.detections.extend(self._events.take(self._now_ms))
+        out.points.extend(points)
+        if self._now_ms >= self._next_state_ms:
+            if self._next_state_ms:
+                out.points.extend(self._device_state())
+            self._next_state_ms = (self._now_ms // STATE_EVERY_MS + 1) * STATE_EVERY_MS
+        out.points.extend(batch for b in (self._vitals, self._home, self._status) if (batch := b.take()) is not None)
+        self.counts["detections"] += len(out.detections)
+        self.counts["points"] += sum(len(batch) for batch in out.points)
+        return out
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the future depends on; call after :meth:`advance`."""
+        return {
+            "devices": self.devices.state(),
+            "motion": self._motion.state(),
+            "events": self._events.state(),
+            "recent": self._recent.state(),
+            "gateway": (self._down_since_ms, self._backlog_until_ms),
+            "clock": (self._now_ms, self._next_state_ms),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self.devices.restore(state["devices"])
+        self._motion.restore(state["motion"])
+        self._events.restore(state["events"])
+        self._recent.restore(state["recent"])
+        self._down_since_ms, self._backlog_until_ms = state["gateway"]
+        self._now_ms, self._next_state_ms = state["clock"]
+
+    def _own(self, message: RawMessage) -> None:
+        if message.topic == CONNECTED:
+            said = msgspec.json.decode(message.payload)
+            down_since = said.get("down_since_ms")
+            self._down_since_ms = down_since if isinstance(down_since, int) else None
+            self._backlog_until_ms = message.recv_ms + BACKLOG_MS
+
+    def _take(self, device_id: str, stream: Stream, message: RawMessage) -> None:
+        device = self.devices.find(device_id)
+        if stream is Stream.EVENT:
+            refused = self._events.take_event(device_id, device, message, self._outage(message.recv_ms))
+            if refused is not None:
+                self._out.refused.append(Refused(refused.reason, refused.detail, message, device_id))
+        elif device is None:
+            raise TelemetryError(Reason.UNKNOWN_DEVICE, f"the registry has no device {device_id!r}")
+        elif stream is Stream.MOTION:
+            self._take_motion(device, message)
+        elif stream is Stream.VITALS:
+            self._take_vitals(device, message)
+        elif stream is Stream.HOME:
+            self._take_home(device, message)
+        else:
+            self._take_status(device, message)
+        if device is not None and not message.flags & (Flag.RETAIN | Flag.REPLAY):
+            device.last_recv_ms = max(device.last_recv_ms, message.recv_ms)
+            if stream is not Stream.STATUS:
+                device.online = True
+
+    def _outage(self, recv_ms: int) -> int | None:
+        return self._down_since_ms if recv_ms < self._backlog_until_ms else None
+
+    def _timing(self, device: Device, said: Any, message: RawMessage, *, birth: bool = False) -> tuple[bool, int]:
+        """``(live, offset_ms)`` of a decoded message."""
+        if message.flags & (Flag.RETAIN | Flag.REPLAY):
+            return False, device.clock.peek(said.boot).offset_ms
+        verdict = device.clock.judge(
+            boot=said.boot,
+            t_ms=said.t,
+            recv_ms=message.recv_ms,
+            birth=birth,
+            hist=said.hist,
+            down_since_ms=self._outage(message.recv_ms),
+        )
+        if verdict.offset_ms and device.clock_boot != said.boot:
+            device.clock_boot = said.boot
+            self._events.wrong_clock(device, said.boot, said.t, verdict.offset_ms, message.recv_ms)
+        return verdict.live, verdict.offset_ms
+
+    def _first(self, device: Device, stream: Stream, said: Any, message: RawMessage) -> bool:
+        if device.first_time(stream, said.boot, said.seq) or message.flags & Flag.REPLAY:
+            return True
+        self.counts["duplicates"] += 1
+        return False
+
+    def _take_motion(self, device: Device, message: RawMessage) -> None:
+        motion = decode_motion(message.payload)
+        if not self._first(device, Stream.MOTION, motion, message):
+            return
+        live, offset_ms = self._timing(device, motion, message)
+        content = zlib.crc32(motion.acc.tobytes())
+        for t_ms, stored in device.recent_frames:
+            if t_ms == motion.t:
+                if stored == content:
+                    self.counts["duplicates"] += 1
+                    return
+                raise TelemetryError(Reason.CONFLICT, f"another motion frame is stored for {motion.t}")
+        device.recent_frames.append((motion.t, content))
+        if len(device.recent_frames) > _FRAMES_COMPARED:
+            del device.recent_frames[0]
+        if not live:
+            self.counts["late"] += 1
+        self._motion.take(device, motion, message.recv_ms, offset_ms, live=live)
+
+    def _take_vitals(self, device: Device, message: RawMessage) -> None:
+        said = decode_vitals(message.payload)
+        if not self._first(device, Stream.VITALS, said, message):
+            return
+        live, offset_ms = self._timing(device, said, message)
+        values = vitals_values(said)
+        if not values:
+            raise TelemetryError(Reason.INVALID, "no parameter in it: any of hr, spo2, rr, temp, sbp, dbp ...")
+        t_ms = said.t + offset_ms
+        if self._recent.check((device.id, "vitals"), t_ms, values, self._now_ms):
+            values["hist"] = 0.0 if live else 1.0
+            self._vitals.add(t_ms, (device.id, device.person, device.area), values)
+
+    def _take_home(self, device: Device, message: RawMessage) -> None:
+        said = decode_home(message.payload)
+        if not self._first(device, Stream.HOME, said, message):
+            return
+        live, offset_ms = self._timing(device, said, message)
+        value = home_value(said)
+        t_ms = said.t + offset_ms
+        if self._recent.check((device.id, "home", said.kind), t_ms, value, self._now_ms):
+            self._home.add(t_ms, (device.id, device.person, device.area, said.kind), {"value": value})
+            self._events.take_home(device, said, message.recv_ms, offset_ms, historical=not live)
+
+    def _take_status(self, device: Device, message: RawMessage) -> None:
+        said = decode_status(message.payload)
+        retained = bool(message.flags & Flag.RETAIN)
+        if not self._first(device, Stream.STATUS, said, message) and said.online:
+            return  # a will has the boot and seq of the birth that left it, so a death is never a repetition
+        offset_ms, lag_ms = device.clock.peek(said.boot).offset_ms, None
+        if said.online:
+            _, offset_ms = self._timing(device, said, message, birth=not retained)
+            lag_ms = None if retained else message.recv_ms - said.t - offset_ms
+        if not retained:
+            device.online = said.online
+        if said.heartbeat_s is not None:
+            device.heartbeat_s = said.heartbeat_s
+        if said.placement is not None and self.devices.said_placement(device, said.placement):
+            self._motion.adopt(device)
+        # the t of a will was written when the device connected; its death is known only by our clock
+        t_ms = said.t + offset_ms if said.online else message.recv_ms
+        self._status.add(t_ms, (device.id, device.area), status_values(said, lag_ms=lag_ms, offset_ms=offset_ms))
+
+    def _device_state(self) -> list[PointBatch]:
+        builder = PointBuilder("area_state", ("area",), ("devices_online",))
+        at_ms = self._next_state_ms
+        for area, online in sorted(self.devices.online_by_area(self._now_ms).items()):
+            builder.add(at_ms, (area,), {"devices_online": online})
+        for device in self.devices.rows:
+            motion = device.seen.get(Stream.MOTION)
+            if device.registered and motion is not None:
+                self._status.add(at_ms, (device.id, device.area), {"seq_gap": motion.newest_gaps()})
+        batch = builder.take()
+        return [] if batch is None else [batch]

@@ -1,0 +1,251 @@
+"""The processor: journal `raw` in, journals `points` and `detections` out, a checkpoint every few seconds.
+
+It may be killed at any moment. Offsets move only with a checkpoint, and a checkpoint holds the whole state (open
+windows, rings, clocks) at exactly these offsets, so that the next process repeats what came after it, with the same
+keys. Its clock is the receive time in the journal; the wall clock only helps when nothing comes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from detectors.detection import pack_detection
+from ingest import checkpoint
+from ingest.devices import Owner
+from ingest.pipeline import Output, Pipeline
+from journal import JournalFull, JournalReader, JournalWriter, Quarantine
+from telemetry.records import PointBatch, RawMessage, pack_points, unpack_raw
+
+_log = logging.getLogger(__name__)
+
+#: Readable name of the processor as a consumer of `raw` and `replayed`.
+CONSUMER = "processor"
+_INPUTS = ("raw", "replayed")
+#: With no message for this long the wall clock, less this, moves the pipeline's clock on. More than any message takes
+#: from the gateway to here, so that a repetition of the same input finds the same order.
+IDLE_MS = 500
+_PIPELINE_EVERY_MS = 10_000
+_FULL_RETRY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorSettings:
+    """Where the processor works, and how often it does what."""
+
+    journal_dir: Path
+    quarantine_dir: Path
+    state_dir: Path
+    checkpoint_every_s: float = 10.0
+    owners_every_s: float = 2.0
+    segment_bytes: int = 64 << 20
+    read_bytes: int = 1 << 20
+
+
+class Processor:
+    """One process's worth of :class:`~ingest.pipeline.Pipeline` over the journals.
+
+    Args:
+        settings: folders and intervals.
+        pipeline: fresh; a checkpoint in ``state_dir`` is restored into it.
+        owners: called every ``owners_every_s``; the registry's devices, or None when nothing has changed.
+        wall_ms: the wall clock, epoch ms.
+    """
+
+    def __init__(
+        self,
+        settings: ProcessorSettings,
+        pipeline: Pipeline,
+        *,
+        owners: Callable[[], Mapping[str, Owner] | None],
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._settings = settings
+        self._pipeline = pipeline
+        self._owners = owners
+        self._wall_ms = wall_ms
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        self._checkpoint_path = settings.state_dir / "processor.checkpoint"
+        journals = settings.journal_dir
+        self._points = JournalWriter(
+            journals / "points", consumers=("writer",), segment_bytes=settings.segment_bytes, reserve_bytes=0
+        )
+        self._detections = JournalWriter(
+            journals / "detections", consumers=("alerts",), segment_bytes=settings.segment_bytes, reserve_bytes=0
+        )
+        self._quarantine = Quarantine(settings.quarantine_dir, "processor")
+        self._readers = {name: JournalReader(journals / name, CONSUMER) for name in _INPUTS}
+        self._host = socket.gethostname()
+        self._last_message_ms = 0
+        self._dirty = False
+        self._next_checkpoint_s = time.monotonic() + settings.checkpoint_every_s
+        self._next_owners_s = 0.0
+        self._next_pipeline_ms = 0
+        self._busy_s = 0.0
+        self._refused: dict[str, int] = {}
+        self._said = dict(pipeline.counts)
+        self._restore()
+
+    def _restore(self) -> None:
+        saved = checkpoint.load(self._checkpoint_path)
+        if saved is not None:
+            self._pipeline.restore(saved.state)
+            for name, position in saved.positions.items():
+                self._readers[name].seek(position)
+        self._refresh_owners()
+
+    def step(self, timeout_s: float = 0.5) -> bool:
+        """Process what is there, waiting for it at most ``timeout_s``; whether a message was there."""
+        if time.monotonic() >= self._next_owners_s:
+            self._refresh_owners()
+        started_s = time.thread_time()
+        took = self._feed()
+        if not took:
+            self._housekeeping()
+            self._readers["raw"].wait(timeout_s)
+            started_s = time.thread_time()
+            took = self._feed()
+        wall_ms = self._wall_ms()
+        now_ms = None
+        if took:
+            self._last_message_ms = wall_ms
+        elif wall_ms - self._last_message_ms >= IDLE_MS:
+            now_ms = wall_ms - IDLE_MS
+        self._emit(self._pipeline.advance(now_ms))
+        self._busy_s += time.thread_time() - started_s
+        self._housekeeping()
+        return took
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop``; then checkpoint and close."""
+        _log.info("processor: from position %d of raw", self._readers["raw"].position)
+        try:
+            while not stop.is_set():
+                self.step()
+            self.save_checkpoint()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the journals; what was not checkpointed is repeated by the next process."""
+        for closing in (*self._readers.values(), self._points, self._detections, self._quarantine):
+            closing.close()
+
+    def save_checkpoint(self) -> None:
+        """Make the state durable and let the journals drop what lies before it."""
+        if not self._dirty:
+            return
+        positions = {name: reader.position for name, reader in self._readers.items()}
+        try:
+            self._quarantine.commit()
+            checkpoint.save(self._checkpoint_path, checkpoint.Checkpoint(positions, self._pipeline.state()))
+            for name, reader in self._readers.items():
+                if reader.committed != positions[name]:
+                    reader.commit(positions[name])
+        except (OSError, JournalFull) as error:
+            _log.warning("processor: no checkpoint now (%s); trying again", error)
+            return
+        self._dirty = False
+        self._points.drop_consumed()
+        self._detections.drop_consumed()
+
+    def _feed(self) -> bool:
+        took = False
+        for name, reader in self._readers.items():
+            batches = reader.read(self._settings.read_bytes)
+            for batch in batches:
+                self._pipeline.feed(_messages(batch.records, name))
+                took = True
+        self._dirty |= took
+        return took
+
+    def _emit(self, out: Output) -> None:
+        for refused in out.refused:
+            self._refused[refused.reason] = self._refused.get(refused.reason, 0) + 1
+            self._quarantine.put(refused.reason, refused.detail, refused.message, refused.device)
+        if out.detections:  # first: a responder waits for them
+            self._append(self._detections, [pack_detection(detection) for detection in out.detections])
+            for detection in out.detections:
+                _log.info(
+                    "%s %s of %s, score %.2f, %d ms after its onset",
+                    detection.stage, detection.kind, detection.device, detection.score,
+                    detection.decided_ms - detection.onset_ms,
+                )  # fmt: skip
+        points = [batch for batch in out.points if len(batch)]
+        points += self._pipeline_points()
+        if points:
+            self._append(self._points, [pack_points(batch) for batch in points])
+
+    def _append(self, journal: JournalWriter, records: Sequence[bytes]) -> None:
+        """Append and commit, waiting for room on a full disk: what was computed must not be lost."""
+        said = False
+        while True:
+            try:
+                journal.append(records)
+                journal.commit()
+                return
+            except JournalFull as error:
+                if not said:
+                    _log.warning("processor holds: %s", error)
+                    said = True
+                journal.drop_consumed()
+                time.sleep(_FULL_RETRY_S)
+
+    def _housekeeping(self) -> None:
+        if time.monotonic() >= self._next_checkpoint_s:
+            self.save_checkpoint()
+            self._next_checkpoint_s = time.monotonic() + self._settings.checkpoint_every_s
+
+    def _refresh_owners(self) -> None:
+        self._next_owners_s = time.monotonic() + self._settings.owners_every_s
+        owners = self._owners()
+        if owners is not None:
+            self._pipeline.update_owners(owners)
+
+    def _pipeline_points(self) -> list[PointBatch]:
+        now_ms = self._wall_ms()
+        if now_ms < self._next_pipeline_ms:
+            return []
+        first = not self._next_pipeline_ms
+        self._next_pipeline_ms = (now_ms // _PIPELINE_EVERY_MS + 1) * _PIPELINE_EVERY_MS
+        if first:
+            return []
+        counts = dict(self._pipeline.counts)
+        seconds = _PIPELINE_EVERY_MS / 1000
+        fields = {f"{name}_per_s": (counts[name] - self._said[name]) / seconds for name in counts}
+        fields["lag_bytes"] = float(self._readers["raw"].lag_bytes())
+        fields["busy_share"] = self._busy_s / seconds
+        fields |= {f"quarantined_{reason}": float(count) for reason, count in self._refused.items()}
+        self._said, self._busy_s = counts, 0.0
+        self._write_stats(now_ms, {**{k: float(v) for k, v in counts.items()}, **fields})
+        t_ns = np.array([now_ms // _PIPELINE_EVERY_MS * _PIPELINE_EVERY_MS * 1_000_000], dtype=np.int64)
+        tags = {"stage": ["processor"], "host": [self._host]}
+        return [PointBatch("pipeline", t_ns, tags, {name: np.array([value]) for name, value in fields.items()})]
+
+    def _write_stats(self, now_ms: int, stats: dict[str, float]) -> None:
+        path = self._settings.state_dir / "processor.json"
+        try:
+            temporary = path.with_suffix(".new")
+            temporary.write_text(json.dumps({"at_ms": now_ms, "pid": os.getpid(), **stats}))
+            temporary.replace(path)
+        except OSError as error:
+            _log.debug("processor: no statistics file (%s)", error)
+
+
+def _messages(records: Sequence[bytes | memoryview], journal: str) -> list[RawMessage]:
+    messages = []
+    for record in records:
+        try:
+            messages.append(unpack_raw(record))
+        except ValueError as error:  # only a defect of ours can write such a record: the checksum was right
+            _log.error("%s: %s", journal, error)
+    return messages

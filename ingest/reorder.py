@@ -1,0 +1,93 @@
+"""Motion frames of a device back into the order of their sequence numbers, waiting at most two seconds for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from telemetry.codec import Motion
+
+#: Design promise 5: live frames are reordered within this long; then the missing ones are a gap.
+WAIT_MS = 2_000
+#: Frames held per device before the oldest gap is given up, whatever the time: a hostile sequence must not fill memory.
+HELD_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A motion frame on its way to the banks. ``row`` is the device's, ``offset_ms`` corrects its clock."""
+
+    row: int
+    recv_ms: int
+    offset_ms: int
+    motion: Motion
+
+
+@dataclass(slots=True)
+class _Lane:
+    boot: int
+    due: int  # the sequence number that comes next
+    held: dict[int, Frame] = field(default_factory=dict)
+
+
+class Reorderer:
+    """Reorders frames of many devices; only devices with a gap cost anything beyond one look-up."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[int, _Lane] = {}
+        self._waiting: set[int] = set()  # rows with held frames
+
+    def push(self, frame: Frame, out: list[Frame]) -> bool:
+        """Take one frame and append to ``out`` what is now in order. False: the frame is too late for its place."""
+        motion = frame.motion
+        lane = self._lanes.get(frame.row)
+        if lane is None or lane.boot != motion.boot:
+            if lane is not None:
+                self._release_all(frame.row, lane, out)
+            self._lanes[frame.row] = _Lane(motion.boot, motion.seq + 1)
+            out.append(frame)
+            return True
+        if motion.seq == lane.due:
+            out.append(frame)
+            lane.due += 1
+            if lane.held:
+                self._release_run(frame.row, lane, out)
+            return True
+        if motion.seq < lane.due:
+            return False
+        lane.held[motion.seq] = frame
+        self._waiting.add(frame.row)
+        if len(lane.held) > HELD_MAX:
+            self._skip_gap(frame.row, lane, out)
+        return True
+
+    def expire(self, now_ms: int, out: list[Frame]) -> None:
+        """Give up on frames that have been waited for long enough."""
+        for row in sorted(self._waiting):
+            lane = self._lanes[row]
+            while lane.held and now_ms - min(f.recv_ms for f in lane.held.values()) >= WAIT_MS:
+                self._skip_gap(row, lane, out)
+
+    def state(self) -> dict[int, _Lane]:
+        """The lanes, for a checkpoint."""
+        return self._lanes
+
+    def restore(self, lanes: dict[int, _Lane]) -> None:
+        """Continue from a checkpoint."""
+        self._lanes = lanes
+        self._waiting = {row for row, lane in lanes.items() if lane.held}
+
+    def _skip_gap(self, row: int, lane: _Lane, out: list[Frame]) -> None:
+        lane.due = min(lane.held)
+        self._release_run(row, lane, out)
+
+    def _release_run(self, row: int, lane: _Lane, out: list[Frame]) -> None:
+        while (frame := lane.held.pop(lane.due, None)) is not None:
+            out.append(frame)
+            lane.due += 1
+        if not lane.held:
+            self._waiting.discard(row)
+
+    def _release_all(self, row: int, lane: _Lane, out: list[Frame]) -> None:
+        out.extend(lane.held[seq] for seq in sorted(lane.held))
+        lane.held.clear()
+        self._waiting.discard(row)

@@ -1,0 +1,213 @@
+"""Ten-second motion points from the frames of many devices, late frames included.
+
+Each (device, aligned 10-s window) has a slot of running sums. A window is emitted when the device has moved on to a
+later one, or has been silent for a while; a frame that comes later updates its slot and the point is emitted again
+under the same key.
+
+Measures:
+    enmo_g: mean of max(0, SMV - 1 g), the Euclidean norm minus one (van Hees et al. 2013, PLoS ONE 8(4) e61691).
+    smv_max_g: the largest signal vector magnitude.
+    posture_deg: angle between the mean acceleration and the device's y axis, 0..180.
+    steps: upward crossings of 1.1 g by the three-sample mean of the SMV, a coarse count that needs no placement.
+    worn: 0 once the device has lain still for an hour (standard deviation below 13 mg on at least two axes, van Hees
+        et al. 2011, PLoS ONE 6(7) e22922), else 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.motion import MotionBatch
+
+WINDOW_MS = 10_000
+#: Windows kept per device: a frame may come this many windows (160 s) late and still be merged into its point.
+SLOTS = 16
+#: What one batch may hold of one device, so that no two of its windows share a slot.
+SPAN_MS = (SLOTS - 2) * WINDOW_MS
+#: A window whose device has fallen silent is emitted this long after its last frame, by the caller's clock.
+SILENT_MS = 12_000
+STEP_CROSSING_G = 1.1
+STILL_STD_G = 0.013
+STILL_WINDOWS = 360  # one hour
+
+_EMPTY = np.int64(-1)
+_SUMS = ("n", "enmo", "steps", "ax", "ay", "az", "ax2", "ay2", "az2")
+_SUM_INDEX = {name: i for i, name in enumerate(_SUMS)}
+
+
+class Windows(NamedTuple):
+    """Finished windows: device rows ``(m,)``, their start ``(m,)`` in ms by our clock, fields of ``(m,)`` float64."""
+
+    rows: NDArray[np.intp]
+    start_ms: NDArray[np.int64]
+    fields: dict[str, NDArray[np.float64]]
+
+
+class MotionSummary:
+    """Running 10-s windows of many devices; rows are added as devices appear."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._window = np.full((0, SLOTS), _EMPTY)
+        self._sums = np.zeros((0, SLOTS, len(_SUMS)))
+        self._peak = np.zeros((0, SLOTS))
+        self._dirty = np.zeros((0, SLOTS), dtype=bool)
+        self._touched_ms = np.zeros((0, SLOTS), dtype=np.int64)
+        self._newest = np.full(0, _EMPTY)
+        self._still = np.zeros(0, dtype=np.int32)
+        self._last_smv = np.full((0, 2), np.nan)
+        self._evicted: list[Windows] = []  # their slot was needed before they were due
+
+    def reserve(self, rows: int) -> None:
+        """Have room for ``rows`` devices; grows by doubling."""
+        if rows <= self._rows:
+            return
+        more = max(rows, 2 * self._rows, 64) - self._rows
+        self._window = np.vstack([self._window, np.full((more, SLOTS), _EMPTY)])
+        self._sums = np.concatenate([self._sums, np.zeros((more, SLOTS, len(_SUMS)))])
+        self._peak = np.vstack([self._peak, np.zeros((more, SLOTS))])
+        self._dirty = np.vstack([self._dirty, np.zeros((more, SLOTS), dtype=bool)])
+        self._touched_ms = np.vstack([self._touched_ms, np.zeros((more, SLOTS), dtype=np.int64)])
+        self._newest = np.concatenate([self._newest, np.full(more, _EMPTY)])
+        self._still = np.concatenate([self._still, np.zeros(more, dtype=np.int32)])
+        self._last_smv = np.vstack([self._last_smv, np.full((more, 2), np.nan)])
+        self._rows += more
+
+    def covers(self, row: int, t_ms: int) -> bool:
+        """Whether the window of ``t_ms`` (our clock) still has its slot."""
+        window = t_ms // WINDOW_MS
+        return row < self._rows and self._window[row, window % SLOTS] == window
+
+    def add(self, batch: MotionBatch, *, in_order: bool = True) -> None:
+        """Add frames. With ``in_order`` false (late frames) they do not continue the step count of the frame before.
+
+        ``batch.t_ms + batch.offset_ms`` places the samples; NaN samples are left out. The frames of one device in one
+        batch must lie within :data:`SPAN_MS`, and :meth:`collect` must be called between batches.
+        """
+        if not len(batch):
+            return
+        self.reserve(int(batch.row.max()) + 1)
+        start_ms = batch.t_ms + batch.offset_ms
+        n = batch.acc_g.shape[1]
+        smv = np.sqrt(np.einsum("mnk,mnk->mn", batch.acc_g, batch.acc_g))
+        present = np.isfinite(smv)
+        smv0 = np.where(present, smv, 0.0)
+        crossings = self._crossings(batch.row, smv, in_order)
+        offsets_ms = np.arange(n) * (1000.0 / batch.fs_hz)
+        first = start_ms // WINDOW_MS
+        spans = int(((start_ms + offsets_ms[-1]).astype(np.int64) // WINDOW_MS - first).max()) + 1
+        # sample k belongs to window first + s where s counts the borders it has passed
+        passed = ((start_ms - first * WINDOW_MS)[:, None] + offsets_ms[None, :]) // WINDOW_MS
+        acc = np.where(present[..., None], batch.acc_g, 0.0)
+        enmo = np.where(present, np.maximum(smv0 - 1.0, 0.0), 0.0)
+        for span in range(spans):
+            here = present if spans == 1 else present & (passed == span)
+            mine = here.any(axis=1)
+            if not mine.any():
+                continue
+            weight = here[mine].astype(np.float64)
+            a = acc[mine]
+            sums = np.empty((int(mine.sum()), len(_SUMS)))
+            sums[:, 0] = weight.sum(axis=1)
+            sums[:, 1] = (enmo[mine] * weight).sum(axis=1)
+            sums[:, 2] = (crossings[mine] * weight).sum(axis=1)
+            sums[:, 3:6] = np.einsum("mnk,mn->mk", a, weight)
+            sums[:, 6:9] = np.einsum("mnk,mnk,mn->mk", a, a, weight)
+            self._accumulate(
+                batch.row[mine], first[mine] + span, sums, (smv0[mine] * weight).max(axis=1), batch.recv_ms[mine]
+            )
+
+    def collect(self, now_ms: int) -> list[Windows]:
+        """Windows that are due by ``now_ms``; they count as emitted."""
+        ready, self._evicted = self._evicted, []
+        dirty_rows, dirty_slots = np.nonzero(self._dirty)
+        if not len(dirty_rows):
+            return ready
+        window = self._window[dirty_rows, dirty_slots]
+        due = (window < self._newest[dirty_rows]) | (now_ms - self._touched_ms[dirty_rows, dirty_slots] >= SILENT_MS)
+        rows, slots, window = dirty_rows[due], dirty_slots[due], window[due]
+        if len(rows):
+            self._dirty[rows, slots] = False
+            ready.append(self._points(rows, slots, window))
+        return ready
+
+    def state(self) -> dict[str, Any]:
+        """Everything, for a checkpoint."""
+        return {name: getattr(self, name) for name in self._STATE}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint."""
+        for name in self._STATE:
+            setattr(self, name, state[name].copy() if isinstance(state[name], np.ndarray) else state[name])
+
+    _STATE = (
+        "_rows", "_window", "_sums", "_peak", "_dirty", "_touched_ms", "_newest", "_still", "_last_smv",
+    )  # fmt: skip
+
+    def _crossings(self, row: NDArray[np.int32], smv: NDArray[np.float32], in_order: bool) -> NDArray[np.bool_]:
+        """Where the three-sample mean of the SMV rises through the threshold, ``(m, n)`` bool."""
+        before = np.full((len(row), 2), np.nan, dtype=smv.dtype)
+        if in_order:
+            once = np.unique(row, return_index=True)[1] if len(row) > 1 else np.zeros(1, np.intp)
+            before[once] = self._last_smv[row[once]]
+            self._last_smv[row] = smv[:, -2:] if smv.shape[1] > 1 else np.nan
+        wide = np.concatenate([before, smv], axis=1)
+        mean = (wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]) / 3.0
+        above = mean > STEP_CROSSING_G
+        below_before = np.empty_like(above)
+        below_before[:, 0] = False  # the mean before the frame's first is not known
+        below_before[:, 1:] = mean[:, :-1] <= STEP_CROSSING_G
+        rising: NDArray[np.bool_] = above & below_before
+        return rising
+
+    def _accumulate(
+        self,
+        row: NDArray[np.int32],
+        window: NDArray[np.int64],
+        sums: NDArray[np.float64],
+        peak: NDArray[np.float64],
+        recv_ms: NDArray[np.int64],
+    ) -> None:
+        slot = window % SLOTS
+        held = self._window[row, slot]
+        older = window < held  # the slot has gone to a later window: too late to merge
+        if older.any():
+            keep = ~older
+            row, window, sums, peak, recv_ms = row[keep], window[keep], sums[keep], peak[keep], recv_ms[keep]
+            slot, held = slot[keep], held[keep]
+        fresh = held != window
+        if fresh.any():
+            lost = fresh & self._dirty[row, slot]
+            if lost.any():
+                pairs = np.unique(np.stack([row[lost], slot[lost]]), axis=1)
+                gone = self._window[pairs[0], pairs[1]]
+                self._evicted.append(self._points(pairs[0].astype(np.intp), pairs[1].astype(np.intp), gone))
+            self._window[row[fresh], slot[fresh]] = window[fresh]
+            self._sums[row[fresh], slot[fresh]] = 0.0
+            self._peak[row[fresh], slot[fresh]] = 0.0
+        np.add.at(self._sums, (row, slot), sums)
+        np.maximum.at(self._peak, (row, slot), peak)
+        np.maximum.at(self._touched_ms, (row, slot), recv_ms)
+        self._dirty[row, slot] = True
+        np.maximum.at(self._newest, row, window)
+
+    def _points(self, rows: NDArray[np.intp], slots: NDArray[np.intp], window: NDArray[np.int64]) -> Windows:
+        sums = self._sums[rows, slots]
+        n = np.maximum(sums[:, _SUM_INDEX["n"]], 1.0)
+        mean = sums[:, 3:6] / n[:, None]
+        variance = np.maximum(sums[:, 6:9] / n[:, None] - mean**2, 0.0)
+        still = (np.sqrt(variance) < STILL_STD_G).sum(axis=1) >= 2
+        np.add.at(self._still, rows[still], 1)
+        self._still[rows[~still]] = 0
+        norm = np.maximum(np.sqrt((mean**2).sum(axis=1)), 1e-9)
+        fields = {
+            "enmo_g": sums[:, _SUM_INDEX["enmo"]] / n,
+            "smv_max_g": self._peak[rows, slots],
+            "posture_deg": np.degrees(np.arccos(np.clip(mean[:, 1] / norm, -1.0, 1.0))),
+            "steps": sums[:, _SUM_INDEX["steps"]],
+            "worn": np.where(self._still[rows] >= STILL_WINDOWS, 0.0, 1.0),
+        }
+        return Windows(rows, window * WINDOW_MS, fields)
