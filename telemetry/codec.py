@@ -308,6 +308,6 @@ def encode_motion(
 def _counts(name: str, samples: NDArray[np.int16]) -> memoryview:
     if samples.ndim != 2 or samples.shape[1] != 3 or not 1 <= len(samples) <= MAX_SAMPLES:
         raise TelemetryError(Reason.WRONG_LENGTH, f"{name} has shape {samples.shape}, not (1..{MAX_SAMPLES}, 3)")
-    if samples.dtype != np.int16:
+    if samples.dtype.newbyteorder("=") != np.int16:
         raise TelemetryError(Reason.INVALID, f"{name} is {samples.dtype}: divide by lsb, round, and cast to int16")
     return memoryview(samples.astype(_INT16, copy=False).tobytes())
