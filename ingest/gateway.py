@@ -103,6 +103,7 @@ class Gateway:
                 self._selector,
             )
         self._links = (self._receiver,) if self._publisher is self._receiver else (self._receiver, self._publisher)
+        self._subscribed = False
         self._asked_for: list[str] = []
         self._acked = 0
         self._commits = 0
@@ -149,6 +150,7 @@ class Gateway:
             "connected": self._receiver.is_up,
             "reconnects": max(self._receiver.connections - 1, 0),
             "refused": self._receiver.refused,
+            "subscribed": self._subscribed,
             "publisher_connected": self._publisher.is_up,
             "held": self._held_since_s is not None,
             "held_s": held_s,
@@ -290,9 +292,12 @@ class Gateway:
             self._state.forget_subscription()
             self._asked_for = where
             self._receiver.subscribe(filters)
+        else:
+            self._subscribed = True
 
     def _on_subscribed(self, granted: bool) -> None:
         if granted:
+            self._subscribed = True
             self._state.note_subscription(self._asked_for)
             return
         _log.error(
@@ -304,6 +309,7 @@ class Gateway:
         self._receiver.drop("subscription refused")
 
     def _on_lost(self) -> None:
+        self._subscribed = False
         self._inbox.forget_acknowledgements()
         if self._held_since_s is None:
             self._state.beat(self._heard_ms(time.monotonic()))
