@@ -22,7 +22,7 @@ _CONSUMERS = ("processor",)
 _SEGMENT_BYTES = 16 << 20
 _BATCH_BYTES = 1 << 20
 _LOCK_WAIT_S = 10.0
-_ALREADY = "it was replayed before; say `again` to put it back once more"
+_ALREADY = "it was replayed before; it goes in once more only with --again"
 
 
 @dataclass(slots=True)

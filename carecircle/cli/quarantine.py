@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from journal.entry import Entry
 from journal.errors import JournalError
@@ -113,10 +113,10 @@ def show(
         ("now", now.verdict),
         ("replay", _replay_state(entry)),
     ):
-        facts.add_row(f"[bold]{name}", escape(value))
+        facts.add_row(f"[bold]{name}", _safe(value))
     console.print(facts)
     for field, content in (now.content or {}).items():
-        console.print(f"  {field} = {content!r}", markup=False, highlight=False)
+        console.print(_safe(f"  {field} = {content!r}"), highlight=False)
     for line in hexdump(entry.payload, bytes_shown):
         console.print(line, markup=False, highlight=False)
     if len(entry.payload) > bytes_shown:
@@ -199,18 +199,12 @@ def _failure(error: JournalError) -> typer.Exit:
 
 
 def _entries_table(entries: list[Entry]) -> Table:
-    table = Table("id", "received (UTC)", "reason", "device", "topic", "bytes", "replay", "detail")
+    columns = ("received (UTC)", "reason", "device", "topic", "bytes", "replay", "detail")
+    table = Table(Column("id", no_wrap=True), *columns)
     for entry in entries:
-        table.add_row(
-            entry.id,
-            _when(entry.recv_ms),
-            entry.reason,
-            entry.device or "",
-            escape(_topic(entry)),
-            f"{entry.size:,}",
-            escape(_replay_state(entry)),
-            escape(entry.detail),
-        )
+        replayed = "no, " + ("cut" if entry.is_cut else "points") if entry.obstacle else _replay_state(entry)
+        row = (entry.reason, entry.device or "", _topic(entry), f"{entry.size:,}", replayed, entry.detail)
+        table.add_row(entry.id, _when(entry.recv_ms), *map(_safe, row))
     return table
 
 
@@ -222,6 +216,11 @@ def _replay_state(entry: Entry) -> str:
 
 def _topic(entry: Entry) -> str:
     return entry.topic.decode("utf-8", "backslashreplace")
+
+
+def _safe(text: str) -> str:
+    """``text`` for a terminal: a device's words must neither move the cursor nor be taken for mark-up."""
+    return escape("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
 
 
 def _when(instant_ms: int) -> str:
