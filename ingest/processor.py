@@ -23,7 +23,8 @@ from detectors.detection import pack_detection
 from ingest import checkpoint
 from ingest.devices import Owner
 from ingest.pipeline import Output, Pipeline
-from journal import JournalFull, JournalReader, JournalWriter, Quarantine
+from journal import JournalFull, JournalReader, JournalWriter
+from journal.quarantine import Quarantine
 from telemetry.records import PointBatch, RawMessage, pack_points, unpack_raw
 
 _log = logging.getLogger(__name__)
@@ -172,6 +173,8 @@ class Processor:
         for refused in out.refused:
             self._refused[refused.reason] = self._refused.get(refused.reason, 0) + 1
             self._quarantine.put(refused.reason, refused.detail, refused.message, refused.device)
+        if out.refused:
+            self._quarantine.commit()
         if out.detections:  # first: a responder waits for them
             self._append(self._detections, [pack_detection(detection) for detection in out.detections])
             for detection in out.detections:

@@ -1,0 +1,260 @@
+"""The checks, one function each. None changes anything, and none disturbs a running system."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from carecircle.doctor.broker import check_broker
+from carecircle.settings import FILE_VARIABLE, Settings
+
+_LOW_DISK_BYTES = 1 << 30
+_SLOW_SYNC_S = 0.05
+_STATS_AGE_S = 45.0
+_LAG_BYTES = 64 << 20
+
+
+class Level(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; ``advice`` says what to do where it is not OK."""
+
+    level: Level
+    what: str
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Run every check; a check that fails by itself is a finding too."""
+    checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
+        ("settings", _settings),
+        ("data folder", _data_folder),
+        ("database", _database),
+        ("store", _store),
+        ("broker", _broker),
+        ("processes", _processes),
+        ("journals", _journals),
+        ("fall detector", _weights),
+        ("console", _console),
+    )
+    for name, check in checks:
+        try:
+            yield from check(settings)
+        except Exception as error:  # a doctor that dies of the disease helps nobody
+            yield Finding(
+                Level.PROBLEM, name, f"{type(error).__name__}: {error}", "This check itself failed; see above."
+            )
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    known = {name.upper() for name in Settings.model_fields}
+    strange = [
+        name
+        for name in os.environ
+        if name.startswith("CARECIRCLE_")
+        and name not in (FILE_VARIABLE, "CARECIRCLE_DATA")
+        and name.removeprefix("CARECIRCLE_").split("__")[0] not in known
+    ]
+    if strange:
+        yield Finding(
+            Level.WARNING,
+            "settings",
+            f"the environment has {', '.join(sorted(strange))}, which no setting reads",
+            f"Groups are {', '.join(sorted(known))}; nested names take two underscores, as in CARECIRCLE_BROKER__URL.",
+        )
+    else:
+        yield Finding(Level.OK, "settings", os.environ.get(FILE_VARIABLE, "defaults and environment"))
+    host = urlsplit(settings.resolved_public_url()).hostname
+    if host in ("127.0.0.1", "localhost"):
+        yield Finding(
+            Level.WARNING,
+            "public address",
+            settings.resolved_public_url(),
+            "Links in notifications open on this machine only: set CARECIRCLE_ALERTS__PUBLIC_URL to the address of"
+            " your reverse proxy.",
+        )
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".doctor"
+        started = time.perf_counter()
+        with probe.open("wb") as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+        took_s = time.perf_counter() - started
+        probe.unlink()
+    except OSError as error:
+        yield Finding(
+            Level.PROBLEM,
+            "data folder",
+            f"{folder.absolute()}: {error.strerror}",
+            "Give the user that runs carecircle write access, or set CARECIRCLE_DATA_DIR.",
+        )
+        return
+    free = shutil.disk_usage(folder).free
+    said = f"{folder.absolute()}, {free / 2**30:.1f} GiB free, a durable write takes {took_s * 1000:.1f} ms"
+    if free < _LOW_DISK_BYTES:
+        yield Finding(Level.WARNING, "data folder", said, "Below 1 GiB the journals fill up soon: make room.")
+    elif took_s > _SLOW_SYNC_S:
+        yield Finding(Level.WARNING, "data folder", said, "Every commit waits this long: use a faster disk.")
+    else:
+        yield Finding(Level.OK, "data folder", said)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    import registry
+
+    url = settings.resolved_database_url()
+    engine = registry.create_engine(url)
+    shown = engine.url.render_as_string(hide_password=True)
+    try:
+        directory = registry.directory(engine)
+    except Exception as error:
+        text = str(error).splitlines()[0]
+        missing = "no such table" in text or "does not exist" in text
+        yield Finding(
+            Level.WARNING if missing else Level.PROBLEM,
+            "database",
+            f"{shown}: {'no tables yet' if missing else text}",
+            "They are made at the first `carecircle run` or `carecircle registry import`."
+            if missing
+            else "Check CARECIRCLE_DATABASE_URL and that the server runs.",
+        )
+        return
+    finally:
+        engine.dispose()
+    yield Finding(Level.OK, "database", shown)
+    counts = f"{len(directory.people)} people, {len(directory.devices)} devices, {len(directory.responders)} responders"
+    if not directory.devices:
+        yield Finding(
+            Level.WARNING, "registry", counts,
+            "Messages of unknown devices go to the quarantine: `carecircle registry import FOLDER`.",
+        )  # fmt: skip
+    elif not directory.desk():
+        yield Finding(
+            Level.PROBLEM, "registry", f"{counts}; nobody is on call at the district desk",
+            "An SOS that no area answers for has nobody to go to: give the root area an on-call order.",
+        )  # fmt: skip
+    else:
+        yield Finding(Level.OK, "registry", counts)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    from store import StoreError, StoreUnavailable, open_store
+
+    url = settings.resolved_store_url()
+    try:
+        store = open_store(url, token=settings.store_token(), org=settings.store.org, timeout_s=5)
+        try:
+            store.check()
+        finally:
+            store.close()
+    except StoreUnavailable as error:
+        yield Finding(
+            Level.PROBLEM, "store", f"{url}: {error}",
+            "Start it, or check CARECIRCLE_STORE__URL. Points wait in the journal until it answers.",
+        )  # fmt: skip
+    except StoreError as error:
+        yield Finding(Level.PROBLEM, "store", f"{url}: {error}", "Check CARECIRCLE_STORE__URL, __TOKEN and __ORG.")
+    else:
+        yield Finding(Level.OK, "store", url)
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    running = _stats_age_s(settings.state_dir / "gateway.json")
+    for ok, what, found, advice in check_broker(settings, gateway_runs=running is not None and running < _STATS_AGE_S):
+        yield Finding(Level.OK if ok else Level.PROBLEM, what, found, advice)
+
+
+def _stats_age_s(path: Path) -> float | None:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _processes(settings: Settings) -> Iterator[Finding]:
+    for role in ("gateway", "processor"):
+        path = settings.state_dir / f"{role}.json"
+        age_s = _stats_age_s(path)
+        if age_s is None or age_s > _STATS_AGE_S:
+            when = "has not run here" if age_s is None else f"was last seen {age_s / 60:.0f} min ago"
+            yield Finding(Level.WARNING, role, when, f"Start it: `carecircle run` or `carecircle run --role {role}`.")
+            continue
+        stats = json.loads(path.read_text())
+        if stats.get("held"):
+            yield Finding(
+                Level.PROBLEM, role, "holds: the disk is full and the broker keeps what comes",
+                f"Make room on the disk of {settings.data_dir.absolute()}; it goes on by itself.",
+            )  # fmt: skip
+        else:
+            yield Finding(Level.OK, role, f"running, {stats.get('received', stats.get('messages', 0)):,.0f} messages")
+
+
+def _journals(settings: Settings) -> Iterator[Finding]:
+    from journal import JournalReader
+
+    consumers = {
+        "raw": "processor",
+        "points": "writer",
+        "reports": "writer",
+        "detections": "alerts",
+        "commands": "gateway",
+    }
+    for name, consumer in consumers.items():
+        folder = settings.journal_dir / name
+        if not folder.is_dir():
+            continue
+        reader = JournalReader(folder, consumer)
+        try:
+            lag = reader.lag_bytes()
+        finally:
+            reader.close()
+        if lag > _LAG_BYTES:
+            yield Finding(
+                Level.WARNING, f"journal {name}", f"{lag / 2**20:.0f} MiB not yet taken by {consumer}",
+                f"Does `carecircle run --role {consumer}` run, and does what it writes to answer?",
+            )  # fmt: skip
+        else:
+            yield Finding(Level.OK, f"journal {name}", f"{lag / 2**10:.0f} KiB not yet taken by {consumer}")
+
+
+def _weights(settings: Settings) -> Iterator[Finding]:
+    from detectors.fall import FallBank, load_weights
+
+    FallBank(load_weights(settings.falls.weights))
+    yield Finding(Level.OK, "fall detector", str(settings.falls.weights or "weights of this release"))
+
+
+def _console(settings: Settings) -> Iterator[Finding]:
+    import httpx
+
+    url = f"http://{settings.console.host}:{settings.console.port}/healthz"
+    try:
+        answer = httpx.get(url, timeout=3)
+    except httpx.HTTPError as error:
+        yield Finding(Level.WARNING, "console", f"{url}: {error}", "Start it: `carecircle run --role console`.")
+        return
+    if answer.is_success:
+        yield Finding(Level.OK, "console", url)
+    else:
+        yield Finding(Level.PROBLEM, "console", f"{url} answers {answer.status_code}", "Look at the console's log.")

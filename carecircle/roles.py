@@ -1,0 +1,183 @@
+"""Puts each role together from the settings, and runs it in this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+import registry
+from carecircle.settings import Role, Settings
+from ingest.devices import Owner
+
+_log = logging.getLogger(__name__)
+
+_DATABASE_RETRY_S = 1.0
+
+
+def prepare(settings: Settings) -> Engine:
+    """Make folders, the link key and the newest tables; every role does so first, and it is safe to do at once."""
+    import alerts
+
+    for folder in (settings.journal_dir, settings.quarantine_dir, settings.state_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+    settings.link_key()
+    engine = registry.create_engine(settings.resolved_database_url())
+    registry.upgrade(engine)
+    alerts.upgrade(engine)
+    return engine
+
+
+def run_role(role: Role, settings: Settings, stop: threading.Event) -> None:
+    """Run one role until ``stop``."""
+    engine = _patiently(lambda: prepare(settings), stop)
+    if engine is None:
+        return
+    _ROLES[role](settings, engine, stop)
+
+
+def _patiently(attempt: Callable[[], Engine], stop: threading.Event) -> Engine | None:
+    """The database may start after us, or another role may be creating the tables."""
+    said = False
+    while not stop.is_set():
+        try:
+            return attempt()
+        except SQLAlchemyError as error:
+            if not registry.is_retryable(error):
+                raise
+            if not said:
+                _log.warning("the database does not answer (%s); trying again", error)
+                said = True
+            stop.wait(_DATABASE_RETRY_S)
+    return None
+
+
+def _gateway(settings: Settings, _engine: Engine, stop: threading.Event) -> None:
+    from ingest.gateway import Gateway
+    from ingest.gateway_settings import GatewaySettings
+
+    broker = settings.broker
+    Gateway(
+        GatewaySettings(
+            host=broker.host,
+            port=broker.port,
+            username=broker.username,
+            password=settings.broker_password(),
+            command_username=broker.command_username,
+            command_password=settings.command_password(),
+            tls=broker.tls,
+            ca=broker.ca_file,
+            cert=broker.cert_file,
+            key=broker.key_file,
+            keepalive_s=broker.keepalive_s,
+            segment_bytes=settings.journal.segment_bytes,
+            reserve_bytes=settings.journal.reserve_bytes,
+        ),
+        settings.journal_dir,
+        settings.quarantine_dir,
+        settings.state_dir,
+    ).run(stop)
+
+
+def owners_of(engine: Engine) -> Callable[[], Mapping[str, Owner] | None]:
+    """A function that gives the registry's devices whenever they have changed since its last call, else None."""
+    known = -1
+
+    def changed() -> Mapping[str, Owner] | None:
+        nonlocal known
+        try:
+            revision = registry.current_revision(engine)
+            if revision == known:
+                return None
+            directory = registry.directory(engine)
+        except SQLAlchemyError as error:
+            if not registry.is_retryable(error):
+                raise
+            _log.warning("the registry does not answer (%s): going on with what is known", error)
+            return None
+        known = directory.revision
+        _log.info("registry revision %d: %d devices", known, len(directory.devices))
+        return directory.devices
+
+    return changed
+
+
+def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> None:
+    from detectors.fall import FallBank, load_weights
+    from ingest.pipeline import Pipeline
+    from ingest.processor import Processor, ProcessorSettings
+
+    weights = load_weights(settings.falls.weights)
+    Processor(
+        ProcessorSettings(
+            settings.journal_dir,
+            settings.quarantine_dir,
+            settings.state_dir,
+            segment_bytes=settings.journal.segment_bytes,
+        ),
+        Pipeline(FallBank(weights), FallBank(weights)),
+        owners=owners_of(engine),
+    ).run(stop)
+
+
+def _writer(settings: Settings, _engine: Engine, stop: threading.Event) -> None:
+    from ingest.writer import Writer
+    from store import StoreError, open_store
+
+    while not stop.is_set():
+        try:
+            store = open_store(settings.resolved_store_url(), token=settings.store_token(), org=settings.store.org)
+            break
+        except StoreError as error:
+            _log.error("%s", error)
+            stop.wait(_DATABASE_RETRY_S)
+    else:
+        return
+    Writer(store, settings.journal_dir, settings.quarantine_dir, settings.state_dir).run(stop)
+
+
+def _alerts(settings: Settings, engine: Engine, stop: threading.Event) -> None:
+    from alerts.service import AlertService
+    from alerts.service import AlertSettings as ServiceSettings
+
+    AlertService(
+        engine,
+        settings.journal_dir,
+        ServiceSettings(
+            step_s=settings.alerts.step_s,
+            repeat_s=settings.alerts.repeat_s,
+            link_key=settings.link_key(),
+            public_url=settings.resolved_public_url(),
+            time_zone=settings.console.time_zone,
+        ),
+    ).run(stop)
+
+
+def _console(settings: Settings, engine: Engine, stop: threading.Event) -> None:
+    from console.app import create_app
+    from console.server import serve
+    from console.settings import ConsoleSettings
+
+    app = create_app(
+        engine,
+        ConsoleSettings(
+            link_key=settings.link_key(),
+            public_url=settings.resolved_public_url(),
+            time_zone=settings.console.time_zone,
+        ),
+    )
+    serve(app, settings.console.host, settings.console.port, stop)
+
+
+_ROLES: dict[Role, Callable[[Settings, Engine, threading.Event], None]] = {
+    "gateway": _gateway,
+    "processor": _processor,
+    "writer": _writer,
+    "alerts": _alerts,
+    "console": _console,
+}
+
+__all__ = ["owners_of", "prepare", "run_role"]
