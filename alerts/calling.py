@@ -1,0 +1,93 @@
+"""Whom to call next, and when to ask again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from alerts.lifecycle import Call, Change, Effect, Incident, Note, SetTimer, State, TimerKind, What, move
+from alerts.reasons import Reason
+from registry import ChannelEntry, ResponderEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The calls of an incident's present round: the order as it is now, and who was called already."""
+
+    order: Sequence[ResponderEntry]
+    told: frozenset[str] = frozenset()
+
+
+def channels_of(responder: ResponderEntry) -> dict[str, ChannelEntry]:
+    """The channels by name: the type, and from the second of a type on its number (``webhook``, ``webhook-2``)."""
+    named: dict[str, ChannelEntry] = {}
+    counts: dict[str, int] = {}
+    for channel in responder.channels:
+        counts[channel.type] = count = counts.get(channel.type, 0) + 1
+        named[channel.type if count == 1 else f"{channel.type}-{count}"] = channel
+    return named
+
+
+def call_next(incident: Incident, calls: Round, now_ms: int) -> Change:
+    """Call the next responder of the order; at its end, begin the next round from the top.
+
+    Responders without a channel are passed over with a named reason. When nobody at all can be called, that is written
+    and tried again after ``repeat_s``: the registry may have changed.
+    """
+    waiting = [responder for responder in calls.order if responder.id not in calls.told]
+    if not any(responder.channels for responder in waiting) and calls.told:
+        # everybody of this round was called, and the time after the last call has passed
+        incident = replace(incident, round=incident.round + 1, step=0)
+        waiting = list(calls.order)
+    effects: list[Effect] = []
+    while waiting and not waiting[0].channels:
+        passed = waiting.pop(0)
+        effects += [
+            Call(passed.id, incident.step, incident.round, (), Reason.NO_CHANNEL),
+            Note(What.NOT_CALLED, "system", {"responder": passed.id, "reason": Reason.NO_CHANNEL.value}),
+        ]
+    policy = incident.policy
+    if not waiting:
+        nobody = Note(What.NOT_CALLED, "system", {"area": incident.area, "reason": Reason.NOBODY_ON_CALL.value})
+        again = SetTimer(TimerKind.CALL, now_ms + round(policy.repeat_s * 1000))
+        return Change(incident, incident, (*effects, nobody, again))
+    responder, *rest = waiting
+    last = not any(other.channels for other in rest)
+    due_ms = now_ms + round((policy.repeat_s if last else policy.step_s) * 1000)
+    effects += _call(incident, responder)
+    effects.append(SetTimer(TimerKind.CALL, due_ms))
+    if last:
+        effects.append(Note(What.ALL_CALLED, "system", {"round": incident.round, "again_ms": due_ms}))
+    after = replace(incident, step=incident.step + 1)
+    if incident.state is State.OPEN:
+        return Change(incident, move(after, State.NOTIFYING), tuple(effects), (State.NOTIFYING,))
+    return Change(incident, after, tuple(effects))
+
+
+def call_again(incident: Incident, calls: Round, now_ms: int) -> Change:
+    """Tell whoever has taken the incident that there is more: a new SOS, or higher severity.
+
+    When they cannot be reached through a channel of ours the first of the order is told. The same people are not told
+    more than once in ``step_s``.
+    """
+    if incident.retold_ms is not None and now_ms - incident.retold_ms < incident.policy.step_s * 1000:
+        note = Note(What.NOT_CALLED, "system", {"reason": Reason.TOLD_JUST_NOW.value})
+        return Change(incident, incident, (note,))
+    able = [responder for responder in calls.order if responder.channels]
+    chosen = next((responder for responder in able if responder.id == incident.acknowledged_by), None)
+    if chosen is None:
+        chosen = able[0] if able else None
+    if chosen is None:
+        note = Note(What.NOT_CALLED, "system", {"area": incident.area, "reason": Reason.NOBODY_ON_CALL.value})
+        return Change(incident, incident, (note,))
+    after = replace(incident, round=incident.round + 1, step=0, retold_ms=now_ms)
+    return Change(incident, after, tuple(_call(after, chosen)))
+
+
+def _call(incident: Incident, responder: ResponderEntry) -> list[Effect]:
+    channels = tuple(channels_of(responder))
+    data = {"responder": responder.id, "step": incident.step, "round": incident.round, "channels": list(channels)}
+    return [
+        Call(responder.id, incident.step, incident.round, channels),
+        Note(What.CALLED, "system", data),
+    ]

@@ -1,0 +1,38 @@
+"""What can go wrong in this room. One root; each carries the offending value and says what to do next."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class AlertsError(Exception):
+    """Root of this package's errors."""
+
+
+class TransitionError(AlertsError):
+    """The table of states has no such transition: a defect in the caller, which must ask first."""
+
+    def __init__(self, incident: str, before: str, after: str) -> None:
+        super().__init__(f"incident {incident} cannot go from {before} to {after}: see lifecycle.NEXT")
+        self.incident = incident
+        self.before = before
+        self.after = after
+
+
+class LinkFault(StrEnum):
+    """Why an acknowledge link is not taken."""
+
+    FORGED = "forged"  # the signature does not fit, or it is no link of ours
+    EXPIRED = "expired"
+
+
+class LinkError(AlertsError):
+    """An acknowledge link that is not taken; ``fault`` says why."""
+
+    def __init__(self, fault: LinkFault) -> None:
+        advice = {
+            LinkFault.FORGED: "this link was not made by us or was changed on its way: open the one in the message",
+            LinkFault.EXPIRED: "this link is too old: open the incident in the console",
+        }
+        super().__init__(advice[fault])
+        self.fault = fault

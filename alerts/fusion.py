@@ -1,0 +1,322 @@
+"""From a detection to an incident: what it belongs to and what it changes. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from alerts.calling import Round, call_again, call_next
+from alerts.lifecycle import (
+    TAKEN,
+    AskWearer,
+    Change,
+    Incident,
+    Note,
+    State,
+    What,
+    cancel_by_wearer,
+)
+from alerts.policy import Policy
+from alerts.reasons import Reason
+from detectors.detection import SEVERITY_ORDER, Detection, Severity, Stage
+from registry import Directory
+
+SOS = "sos"
+CANCEL = "cancel"
+#: The detector whose findings are about a device, not about a person.
+DEVICE_DETECTOR = "device"
+#: Kinds about which the wearer is asked on the device.
+ASKED_KINDS = frozenset({"fall"})
+#: Of two kinds in one incident the incident is called by the one further right; others stand before them.
+_KIND_RANK = ("fall", SOS)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom or what a detection is about. ``desk``: nobody known, the district desk has it."""
+
+    person: str | None
+    device: str
+    area: str
+    desk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question to a wearer that was sent."""
+
+    id: str
+    detection: str
+    device: str
+    person: str | None
+    incident: str | None
+    asked_ms: int
+    state: PromptState
+
+
+class PromptState(StrEnum):
+    """Where a question to the wearer stands."""
+
+    ASKED = "asked"
+    CANCELLED = "cancelled"  # the wearer answered that all is well
+    WITHDRAWN = "withdrawn"  # the detector took the suspicion back
+
+
+class Verdict(StrEnum):
+    """What was done with a detection."""
+
+    OPENED = "opened"
+    JOINED = "joined"
+    ASKED = "asked"  # the wearer only
+    CANCELLED = "cancelled"  # it answered a prompt, or its prompt had been answered before
+    WITHDRAWN = "withdrawn"
+    RECORDED = "recorded"  # kept, nothing follows
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows around a detection.
+
+    Attributes:
+        incident: the one it belongs to (see :func:`choose`), or None.
+        prompt: the question about this detection; for a ``cancel`` the one that it names; None when there is none.
+        settles: for a ``cancel``: nothing else speaks for an emergency (see :func:`settles`).
+        calls: the order of the subject's area, and who was called in the incident's present round.
+    """
+
+    incident: Incident | None
+    prompt: Prompt | None
+    settles: bool
+    calls: Round
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The result: what was done with the detection, what becomes of the incident, what becomes of the prompt.
+
+    ``incident`` is the one that the detection belongs to from now on. ``notes`` are for the audit where no incident
+    changes. ``reason`` says why no responder is told, where none is.
+    """
+
+    verdict: Verdict
+    incident: str | None = None
+    change: Change | None = None
+    prompt: Prompt | None = None
+    ask: AskWearer | None = None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The settings that decide here."""
+
+    policy: Policy
+    historical: Policy
+    fuse_s: float
+    prompt_s: float
+
+
+def subject_of(detection: Detection, directory: Directory) -> Subject:
+    """The person and area of a detection; the district desk for an unknown or unassigned device."""
+    device = directory.device(detection.device)
+    key = detection.person or (device.person if device is not None else None)
+    person = directory.person(key) if key is not None else None
+    if person is None:
+        return Subject(None, detection.device, directory.root or "", desk=True)
+    return Subject(person.key, detection.device, person.area, desk=False)
+
+
+def evidence_ms(detection: Detection) -> int:
+    """When it happened, for fusing: our receipt when live (a device clock may lie), the onset when historical."""
+    return detection.onset_ms if detection.historical else detection.recv_ms
+
+
+def choose(detection: Detection, open_incidents: Iterable[Incident], fuse_s: float) -> Incident | None:
+    """The open incident of the same subject within ``fuse_s`` of whose evidence this lies; the newest of several."""
+    at_ms, window_ms = evidence_ms(detection), round(fuse_s * 1000)
+    near = [
+        incident
+        for incident in open_incidents
+        if incident.state is not State.RESOLVED
+        and incident.first_evidence_ms - window_ms <= at_ms <= incident.last_evidence_ms + window_ms
+    ]
+    return max(near, key=lambda incident: (incident.last_evidence_ms, incident.id), default=None)
+
+
+def settles(prompt: Prompt, prompts: Iterable[Prompt], evidence_kinds: Iterable[str]) -> bool:
+    """Whether the answer to ``prompt`` covers all that its incident knows: no kind that is not asked about, no later
+    question without an answer."""
+    later = any(other.asked_ms > prompt.asked_ms and other.state is PromptState.ASKED for other in prompts)
+    return not later and all(kind in ASKED_KINDS for kind in evidence_kinds)
+
+
+def incident_id(detection_id: str) -> str:
+    """The id of the incident that a detection opens: the same however often it is delivered."""
+    return "i" + hashlib.blake2b(detection_id.encode(), digest_size=8).hexdigest()
+
+
+def prompt_id(detection_id: str) -> str:
+    """The id of the command that asks about a detection."""
+    return "p" + hashlib.blake2b(b"prompt\0" + detection_id.encode(), digest_size=8).hexdigest()
+
+
+def take(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
+    """What a detection, not seen at this stage before, leads to."""
+    if detection.kind == CANCEL:
+        return _cancel(detection, known, now_ms)
+    if detection.detector == DEVICE_DETECTOR:
+        return Taken(Verdict.RECORDED, reason=Reason.DEVICE_FINDING)
+    if detection.stage is Stage.SUSPECTED:
+        return _suspected(detection, subject, known, rules, now_ms)
+    if detection.stage is Stage.WITHDRAWN:
+        return _withdrawn(detection, known)
+    if detection.stage is Stage.FOLLOW_UP and known.incident is None:
+        return Taken(Verdict.RECORDED, reason=Reason.SUSPECTED_ONLY)
+    if detection.severity is Severity.INFO and detection.kind != SOS:
+        return Taken(Verdict.RECORDED, reason=Reason.INFO_ONLY)
+    if known.incident is None:
+        return _open(detection, subject, known, rules, now_ms)
+    return _join(detection, subject, known, known.incident, rules, now_ms)
+
+
+def _cancel(detection: Detection, known: Known, now_ms: int) -> Taken:
+    named = detection.notes.get("re", "")
+    prompt = known.prompt
+    if prompt is None or not (
+        prompt.device == detection.device or (prompt.person and prompt.person == detection.person)
+    ):
+        incident = known.incident
+        if incident is None:
+            return Taken(Verdict.RECORDED)
+        note = Note(What.CANCEL_UNMATCHED, "wearer", {"re": named, "detection": detection.id})
+        return Taken(Verdict.RECORDED, incident.id, Change(incident, incident, (note,)))
+    answered = replace(prompt, state=PromptState.CANCELLED)
+    if known.incident is None:
+        return Taken(Verdict.CANCELLED, prompt=answered)
+    change = cancel_by_wearer(known.incident, now_ms, prompt=prompt.id, settles=known.settles)
+    return Taken(Verdict.CANCELLED, known.incident.id, change, answered)
+
+
+def _suspected(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
+    if detection.historical or detection.kind not in ASKED_KINDS or known.prompt is not None:
+        return Taken(Verdict.RECORDED, reason=Reason.SUSPECTED_ONLY)
+    ask, prompt = _ask(detection, subject, None, rules, now_ms)
+    return Taken(Verdict.ASKED, prompt=prompt, ask=ask, reason=Reason.SUSPECTED_ONLY)
+
+
+def _ask(
+    detection: Detection, subject: Subject, incident: str | None, rules: Rules, now_ms: int
+) -> tuple[AskWearer, Prompt]:
+    command = prompt_id(detection.id)
+    ask = AskWearer(command, detection.device, detection.id, now_ms + round(rules.prompt_s * 1000))
+    prompt = Prompt(command, detection.id, detection.device, subject.person, incident, now_ms, PromptState.ASKED)
+    return ask, prompt
+
+
+def _withdrawn(detection: Detection, known: Known) -> Taken:
+    prompt = known.prompt
+    if prompt is not None and prompt.state is PromptState.ASKED:
+        prompt = replace(prompt, state=PromptState.WITHDRAWN)
+    incident = known.incident
+    if incident is None:
+        return Taken(Verdict.WITHDRAWN, prompt=prompt, reason=Reason.WITHDRAWN)
+    # responders may be on their way: a person decides, not the detector's second thought
+    note = Note(What.WITHDRAWN, detection.detector, {"detection": detection.id})
+    return Taken(Verdict.WITHDRAWN, incident.id, Change(incident, incident, (note,)), prompt)
+
+
+def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
+    policy = rules.historical if detection.historical else rules.policy
+    at_ms = evidence_ms(detection)
+    incident = Incident(
+        id=incident_id(detection.id),
+        kind=detection.kind,
+        severity=_at_least_warning(detection.severity),
+        state=State.OPEN,
+        person=subject.person,
+        device=detection.device,
+        area=subject.area,
+        historical=detection.historical,
+        policy=policy,
+        onset_ms=detection.onset_ms,
+        opened_ms=now_ms,
+        first_evidence_ms=at_ms,
+        last_evidence_ms=at_ms,
+    )
+    opened = Note(What.OPENED, "system", _told(detection) | {"policy": policy.name, "desk": subject.desk})
+    change = Change(None, incident, (opened,), (State.OPEN,))
+    prompt = known.prompt
+    if prompt is not None and prompt.state is PromptState.CANCELLED:
+        # asked while it was only suspected, and answered: written down as an incident, and nobody is called
+        over = cancel_by_wearer(incident, now_ms, prompt=prompt.id, settles=True)
+        bound = replace(prompt, incident=incident.id)
+        return Taken(Verdict.CANCELLED, incident.id, change.then(over), bound, reason=Reason.WEARER_CANCELLED)
+    ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)
+    change = change.then(call_next(incident, known.calls, now_ms))
+    return Taken(Verdict.OPENED, incident.id, change, prompt, ask)
+
+
+def _join(detection: Detection, subject: Subject, known: Known, incident: Incident, rules: Rules, now_ms: int) -> Taken:
+    note = Note(What.EVIDENCE, "system", _told(detection))
+    if incident.state is State.RESOLVED:  # a later stage of what it was made of: written, and nothing else
+        return Taken(Verdict.JOINED, incident.id, Change(incident, incident, (note,)), known.prompt)
+    prompt = known.prompt
+    if prompt is not None and prompt.state is PromptState.CANCELLED and prompt.incident is None:
+        bound = replace(prompt, incident=incident.id)
+        answered = Note(What.WEARER_CANCELLED, "wearer", {"prompt": prompt.id, "settles": False})
+        change = Change(incident, incident, (note, answered))
+        return Taken(Verdict.CANCELLED, incident.id, change, bound, reason=Reason.WEARER_CANCELLED)
+    severity = max(incident.severity, detection.severity, key=SEVERITY_ORDER.index)
+    at_ms = evidence_ms(detection)
+    after = replace(
+        incident,
+        severity=severity,
+        kind=max(incident.kind, detection.kind, key=_kind_rank),
+        onset_ms=min(incident.onset_ms, detection.onset_ms),
+        first_evidence_ms=min(incident.first_evidence_ms, at_ms),
+        last_evidence_ms=max(incident.last_evidence_ms, at_ms),
+    )
+    change = Change(incident, after, (note,))
+    if incident.state in TAKEN and (detection.kind == SOS or severity is not incident.severity):
+        change = change.then(call_again(after, known.calls, now_ms))
+    ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)
+    return Taken(Verdict.JOINED, incident.id, change, prompt, ask)
+
+
+def _ask_too(
+    detection: Detection, subject: Subject, known: Known, incident: Incident, rules: Rules, now_ms: int
+) -> tuple[AskWearer | None, Prompt | None]:
+    if known.prompt is not None:
+        return None, replace(known.prompt, incident=incident.id)
+    wanted = detection.stage is Stage.CONFIRMED and detection.kind in ASKED_KINDS and not detection.historical
+    if not wanted or not incident.policy.ask_wearer:
+        return None, None
+    return _ask(detection, subject, incident.id, rules, now_ms)
+
+
+def _told(detection: Detection) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "detection": detection.id,
+        "stage": detection.stage.value,
+        "kind": detection.kind,
+        "severity": detection.severity.value,
+        "device": detection.device,
+        "detector": detection.detector,
+        "onset_ms": detection.onset_ms,
+    }
+    return (
+        said
+        | ({"historical": True} if detection.historical else {})
+        | ({"notes": dict(detection.notes)} if detection.notes else {})
+    )
+
+
+def _at_least_warning(severity: Severity) -> Severity:
+    return Severity.WARNING if severity is Severity.INFO else severity
+
+
+def _kind_rank(kind: str) -> int:
+    return _KIND_RANK.index(kind) if kind in _KIND_RANK else -1

@@ -1,0 +1,283 @@
+"""The incident and its states. Pure: an incident and ``now_ms`` in, the changed incident and what is to be done out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from alerts.errors import TransitionError
+from alerts.policy import Policy
+from alerts.reasons import Reason
+from detectors.detection import Severity
+
+
+class State(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "open"  # nobody was told yet
+    NOTIFYING = "notifying"
+    ACKNOWLEDGED = "acknowledged"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    RESOLVED = "resolved"
+
+
+#: Somebody has taken it.
+TAKEN: frozenset[State] = frozenset({State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE})
+
+#: The transitions there are. Back to ``notifying`` leads only the clock: acknowledged, but nobody arrived.
+NEXT: dict[State, frozenset[State]] = {
+    State.OPEN: frozenset({State.NOTIFYING, State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE, State.RESOLVED}),
+    State.NOTIFYING: frozenset({State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE, State.RESOLVED}),
+    State.ACKNOWLEDGED: frozenset({State.EN_ROUTE, State.ON_SCENE, State.NOTIFYING, State.RESOLVED}),
+    State.EN_ROUTE: frozenset({State.ON_SCENE, State.NOTIFYING, State.RESOLVED}),
+    State.ON_SCENE: frozenset({State.RESOLVED}),
+    State.RESOLVED: frozenset(),
+}
+
+
+class Outcome(StrEnum):
+    """What a resolved incident was."""
+
+    TRUE = "true"
+    FALSE_ALARM = "false_alarm"
+    CANCELLED = "cancelled"  # by the wearer
+    TEST = "test"
+    DEVICE_FAULT = "device_fault"
+
+
+class What(StrEnum):
+    """What an audit row tells."""
+
+    OPENED = "opened"
+    EVIDENCE = "evidence"  # another detection joined
+    ASKED_WEARER = "asked_wearer"
+    WEARER_CANCELLED = "wearer_cancelled"
+    CANCEL_UNMATCHED = "cancel_unmatched"  # answers no prompt of ours: written, and nothing else
+    WITHDRAWN = "withdrawn"  # the detector took it back
+    CALLED = "called"  # a responder's notifications were queued
+    NOT_CALLED = "not_called"
+    ALL_CALLED = "all_called"  # the order is at its end: it starts again later
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+    ACKNOWLEDGED = "acknowledged"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    NOT_ARRIVED = "not_arrived"  # acknowledged, and nobody on scene in time
+    RESOLVED = "resolved"
+    RECORD_REFUSED = "record_refused"  # a journal record that could not be handled
+
+
+class TimerKind(StrEnum):
+    """What a timer waits for. An incident has at most one of each kind."""
+
+    CALL = "call"  # the next responder
+    ARRIVAL = "arrival"  # somebody on scene
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One emergency of one person (or device, when no person is known).
+
+    ``step`` counts the responders called in this ``round``; a round begins when the order starts from the top or a
+    responder is told anew. ``transitions`` counts the states gone through.
+    """
+
+    id: str
+    kind: str
+    severity: Severity
+    state: State
+    person: str | None
+    device: str
+    area: str
+    historical: bool
+    policy: Policy
+    onset_ms: int
+    opened_ms: int
+    first_evidence_ms: int
+    last_evidence_ms: int
+    step: int = 0
+    round: int = 0
+    transitions: int = 0
+    retold_ms: int | None = None  # when whoever has taken it was told anew
+    outcome: Outcome | None = None
+    acknowledged_ms: int | None = None
+    acknowledged_by: str | None = None
+    en_route_ms: int | None = None
+    on_scene_ms: int | None = None
+    resolved_ms: int | None = None
+    resolved_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An audit row to be written: who did what, and the words and numbers that belong to it."""
+
+    what: What
+    who: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Start or restart a timer."""
+
+    kind: TimerKind
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClearTimer:
+    """Stop a timer."""
+
+    kind: TimerKind
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Queue a notification on each of a responder's channels; with none, ``reason`` says why nothing goes out."""
+
+    responder: str
+    step: int
+    round: int
+    channels: tuple[str, ...]
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DropPending:
+    """What was not sent yet is not to be sent any more."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class AskWearer:
+    """Send a ``prompt`` command to a device. The id is the same for the same detection."""
+
+    command: str
+    device: str
+    detection: str
+    expires_ms: int
+
+
+Effect = Note | SetTimer | ClearTimer | Call | DropPending
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of an incident (``before`` None: it is new) and what is to be done with it."""
+
+    before: Incident | None
+    after: Incident
+    effects: tuple[Effect, ...] = ()
+    #: the states gone through on the way to ``after.state``, in order
+    path: tuple[State, ...] = ()
+
+    def then(self, other: Change) -> Change:
+        """This change, and ``other`` made to its result."""
+        return Change(self.before, other.after, self.effects + other.effects, self.path + other.path)
+
+
+def move(incident: Incident, state: State, **values: Any) -> Incident:
+    """The incident in another state.
+
+    Raises:
+        TransitionError: the table has no such transition.
+    """
+    if state not in NEXT[incident.state]:
+        raise TransitionError(incident.id, incident.state, state)
+    return replace(incident, state=state, transitions=incident.transitions + 1, **values)
+
+
+class Answer(StrEnum):
+    """What became of somebody's action."""
+
+    DONE = "done"
+    ALREADY = "already"  # it stands there already, or further; ``by`` says who was first
+    RESOLVED = "resolved"  # too late: the incident is over
+    UNKNOWN = "unknown"  # no such incident
+
+
+def acknowledge(incident: Incident, who: str, now_ms: int, *, via: str) -> tuple[Answer, Change | None]:
+    """Take the incident: nobody else is called, and somebody should be at the door within ``arrival_s``."""
+    return _advance(incident, State.ACKNOWLEDGED, What.ACKNOWLEDGED, who, now_ms, via)
+
+
+def en_route(incident: Incident, who: str, now_ms: int, *, via: str) -> tuple[Answer, Change | None]:
+    """On the way. From ``notifying`` it acknowledges too."""
+    return _advance(incident, State.EN_ROUTE, What.EN_ROUTE, who, now_ms, via)
+
+
+def on_scene(incident: Incident, who: str, now_ms: int, *, via: str) -> tuple[Answer, Change | None]:
+    """At the door. From an earlier state it acknowledges too."""
+    return _advance(incident, State.ON_SCENE, What.ON_SCENE, who, now_ms, via)
+
+
+def _advance(
+    incident: Incident, state: State, what: What, who: str, now_ms: int, via: str
+) -> tuple[Answer, Change | None]:
+    if incident.state is State.RESOLVED:
+        return Answer.RESOLVED, None
+    if state not in NEXT[incident.state]:
+        return Answer.ALREADY, None
+    values: dict[str, Any] = {}
+    effects: list[Effect] = [Note(what, who, {"via": via})]
+    if incident.state not in TAKEN:
+        values |= {"acknowledged_ms": now_ms, "acknowledged_by": who}
+        effects += [ClearTimer(TimerKind.CALL), DropPending(Reason.ACKNOWLEDGED)]
+        if state is not State.ON_SCENE:
+            effects.append(SetTimer(TimerKind.ARRIVAL, now_ms + round(incident.policy.arrival_s * 1000)))
+    if state is State.EN_ROUTE:
+        values["en_route_ms"] = now_ms
+    if state is State.ON_SCENE:
+        values["on_scene_ms"] = now_ms
+        effects.append(ClearTimer(TimerKind.ARRIVAL))
+    return Answer.DONE, Change(incident, move(incident, state, **values), tuple(effects), (state,))
+
+
+def resolve(
+    incident: Incident, who: str, now_ms: int, *, outcome: Outcome, note: str = "", via: str
+) -> tuple[Answer, Change | None]:
+    """Close the incident with what it was."""
+    if incident.state is State.RESOLVED:
+        return Answer.RESOLVED, None
+    data = {"via": via, "outcome": outcome.value} | ({"note": note} if note else {})
+    after = move(incident, State.RESOLVED, outcome=outcome, resolved_ms=now_ms, resolved_by=who)
+    effects = (Note(What.RESOLVED, who, data), *_over(Reason.RESOLVED))
+    return Answer.DONE, Change(incident, after, effects, (State.RESOLVED,))
+
+
+def cancel_by_wearer(incident: Incident, now_ms: int, *, prompt: str, settles: bool) -> Change:
+    """The wearer answered "I am all right" to the prompt of this incident.
+
+    ``settles`` says that the answer covers everything that is known (no SOS, no later prompt without an answer). It
+    then ends an incident that nobody has taken; one that somebody has taken stays theirs, with less urgency.
+    """
+    note = Note(What.WEARER_CANCELLED, "wearer", {"prompt": prompt, "settles": settles})
+    if not settles or incident.state is State.RESOLVED:
+        return Change(incident, incident, (note,))
+    if incident.state in TAKEN:
+        return Change(incident, replace(incident, severity=Severity.WARNING), (note,))
+    after = move(incident, State.RESOLVED, outcome=Outcome.CANCELLED, resolved_ms=now_ms, resolved_by="wearer")
+    return Change(incident, after, (note, *_over(Reason.WEARER_CANCELLED)), (State.RESOLVED,))
+
+
+def not_arrived(incident: Incident) -> Change:
+    """Acknowledged, but nobody is on scene in time: a new round of calls is due, whoever has it."""
+    note = Note(What.NOT_ARRIVED, "system", {"acknowledged_by": incident.acknowledged_by or ""})
+    after = move(
+        incident,
+        State.NOTIFYING,
+        round=incident.round + 1,
+        step=0,
+        acknowledged_ms=None,
+        acknowledged_by=None,
+        en_route_ms=None,
+    )
+    return Change(incident, after, (note,), (State.NOTIFYING,))
+
+
+def _over(reason: Reason) -> tuple[Effect, ...]:
+    return (ClearTimer(TimerKind.CALL), ClearTimer(TimerKind.ARRIVAL), DropPending(reason))
