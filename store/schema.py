@@ -139,11 +139,17 @@ def buckets_of(spec: Measurement) -> tuple[Bucket, ...]:
     return (spec.bucket, *(ROLLUP_BUCKETS if spec.rolled_up else ()))
 
 
-def rollup_bucket(spec: Measurement, bucket: str, step_s: int) -> Bucket:
-    """The bucket that keeps the measurement's roll-ups over ``step_s``. Raises SchemaError."""
+def rollup_bucket(spec: Measurement, bucket: str, step_s: int, start_ms: int, end_ms: int) -> Bucket:
+    """The bucket that keeps the measurement's roll-ups over ``step_s``.
+
+    Raises:
+        SchemaError: it keeps none, or the instants are not multiples of the step.
+    """
     place = bucket_of(spec.name, bucket)
     if place.step_s != step_s:
         raise SchemaError(f"{bucket} keeps no roll-ups over {step_s} s of {spec.name}")
+    if start_ms % (step_s * 1000) or end_ms % (step_s * 1000):
+        raise SchemaError(f"a roll-up from {start_ms} to {end_ms} ms does not begin and end with windows of {step_s} s")
     return place
 
 

@@ -198,7 +198,7 @@ class SqliteStore:
         """See Store. One transaction: a person deleted at the same time does not come back."""
         spec = schema.measurement(measurement)
         source = sqlite_tables.table(schema.bucket_of(measurement, source_bucket), spec)
-        target = sqlite_tables.table(schema.rollup_bucket(spec, target_bucket, step_s), spec)
+        target = sqlite_tables.table(schema.rollup_bucket(spec, target_bucket, step_s, start_ms, end_ms), spec)
         with self._writing() as connection:
             fields = spec.numbers
             if spec.open_numbers:

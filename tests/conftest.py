@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
+from tests.servers.influxdb import influx, influx_server  # noqa: F401
 from tests.servers.mosquitto import mosquitto, start_mosquitto  # noqa: F401
+from tests.servers.small_disk import small_disk  # noqa: F401
