@@ -7,12 +7,14 @@ connection whose socket is deliberately not read for minutes must neither go sil
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import selectors
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -29,8 +31,11 @@ from ingest.mqtt_opening import Login, Opening
 _log = logging.getLogger(__name__)
 
 _PINGREQ = b"\xc0\x00"
+_DISCONNECT = b"\xe0\x00"
 _PUBACK = 0x4002  # packet type and remaining length
 _SUBSCRIPTION_REFUSED = 0x80  # [MQTT-3.9.3-2]
+#: How long leaving may take.
+_CLOSING_S = 1.0
 #: A connection that lived this long was a good one: the back-off starts again from its minimum.
 _STABLE_S = 10.0
 #: This many connections in a row that ended early are more than a restart of the broker.
@@ -213,13 +218,13 @@ class Link:
 
     def close(self) -> None:
         """Write what is waiting and leave for good, telling the broker (no will is sent, the session is kept)."""
-        client, sock = self._client, self._sock
-        if client is not None and sock is not None:
-            sock.settimeout(1.0)
+        if self._sock is not None and self.is_up:
+            self._sock.settimeout(_CLOSING_S)
             self.flush()
-            if self._client is not None and not self._raw:
-                client.disconnect()
-                client.loop_write()
+            self._raw += _DISCONNECT
+            self.flush()
+        if self._sock is not None:
+            _let_go(self._sock)
         self.state = LinkState.CLOSED
         self._forget_socket()
 
@@ -344,3 +349,17 @@ class Link:
     @property
     def _address(self) -> tuple[str, int]:
         return self._settings.host, self._settings.port
+
+
+def _let_go(sock: socket.socket) -> None:
+    """End the stream and read on until the broker has ended its own.
+
+    Closing a socket with unread bytes resets the connection, and the broker would throw away the acknowledgements that
+    it has not read yet.
+    """
+    deadline_s = time.monotonic() + _CLOSING_S
+    with contextlib.suppress(OSError):
+        sock.settimeout(_CLOSING_S)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(1 << 16) and time.monotonic() < deadline_s:
+            pass
