@@ -10,6 +10,7 @@ import heapq
 import logging
 import math
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -47,6 +48,9 @@ _MAX_HELD_BYTES = 1 << 20
 #: At most this often are the counts alone written, in ms of the messages' receive time.
 _TALLY_EVERY_MS = 10_000
 _SEGMENTS = 16
+#: A full journal looks for room every 50 ms: the last entries get a few chances.
+_TRIES_AT_CLOSE = 3
+_BETWEEN_TRIES_S = 0.06
 _REPLAYED = "replayed.json"
 
 
@@ -131,8 +135,7 @@ class Quarantine:
     def _flush(self) -> bool:
         try:
             self._writer.append([*self._held, pack_tally(self._tally)])
-        except JournalFull as error:
-            _log.warning("quarantine %s holds %d entries in memory: %s", self.stage, len(self._held), error)
+        except JournalFull:  # the writer has logged it, once
             return False
         self._held.clear()
         self._held_bytes = 0
@@ -147,8 +150,12 @@ class Quarantine:
 
     def close(self) -> None:
         """Make everything durable and let the next process of this stage in."""
-        if self._tally_dirty:
-            self._flush()
+        tries = _TRIES_AT_CLOSE
+        while self._tally_dirty and not self._flush() and tries:
+            tries -= 1
+            time.sleep(_BETWEEN_TRIES_S)
+        if self._held:
+            _log.error("quarantine %s: the disk is full and %d entries are lost", self.stage, len(self._held))
         self._writer.close()
 
 
