@@ -66,7 +66,12 @@ class Gateway:
     ) -> None:
         self._settings = settings
         self._clock_ms = clock
-        self._raw = JournalWriter(journal_dir / "raw", consumers=("processor",))
+        self._raw = JournalWriter(
+            journal_dir / "raw",
+            consumers=("processor",),
+            segment_bytes=settings.segment_bytes,
+            reserve_bytes=settings.reserve_bytes,
+        )
         self._inbox = Inbox(self._raw, Quarantine(quarantine_dir, "gateway"), clock)
         self._outbox = Outbox(JournalReader(journal_dir / "commands", "gateway"), clock, settings.ack_expires_s)
         self._state = GatewayState(state_dir)

@@ -36,6 +36,9 @@ class GatewaySettings:
     commit_bytes: int = 1 << 20
     #: An acknowledgement of an event is worth nothing to the device after this; it has repeated the event by then.
     ack_expires_s: float = 60.0
+    #: Of the journal `raw`: see :class:`journal.JournalWriter`.
+    segment_bytes: int = 256 << 20
+    reserve_bytes: int = 64 << 20
 
     def __post_init__(self) -> None:
         if not self.keepalive_s >= 1:

@@ -23,12 +23,12 @@ from tests.servers.mqtt_tap import PINGREQ, PINGRESP, PUBACK, MqttTap
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own with room for the journal's reserve and 12 MB."""
+    """A folder on a disk of its own with 24 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("a small disk is mounted as root only")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=76m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine does not let tests mount a tmpfs")
     yield folder
@@ -43,7 +43,10 @@ def test_a_full_disk_holds_the_socket_and_loses_nothing(
     count, keepalive_s = 500, 1.0
     with (
         MqttTap(mosquitto.port) as tap,
-        GatewayThread(GatewaySettings(port=tap.port, keepalive_s=keepalive_s), small_disk) as gateway,
+        GatewayThread(
+            GatewaySettings(port=tap.port, keepalive_s=keepalive_s, segment_bytes=4 << 20, reserve_bytes=8 << 20),
+            small_disk,
+        ) as gateway,
         MqttDevice(mosquitto.port, "w-1") as w1,
     ):
         for seq in range(count):
