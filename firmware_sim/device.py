@@ -1,0 +1,256 @@
+"""What a device does, without a socket and without a clock: it is woken at instants and says what it publishes.
+
+Every device sends a birth message when its link comes up, leaves a will, repeats an event until the gateway
+acknowledges it from end to end (`cmd` of type ``ack`` with the event's boot and seq), and counts seq per stream.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from firmware_sim.frames import motion_body, motion_payload
+from firmware_sim.motion import FS_HZ, LSB_G, Counts, Track
+from firmware_sim.session import Message, Outbox
+from firmware_sim.vitals import VitalSigns
+from telemetry.codec import encode_json
+from telemetry.messages import Command, Event, Status, Vitals
+from telemetry.topics import Stream, topic
+
+FIRMWARE = "sim-1.0"
+#: An event is repeated after this, then after twice as long each time, up to the second figure.
+REPEAT_S = (2.0, 60.0)
+#: A wearer who has not fallen answers a prompt after this long.
+_ANSWERS_AFTER_S = (3.0, 6.0)
+_NO_ANSWER_AFTER_FALL_S = 120.0
+
+Task = Callable[[int], Sequence[Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What devices have in common.
+
+    ``room`` is how many messages of motion and vitals a device can keep, ``heartbeat_s`` how often it says that it is
+    there, ``vitals_s`` how often it reads vital signs (0: never).
+    """
+
+    heartbeat_s: float = 60.0
+    vitals_s: float = 30.0
+    room: int = 3600
+    gyroscope: bool = True
+    answers_prompts: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """An event on its way: repeated until ``acked_ms`` is set."""
+
+    message: Message
+    kind: str
+    made_ms: int
+    repeats: int = 0
+    acked_ms: int | None = None
+
+
+class Device:
+    """What wearers and buttons share.
+
+    Args:
+        device: id, the MQTT user name.
+        person: pseudonymous key of who has it, or None.
+        placement: as the birth message says it.
+        setup: see :class:`Setup`.
+        rng: draws boot, battery and reactions.
+    """
+
+    def __init__(self, device: str, person: str | None, placement: str, setup: Setup, rng: np.random.Generator) -> None:
+        self.id = device
+        self.person = person
+        self.placement = placement
+        self.setup = setup
+        self.rng = rng
+        self.boot = int(rng.integers(0, 2**32))
+        self.outbox = Outbox(setup.room)
+        self.calls: list[Call] = []
+        self._battery = float(rng.uniform(55, 100))
+        self._seq: dict[Stream, itertools.count[int]] = {stream: itertools.count() for stream in Stream}
+        self._topics = {stream: topic(device, stream).encode() for stream in Stream}
+        #: When the fleet will wake this device; kept here so that one entry in its queue is the valid one.
+        self.planned_ms: int | None = None
+        self._agenda: list[tuple[int, int, bool, Task]] = []
+        self._entries = itertools.count()
+
+    @property
+    def due_ms(self) -> int | None:
+        """When the device wants to be woken next."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def wake(self, now_ms: int) -> list[Message]:
+        """Everything that is due by ``now_ms``, in order."""
+        said: list[Message] = []
+        while self._agenda and self._agenda[0][0] <= now_ms:
+            due_ms, _, _, task = heapq.heappop(self._agenda)
+            said += task(due_ms)
+        return said
+
+    def at(self, due_ms: int, task: Task, *, lasting: bool = False) -> None:
+        """Do ``task`` at ``due_ms``; it is told that instant. A ``lasting`` one survives :meth:`halt`."""
+        heapq.heappush(self._agenda, (due_ms, next(self._entries), lasting, task))
+
+    def halt(self) -> None:
+        """Measure nothing more; calls that nobody acknowledged go on."""
+        self._agenda = sorted(entry for entry in self._agenda if entry[2])
+
+    def will(self, now_ms: int) -> tuple[str, bytes]:
+        """Topic and payload of the death message that the broker keeps; it takes a seq of its own."""
+        return self._topics[Stream.STATUS].decode(), self._status(now_ms, online=False).payload
+
+    def greet(self, now_ms: int) -> list[Message]:
+        """What to say when the link came up: the birth message, then calls that nobody acknowledged."""
+        open_calls = [c.message for c in self.calls if c.acked_ms is None and not c.message.waits]
+        return [self._status(now_ms, online=True), *open_calls]
+
+    def farewell(self, now_ms: int) -> Message:
+        """The death message of a device that is switched off."""
+        return self._status(now_ms, online=False)
+
+    def start(self, start_ms: int) -> None:
+        """Begin the heartbeats."""
+        first = start_ms + int(self.setup.heartbeat_s * 1000 * self.rng.uniform(0.5, 1.0))
+        self.at(first, self._heartbeat)
+
+    def command(self, command: Command, now_ms: int) -> None:
+        """React to a command. Kinds that the device does not know are ignored."""
+        if command.type == "ack":
+            for call in self.calls:
+                if call.message.seq == command.seq and self.boot == command.boot and call.acked_ms is None:
+                    call.acked_ms = now_ms
+
+    def call(self, kind: str, at_ms: int, re: str | None = None) -> list[Message]:
+        """An event, now and again until it is acknowledged."""
+        seq = next(self._seq[Stream.EVENT])
+        payload = encode_json(Event(t=at_ms, boot=self.boot, seq=seq, type=kind, re=re))
+        call = Call(self._message(Stream.EVENT, seq, payload), kind, at_ms)
+        self.calls.append(call)
+        self.at(at_ms + int(REPEAT_S[0] * 1000), lambda due_ms: self._repeat(call, due_ms), lasting=True)
+        return [call.message]
+
+    def _repeat(self, call: Call, due_ms: int) -> list[Message]:
+        if call.acked_ms is not None:
+            return []
+        call.repeats += 1
+        wait_s = min(REPEAT_S[1], REPEAT_S[0] * 2**call.repeats) * self.rng.uniform(0.9, 1.1)
+        self.at(due_ms + int(wait_s * 1000), lambda again_ms: self._repeat(call, again_ms), lasting=True)
+        return [] if call.message.waits else [call.message]
+
+    def _heartbeat(self, due_ms: int) -> list[Message]:
+        self.at(due_ms + int(self.setup.heartbeat_s * 1000), self._heartbeat)
+        self._battery = max(1.0, self._battery - self.setup.heartbeat_s / 3600)
+        return [self._status(due_ms, online=True)]
+
+    def _status(self, now_ms: int, *, online: bool) -> Message:
+        seq = next(self._seq[Stream.STATUS])
+        status = Status(t=now_ms, boot=self.boot, seq=seq, online=online)
+        if online:
+            status = Status(
+                t=now_ms,
+                boot=self.boot,
+                seq=seq,
+                online=True,
+                battery=round(self._battery, 1),
+                fw=FIRMWARE,
+                placement=self.placement,
+                heartbeat_s=self.setup.heartbeat_s,
+            )
+        return self._message(Stream.STATUS, seq, encode_json(status), retain=True)
+
+    def _message(self, stream: Stream, seq: int, payload: bytes, *, retain: bool = False) -> Message:
+        return Message(self.outbox, stream, self._topics[stream], seq, payload, retain)
+
+
+class Wearer(Device):
+    """A person with a wearable: a motion frame a second, vital signs now and then.
+
+    Args:
+        origin_ms: instant of the track's first sample.
+        track: the motion.
+        vitals: the vital signs.
+        others: see :class:`Device`.
+    """
+
+    def __init__(self, *args: Any, origin_ms: int, track: Track, vitals: VitalSigns) -> None:
+        super().__init__(*args)
+        self.origin_ms = origin_ms
+        self.track = track
+        self._vitals = vitals
+        self._effort = 0.0
+        self.at(origin_ms + 1000, self._frame)
+        if self.setup.vitals_s:
+            first = origin_ms + int(self.rng.uniform(0, self.setup.vitals_s) * 1000)
+            self.at(first, self._reading)
+        self.start(origin_ms)
+
+    def impact_ms(self, sample: int) -> int:
+        """The instant of a sample of the track."""
+        return self.origin_ms + sample * 1000 // FS_HZ
+
+    def falls_by(self, now_ms: int) -> list[tuple[int, str]]:
+        """(impact_ms, key) of the falls of which the frame with the impact is over by ``now_ms``."""
+        frames = (now_ms - self.origin_ms) // 1000
+        return [(self.impact_ms(sample), key) for sample, key in self.track.falls if sample < frames * FS_HZ]
+
+    def command(self, command: Command, now_ms: int) -> None:
+        """Besides what every device does: answer a prompt when one is well."""
+        super().command(command, now_ms)
+        if command.type != "prompt" or not self.setup.answers_prompts or command.expires_ms < now_ms:
+            return
+        if any(now_ms - at_ms < _NO_ANSWER_AFTER_FALL_S * 1000 for at_ms, _ in self.falls_by(now_ms)):
+            return
+        answer_ms = now_ms + int(self.rng.uniform(*_ANSWERS_AFTER_S) * 1000)
+        self.at(answer_ms, lambda at_ms: self.call("cancel", at_ms, re=command.id))
+
+    def _frame(self, due_ms: int) -> list[Message]:
+        self.at(due_ms + 1000, self._frame)
+        acc, gyr = self.track.take(FS_HZ)
+        seq = next(self._seq[Stream.MOTION])
+        with_gyro = self.setup.gyroscope
+        body = motion_body(acc, gyr if with_gyro else None)
+        if seq % 5 == 0:
+            self._effort = 0.7 * self._effort + 0.3 * effort(acc)
+        payload = motion_payload(due_ms - 1000, self.boot, seq, body, gyro=with_gyro)
+        return [self._message(Stream.MOTION, seq, payload)]
+
+    def _reading(self, due_ms: int) -> list[Message]:
+        self.at(due_ms + int(self.setup.vitals_s * 1000), self._reading)
+        seq = next(self._seq[Stream.VITALS])
+        reading = {"t": due_ms, "boot": self.boot, "seq": seq, **self._vitals.read(due_ms, self._effort)}
+        return [self._message(Stream.VITALS, seq, encode_json(msgspec.convert(reading, Vitals)))]
+
+
+class SosButton(Device):
+    """A button on a cord: silent but for its heartbeat, until it is pressed.
+
+    Args:
+        presses_ms: instants of the presses.
+        start_ms: when it was switched on.
+        others: see :class:`Device`.
+    """
+
+    def __init__(self, *args: Any, presses_ms: Sequence[int], start_ms: int) -> None:
+        super().__init__(*args)
+        for press_ms in presses_ms:
+            self.at(press_ms, lambda at_ms: self.call("sos", at_ms))
+        self.start(start_ms)
+
+
+def effort(acc: Counts) -> float:
+    """How much somebody moves, 0 at rest to 1 at a brisk walk, from ``(n, 3)`` counts of :data:`LSB_G`."""
+    length = np.sqrt(np.einsum("ij,ij->i", acc, acc, dtype=np.float64)) * LSB_G
+    return float(min(1.0, np.abs(length - 1.0).mean() / 0.3))

@@ -1,0 +1,424 @@
+"""Many devices at once, from a scenario, against a broker; afterwards, the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import resource
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from firmware_sim.clock import Clock
+from firmware_sim.device import Device, Setup, SosButton, Wearer
+from firmware_sim.errors import BrokerRefusedError, NoRecordingsError, SimulationError
+from firmware_sim.motion import FS_HZ, MotionSource, Track
+from firmware_sim.mqtt import REFUSALS, BrokerAddress
+from firmware_sim.recordings import Recordings
+from firmware_sim.scenario import Member, Scenario, members, plan
+from firmware_sim.session import Message, Session
+from firmware_sim.synthetic import Synthetic
+from firmware_sim.truth import Fall, Fault, Press, Published, Truth
+from firmware_sim.vitals import VitalSigns
+from telemetry.codec import decode_command
+from telemetry.errors import TelemetryError
+from telemetry.topics import Stream, topic
+
+Source = Literal["auto", "recordings", "synthetic"]
+
+#: Connections being made at the same time; mosquitto's backlog is 100.
+_CONNECTING = 64
+#: Of a hub: it speaks for many.
+_HUB_WINDOW = 512
+#: The loop looks up this often at least, in s.
+_LONGEST_NAP_S = 0.05
+_PROGRESS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a run stands. ``rate`` is messages taken by the broker per second of real time, since the last report."""
+
+    elapsed_s: float
+    published: int
+    rate: float
+    connected: int
+    connections: int
+    backlog: int
+    falls: int
+    calls: int
+    calls_open: int
+    problem: str
+
+
+def motion_source(source: Source, seed: int, recordings: Path | None, *, activities: str = "everyday") -> MotionSource:
+    """The motion that ``source`` asks for; ``auto`` takes recordings where ``recordings`` has them.
+
+    Raises:
+        NoRecordingsError: recordings were asked for and are not there.
+    """
+    if source == "synthetic":
+        return Synthetic(seed)
+    try:
+        if recordings is None:
+            raise NoRecordingsError(
+                "no folder of recordings was named: set CARECIRCLE_DATA or use the synthetic source"
+            )
+        return Recordings(recordings, activities=activities)
+    except NoRecordingsError:
+        if source == "recordings":
+            raise
+        return Synthetic(seed)
+
+
+class Fleet:
+    """The devices of a scenario.
+
+    Everything that does not depend on the broker follows from scenario, seed, source and ``start_ms``: the same four
+    make the same motion, vitals and events, bit for bit with the synthetic source. Status messages carry the time of
+    their connection.
+
+    Args:
+        scenario: who there is and what happens.
+        broker: where to publish.
+        seed: instead of the scenario's.
+        source: ``auto``, ``recordings`` or ``synthetic``.
+        recordings: folder of the recordings, for the first two.
+        start_ms: when the motion starts, by ``clock``; default: now, when :meth:`run` is called.
+        clock: default: the wall clock.
+        on_progress: called twice a second.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        broker: BrokerAddress,
+        *,
+        seed: int | None = None,
+        source: Source = "auto",
+        recordings: Path | None = None,
+        start_ms: int | None = None,
+        clock: Clock | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = scenario.seed if seed is None else seed
+        self.source = motion_source(source, self.seed, recordings, activities=scenario.wearers.activities)
+        self.faults: list[Fault] = []
+        self._broker = broker
+        self._clock = clock or Clock()
+        self._start_ms = start_ms
+        self._on_progress = on_progress
+        self._stop = asyncio.Event()
+        self._devices: dict[str, Device] = {}
+        self._sessions: list[Session] = []
+        self._session_of: dict[str, Session] = {}
+        self._last_report = (0.0, 0)
+        self._due: list[tuple[int, int, Device]] = []  # when, order of entry, who
+        self._entries = itertools.count()
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        """The devices, once :meth:`run` or :meth:`build` has made them."""
+        return list(self._devices.values())
+
+    def stop(self) -> None:
+        """End the run early, as if its time were over."""
+        self._stop.set()
+
+    def build(self, start_ms: int) -> list[Device]:
+        """Make the devices; their motion starts at ``start_ms``, each within a second of it."""
+        scenario, events = self.scenario, plan(self.scenario, self.seed)
+        wearing = scenario.wearers
+        setup = Setup(
+            heartbeat_s=scenario.heartbeat_s,
+            vitals_s=scenario.vitals.every_s,
+            room=max(1, int(scenario.buffer_s)),
+            gyroscope=wearing.gyroscope,
+            answers_prompts=wearing.answers_prompts,
+        )
+        self._start_ms = start_ms
+        self._devices = {}
+        buttons = 0
+        for index, member in enumerate(members(scenario)):
+            rng = np.random.default_rng([self.seed, index, 1])
+            if member.kind == "wearable":
+                falls = [at_s for who, at_s in events.falls if who == index]
+                device: Device = self._wearer(member, setup, falls, start_ms, rng)
+            else:
+                presses = [start_ms + int(at_s * 1000) for who, at_s in events.sos if who == buttons]
+                buttons += 1
+                device = SosButton(
+                    member.device,
+                    member.person,
+                    member.placement,
+                    setup,
+                    rng,
+                    presses_ms=presses,
+                    start_ms=start_ms,
+                )
+            self._devices[member.device] = device
+        return list(self._devices.values())
+
+    def _wearer(
+        self, member: Member, setup: Setup, falls_s: list[float], start_ms: int, rng: np.random.Generator
+    ) -> Wearer:
+        phase_ms = int(rng.integers(1000))
+        samples = [round((at_s * 1000 - phase_ms) / 1000 * FS_HZ) for at_s in falls_s]
+        repertoire = self.source.wearer(member.placement, rng, falls=bool(samples))
+        try:
+            track = Track(repertoire, samples, rng, self.scenario.wearers.lies_s)
+        except SimulationError as error:
+            raise SimulationError(f"{member.device}: {error}") from None
+        vitals = VitalSigns(rng, int(self.scenario.utc_offset_h * 3600))
+        return Wearer(
+            member.device,
+            member.person,
+            member.placement,
+            setup,
+            rng,
+            origin_ms=start_ms + phase_ms,
+            track=track,
+            vitals=vitals,
+        )
+
+    async def run(self, duration_s: float | None, *, drain_s: float = 15.0) -> Truth:
+        """Publish for ``duration_s`` seconds (None: until :meth:`stop`), then drain for ``drain_s`` at most.
+
+        Draining means: no new motion, but what waits goes out, and calls are repeated until acknowledged.
+
+        Raises:
+            BrokerRefusedError: the broker refuses every device.
+            SimulationError: the scenario cannot be played, or the system allows too few connections.
+        """
+        clock = self._clock
+        start_ms = clock.now_ms() if self._start_ms is None else self._start_ms
+        devices = self.build(start_ms)
+        self._connect_all(devices)
+        gate = asyncio.Semaphore(_CONNECTING)
+        links = [asyncio.create_task(s.run(gate), name=f"session {s.name}") for s in self._sessions]
+        end_ms = None if duration_s is None else start_ms + int(duration_s * 1000)
+        try:
+            for device in devices:
+                self._plan_wake(device)
+            await self._publish(end_ms)
+            ended_ms = clock.now_ms() if end_ms is None or self._stop.is_set() else end_ms
+            await self._drain(drain_s)
+            return self.truth(ended_ms)
+        finally:
+            for session in self._sessions:
+                session.stop()
+            for task in links:
+                task.cancel()
+            await asyncio.gather(*links, return_exceptions=True)
+            await asyncio.sleep(0)  # let the sockets close
+
+    def truth(self, end_ms: int) -> Truth:
+        """What happened up to ``end_ms``, and what the broker took until now."""
+        falls, sos, published = [], [], []
+        for device in self._devices.values():
+            if isinstance(device, Wearer):
+                falls += [
+                    Fall(device=device.id, person=device.person, impact_ms=at_ms, motion=key)
+                    for at_ms, key in device.falls_by(end_ms)
+                ]
+            sos += [
+                Press(
+                    device=device.id,
+                    person=device.person,
+                    boot=device.boot,
+                    seq=call.message.seq,
+                    pressed_ms=call.made_ms,
+                    acked_ms=call.acked_ms,
+                    repeats=call.repeats,
+                )
+                for call in device.calls
+                if call.kind == "sos"
+            ]
+            for stream in sorted({*device.outbox.published, *device.outbox.dropped}):
+                taken, dropped = device.outbox.published.get(stream), device.outbox.dropped.get(stream)
+                published.append(
+                    Published(
+                        device=device.id,
+                        stream=stream.value,
+                        boot=device.boot,
+                        seq=taken.pairs() if taken else [],
+                        dropped=dropped.pairs() if dropped else [],
+                    )
+                )
+        assert self._start_ms is not None
+        return Truth(
+            scenario=self.scenario.name,
+            source=self.source.name,
+            seed=self.seed,
+            start_ms=self._start_ms,
+            end_ms=end_ms,
+            devices=len(self._devices),
+            falls=sorted(falls, key=lambda fall: fall.impact_ms),
+            sos=sorted(sos, key=lambda press: press.pressed_ms),
+            published=published,
+            faults=list(self.faults),
+        )
+
+    def drop_links(self) -> None:
+        """Break every connection at once, as a lost network does. They come back by themselves."""
+        self.faults.append(Fault(kind="links_dropped", device="", at_ms=self._clock.now_ms()))
+        for session in self._sessions:
+            session.drop_link()
+
+    # Connections.
+
+    def _connect_all(self, devices: Sequence[Device]) -> None:
+        connection = self.scenario.connection
+        if connection.kind == "each":
+            groups = [(device.id, [device]) for device in devices]
+        else:
+            links = min(connection.links, max(1, len(devices)))
+            groups = [(f"hub-{i + 1:03}", list(devices[i::links])) for i in range(links)]
+        _allow_sockets(len(groups))
+        self._sessions = []
+        for index, (name, group) in enumerate(groups):
+            session = self._session(name, group, np.random.default_rng([self.seed, index, 2]))
+            self._sessions.append(session)
+            for device in group:
+                self._session_of[device.id] = session
+
+    def _session(self, name: str, group: list[Device], rng: np.random.Generator) -> Session:
+        def greet() -> list[Message]:
+            now_ms = self._clock.now_ms()
+            return [message for device in group for message in device.greet(now_ms)]
+
+        def will() -> tuple[str, bytes] | None:
+            # A hub's will could name one of its devices only; theirs is the silence that follows.
+            return group[0].will(self._clock.now_ms()) if self.scenario.connection.kind == "each" else None
+
+        return Session(
+            name,
+            self._broker,
+            greet=greet,
+            will=will,
+            on_message=self._command,
+            topics=[topic(device.id, Stream.CMD) for device in group],
+            rng=rng,
+            window=64 if len(group) == 1 else _HUB_WINDOW,
+        )
+
+    def _command(self, on: str, payload: bytes) -> None:
+        device = self._devices.get(on.split("/")[2] if on.count("/") == 3 else "")
+        if device is None:
+            return
+        try:
+            command = decode_command(payload)
+        except TelemetryError as error:
+            self.faults.append(
+                Fault(kind="bad_command", device=device.id, at_ms=self._clock.now_ms(), detail=error.detail)
+            )
+            return
+        device.command(command, self._clock.now_ms())
+        self._plan_wake(device)
+
+    # Time.
+
+    def _plan_wake(self, device: Device) -> None:
+        due_ms, planned_ms = device.due_ms, device.planned_ms
+        if due_ms is not None and (planned_ms is None or due_ms < planned_ms):
+            device.planned_ms = due_ms
+            heapq.heappush(self._due, (due_ms, next(self._entries), device))
+
+    def _wake(self, now_ms: int) -> None:
+        due = self._due
+        while due and due[0][0] <= now_ms:
+            due_ms, _, device = heapq.heappop(due)
+            if due_ms != device.planned_ms:
+                continue  # woken earlier meanwhile
+            device.planned_ms = None
+            send = self._session_of[device.id].send
+            for message in device.wake(now_ms):
+                send(message)
+            self._plan_wake(device)
+
+    async def _publish(self, end_ms: int | None) -> None:
+        """Wake devices at their instants until ``end_ms`` or until told to stop."""
+        clock = self._clock
+        while not self._stop.is_set():
+            now_ms = clock.now_ms()
+            until_ms = now_ms if end_ms is None else min(now_ms, end_ms)
+            self._wake(until_ms)
+            self._report()
+            if end_ms is not None and now_ms >= end_ms:
+                return
+            next_ms = self._due[0][0] if self._due else now_ms + 1000
+            latest_ms = now_ms + _LONGEST_NAP_S * 1000
+            await clock.sleep_until(min(max(next_ms, now_ms + 5), latest_ms))
+            self._check_refusals()
+
+    async def _drain(self, drain_s: float) -> None:
+        """Let everything out that waits; then say farewell for each device."""
+        loop = asyncio.get_running_loop()
+        for device in self._devices.values():
+            device.halt()
+        deadline = loop.time() + drain_s
+        while loop.time() < deadline and (any(s.pending for s in self._sessions) or self._open_calls()):
+            self._wake(self._clock.now_ms())
+            self._report()
+            await asyncio.sleep(0.02)
+        for device in self._devices.values():
+            session = self._session_of[device.id]
+            if session.is_up:
+                session.send(device.farewell(self._clock.now_ms()))
+        while loop.time() < deadline + 1 and any(s.is_up and s.pending for s in self._sessions):
+            await asyncio.sleep(0.01)
+        self._report(final=True)
+
+    def _open_calls(self) -> int:
+        return sum(call.acked_ms is None for device in self._devices.values() for call in device.calls)
+
+    def _check_refusals(self) -> None:
+        if self._sessions and all(s.refusal and not s.links for s in self._sessions):
+            first = self._sessions[0]
+            raise BrokerRefusedError(first.name, first.refusal, REFUSALS.get(first.refusal, "unknown reason"))
+
+    def _report(self, *, final: bool = False) -> None:
+        if self._on_progress is None:
+            return
+        at_s = asyncio.get_running_loop().time()
+        last_s, last_taken = self._last_report
+        if not final and at_s - last_s < _PROGRESS_EVERY_S:
+            return
+        taken = sum(session.taken for session in self._sessions)
+        self._last_report = (at_s, taken)
+        assert self._start_ms is not None
+        now_ms = self._clock.now_ms()
+        devices = self._devices.values()
+        self._on_progress(
+            Progress(
+                elapsed_s=(now_ms - self._start_ms) / 1000,
+                published=taken,
+                rate=(taken - last_taken) / (at_s - last_s) if last_s and at_s > last_s else 0.0,
+                connected=sum(session.is_up for session in self._sessions),
+                connections=len(self._sessions),
+                backlog=sum(session.pending for session in self._sessions),
+                falls=sum(len(d.falls_by(now_ms)) for d in devices if isinstance(d, Wearer)),
+                calls=sum(len(d.calls) for d in devices),
+                calls_open=self._open_calls(),
+                problem=next((s.problem for s in self._sessions if s.problem), ""),
+            )
+        )
+
+
+def _allow_sockets(count: int) -> None:
+    """Have the system allow a socket for each connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft >= wanted or soft == resource.RLIM_INFINITY:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise SimulationError(
+            f"{count} connections need {wanted} open files, the system allows {hard}: raise it (ulimit -n) or use "
+            "connection: {kind: shared}"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
