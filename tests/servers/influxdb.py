@@ -217,6 +217,11 @@ class InfluxServer:
                 raise RuntimeError(f"{text}: {result['error']}")
         return results
 
+    def write_line(self, line: str, *, database: str = "telem") -> None:
+        """Write one line to influxd itself, as another program would."""
+        address = f"http://127.0.0.1:{self._influx_port}/write?db={database}&u={_USER}&p={_PASSWORD}"
+        urllib.request.urlopen(address, line.encode(), timeout=30).close()
+
     def count(self, measurement: str, field: str, *, bucket: str = "telem") -> int:
         """How many values of a field are stored."""
         (result,) = self.query(f'SELECT count("{field}") FROM "{measurement}"', database=bucket)
