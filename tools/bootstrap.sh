@@ -30,8 +30,9 @@ fi
 
 echo "Installing what carecircle needs${extra:+ (with extra: $extra)}; the first time takes a minute or two"
 log=.venv/install.log
+# One line for each package that pip fetches, so that nobody wonders whether it hangs.
 show='
-/^ *Downloading .*\.(whl|tar\.gz)/ { n = split($2, part, "/"); $1 = ""; $2 = part[n]; sub(/^ */, ""); print "  fetching " $0; fflush() }
+/^ *Downloading .*\.(whl|tar\.gz) / { n = split($2, path, "/"); split(path[n], part, "-"); print "  fetching", part[1], part[2], $3, $4; fflush() }
 /^Installing collected packages/ { print "  installing them"; fflush() }
 '
 if ! .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
