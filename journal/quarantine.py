@@ -122,8 +122,11 @@ class Quarantine:
         counts[reason.value] = counts.get(reason.value, 0) + 1
         self._tally_dirty = True
 
-    def commit(self) -> None:
+    def commit(self) -> bool:
         """Make what was put durable, with one sync. Cheap where there is nothing.
+
+        False while the disk is full and entries wait in memory: whoever must not acknowledge or pass a message before
+        it is kept holds until this is True.
 
         Raises:
             CommitFailedError: the disk fails.
@@ -131,6 +134,7 @@ class Quarantine:
         if self._held or (self._tally_dirty and abs(self._now_ms - self._tallied_ms) >= _TALLY_EVERY_MS):
             self._flush()
         self._writer.commit()
+        return not self._held
 
     def _flush(self) -> bool:
         try:
