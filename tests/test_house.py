@@ -186,7 +186,7 @@ def test_a_file_too_large_to_be_read_is_found(tmp_path: Path) -> None:
     assert list(check_tree.findings(folder)) == ["a.npz: 6 MiB, more than 6"]
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")) + [ROOT / "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md"], ids=lambda page: page.name)
 def test_every_link_between_the_documents_leads_somewhere(page: Path) -> None:
     """Relative ones; what is outside is not asked."""
     targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
