@@ -116,6 +116,7 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
             settings.journal_dir,
             settings.quarantine_dir,
             settings.state_dir,
+            checkpoint_every_s=settings.journal.checkpoint_s,
             segment_bytes=settings.journal.segment_bytes,
         ),
         Pipeline(FallBank(weights), FallBank(weights)),

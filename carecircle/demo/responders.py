@@ -26,6 +26,7 @@ class Notice:
     at_ms: int
     webhook_id: str
     incident: str
+    responder: str
     body: dict[str, Any]
 
 
@@ -53,8 +54,8 @@ class Responders:
 
     @property
     def url(self) -> str:
-        """Where webhooks go."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/notify"
+        """Where webhooks go; ``{responder}`` stands for who is meant."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/notify/{{responder}}"
 
     def __enter__(self) -> Responders:
         self._thread.start()
@@ -71,10 +72,10 @@ class Responders:
         with self._lock:
             return list(self.notices), set(self.acknowledged)
 
-    def _take(self, webhook_id: str, body: dict[str, Any]) -> None:
+    def _take(self, webhook_id: str, responder: str, body: dict[str, Any]) -> None:
         incident = str(body.get("incident_id", ""))
         with self._lock:
-            self.notices.append(Notice(time.time_ns() // 1_000_000, webhook_id, incident, body))
+            self.notices.append(Notice(time.time_ns() // 1_000_000, webhook_id, incident, responder, body))
             if incident in self._seen:
                 return
             answers = len(self._seen) % 2 == 0
@@ -111,7 +112,7 @@ class Responders:
                     responders.refused += 1
                     self._answer(401)
                     return
-                responders._take(self.headers.get("webhook-id", ""), body)
+                responders._take(self.headers.get("webhook-id", ""), self.path.rpartition("/")[2], body)
                 self._answer(204)
 
             def _answer(self, code: int) -> None:

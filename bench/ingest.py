@@ -1,0 +1,181 @@
+"""Frames per second through gateway, journal, detector and store, broker and publisher on the same machine.
+
+Protects the whole hot path: paho, the commit, decode, reorder, fall bank, ten-second points, store. Everything is
+the real thing: a broker process, the roles as `carecircle run` starts them, and a publisher at QoS 1.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import registry
+from carecircle import roles
+from carecircle.ports import free_port, wait_for_port
+from carecircle.settings import Settings, load
+from carecircle.supervisor import Supervisor
+from firmware_sim.district import write_district
+from firmware_sim.load import load_device, publish_load
+from firmware_sim.mqtt import BrokerAddress
+from firmware_sim.scenario import Member
+from journal import JournalReader
+
+_ROLES = ("gateway", "processor", "writer", "alerts")
+_DRAIN_WITHIN_S = 120.0
+
+
+class BenchError(RuntimeError):
+    """The benchmark could not run; the text says why."""
+
+
+@contextmanager
+def _broker(folder: Path, port: int) -> Iterator[str]:
+    """mosquitto where it is installed, else iotcore; yields its name."""
+    mosquitto = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+    if mosquitto is None:
+        from iotcore import Broker
+
+        broker = Broker(port=port, listen="127.0.0.1", max_payload_size=1 << 20, max_inflight_count=200)
+        broker.start()
+        try:
+            yield "iotcore"
+        finally:
+            broker.stop()
+        return
+    config = folder / "mosquitto.conf"
+    lines = [
+        f"listener {port} 127.0.0.1",
+        "allow_anonymous true",
+        "max_queued_messages 0",
+        "max_inflight_messages 1000",
+    ]
+    config.write_text("\n".join(lines) + "\n")
+    process = subprocess.Popen([mosquitto, "-c", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port)
+        yield "mosquitto"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _members(count: int) -> list[Member]:
+    return [Member(device, person, "wearable", place) for device, person, place in map(load_device, range(count))]
+
+
+def run(*, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Publish ``rate`` frames of 50 samples x 3 axes a second for ``seconds`` s and follow them to the store.
+
+    Returns rates, the CPU seconds of each process, memory, and what was lost. Raises BenchError.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carecircle-bench-")))
+        port = free_port()
+        broker = stack.enter_context(_broker(folder, port))
+        settings, environment = _settings(folder, port)
+        engine = roles.prepare(settings)
+        stack.callback(engine.dispose)
+        say(f"registering {rate} wearers")
+        write_district(
+            folder / "district", _members(rate), webhook_url="http://127.0.0.1:9/", webhook_secret="whsec_AAAA"
+        )
+        registry.import_folder(engine, folder / "district")
+        supervisor = Supervisor(log=folder / "log", environment=environment)
+        stack.callback(supervisor.stop)
+        for role in _ROLES:
+            supervisor.add_role(role)
+        _wait_for(lambda: (settings.state_dir / "gateway.subscribed").exists(), 60, f"the gateway: {folder / 'log'}")
+        _wait_for(lambda: (settings.journal_dir / "detections").exists(), 60, "the processor")
+        processes = {role: psutil.Process(pid) for role, pid in supervisor.process_ids().items()}
+        before = {role: _cpu_s(process) for role, process in processes.items()}
+        memory = _PeakMemory(processes)
+        say(f"publishing {rate} frames/s for {seconds} s through {broker}")
+        started = time.monotonic()
+        result = publish_load(
+            BrokerAddress(host="127.0.0.1", port=port), frames_per_s=rate, seconds=seconds, on_taken=memory.look
+        )
+        _wait_for(lambda: _lag(settings, "raw", "processor") == 0, _DRAIN_WITHIN_S, "the processor to take everything")
+        processed_s = time.monotonic() - started
+        _wait_for(lambda: _lag(settings, "points", "writer") == 0, _DRAIN_WITHIN_S, "the writer to store everything")
+        stored_s = time.monotonic() - started
+        cpu = {role: round(_cpu_s(process) - before[role], 2) for role, process in processes.items()}
+        memory.look(0)
+        frames = result.confirmed
+        return {
+            "broker": broker,
+            "frames": frames,
+            "frames_offered_per_s": rate,
+            "published_per_s": round(result.rate),
+            "whole_path": {
+                "frames_per_s": round(frames / processed_s),
+                "frames_per_cpu_s": round(frames / sum(cpu.values())),
+                "processed_after_s": round(processed_s, 2),
+                "stored_after_s": round(stored_s, 2),
+            },
+            "cpu_s": {**cpu, "publisher": round(result.busy_s, 2)},
+            "frames_per_cpu_s": {role: round(frames / max(used, 0.01)) for role, used in cpu.items()},
+            "memory_mb": {"peak_all_roles": round(memory.peak / 2**20), **memory.by_role()},
+        }
+
+
+def _settings(folder: Path, port: int) -> tuple[Settings, dict[str, str]]:
+    for name in [name for name in os.environ if name.startswith("CARECIRCLE_") and name != "CARECIRCLE_DATA"]:
+        del os.environ[name]
+    environment = {
+        "CARECIRCLE_DATA_DIR": str(folder / "data"),
+        "CARECIRCLE_BROKER__URL": f"mqtt://127.0.0.1:{port}",
+        "CARECIRCLE_JOURNAL__CHECKPOINT_S": "1",
+        "CARECIRCLE_LOG_LEVEL": "warning",
+    }
+    os.environ.update(environment)
+    return load(), environment
+
+
+def _lag(settings: Settings, journal: str, consumer: str) -> int:
+    reader = JournalReader(settings.journal_dir / journal, consumer)
+    try:
+        return reader.lag_bytes()
+    finally:
+        reader.close()
+
+
+def _wait_for(ready: Callable[[], bool], timeout_s: float, what: str) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        if time.monotonic() > deadline:
+            raise BenchError(f"waited {timeout_s:.0f} s in vain for {what}")
+        time.sleep(0.1)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+class _PeakMemory:
+    """The largest sum of the roles' resident memory, looked at about once a second."""
+
+    def __init__(self, processes: dict[str, psutil.Process]) -> None:
+        self._processes = processes
+        self._next_s = 0.0
+        self.peak = 0
+        self._last: dict[str, int] = {}
+
+    def look(self, _taken: int) -> None:
+        if _taken and time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + 1
+        self._last = {role: process.memory_info().rss for role, process in self._processes.items()}
+        self.peak = max(self.peak, sum(self._last.values()))
+
+    def by_role(self) -> dict[str, int]:
+        return {role: round(size / 2**20) for role, size in self._last.items()}

@@ -1,0 +1,82 @@
+"""``carecircle bench``: how fast it is on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from carecircle.cli.common import fail
+
+app = typer.Typer(no_args_is_help=True, help="Measure on this machine. Read ratios rather than absolute figures.")
+
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+
+
+@app.command()
+def ingest(
+    seconds: Annotated[int, typer.Option(min=5, max=300, help="How long to publish.")] = 20,
+    rate: Annotated[int, typer.Option(min=100, max=50_000, help="Frames a second, and wearers.")] = 6000,
+    json_file: JsonOption = None,
+) -> None:
+    """Motion frames through gateway, journal, detector and store, everything on this machine."""
+    from bench.ingest import BenchError, run
+
+    console = Console()
+    try:
+        result = run(seconds=seconds, rate=rate, say=lambda text: console.print(text, style="dim"))
+    except BenchError as error:
+        fail(str(error), code=1)
+    _show(console, result)
+    _write(result, json_file)
+
+
+@app.command()
+def detect(json_file: JsonOption = None) -> None:
+    """The fall detector alone: share of a core for a district's wearers."""
+    from bench.detect import run
+
+    console = Console()
+    result = run()
+    _show(console, result)
+    _write(result, json_file)
+
+
+@app.command()
+def store(json_file: JsonOption = None) -> None:
+    """Points written and read a second, per store."""
+    from bench.store import run
+
+    console = Console()
+    result = run()
+    _show(console, result)
+    _write(result, json_file)
+
+
+def _show(console: Console, result: dict[str, Any], heading: str = "") -> None:
+    table = Table(box=None, show_header=False, title=heading or None, title_justify="left")
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    deeper: list[tuple[str, dict[str, Any]]] = []
+    for name, value in result.items():
+        if isinstance(value, dict):
+            deeper.append((name, value))
+        else:
+            shown = (
+                f"{value:,}" if isinstance(value, int) else f"{value:,.3g}" if isinstance(value, float) else str(value)
+            )
+            table.add_row(name.replace("_", " "), shown)
+    if table.row_count:
+        console.print(table)
+    for name, value in deeper:
+        _show(console, value, f"{heading} {name.replace('_', ' ')}".strip())
+
+
+def _write(result: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=2) + "\n")
