@@ -172,6 +172,7 @@ def test_what_must_not_be_committed_is_found(tmp_path: Path, line: str) -> None:
     [
         b"care/v1/d/home/ and ../shared/data/home/index.csv and ~/work/x",
         b"mqtt://carecircle:secret" + b"@127.0.0.1:1883 and https://www.debian.org/",
+        b"BROKER is mqtt://[user:password@]host[:port]",
         b"\0/ro" + b"ot/ in a binary file",
     ],
 )
