@@ -4,3 +4,7 @@ A pure core (:mod:`alerts.lifecycle`, :mod:`alerts.fusion`, :mod:`alerts.policy`
 and ``now_ms`` and returns values; the shell around it keeps everything in the database, so that a process may be
 killed at any moment and goes on where it stood.
 """
+
+from alerts.database import upgrade
+
+__all__ = ["upgrade"]

@@ -82,7 +82,7 @@ class Known:
 
     Attributes:
         incident: the one it belongs to (see :func:`choose`), or None.
-        prompt: the question about this detection; for a ``cancel`` the one that it names; None when there is none.
+        prompt: the question about this detection; for a ``cancel`` the one that it :func:`answers`; or None.
         settles: for a ``cancel``: nothing else speaks for an emergency (see :func:`settles`).
         calls: the order of the subject's area, and who was called in the incident's present round.
     """
@@ -146,6 +146,13 @@ def choose(detection: Detection, open_incidents: Iterable[Incident], fuse_s: flo
     return max(near, key=lambda incident: (incident.last_evidence_ms, incident.id), default=None)
 
 
+def answers(detection: Detection, prompt: Prompt) -> bool:
+    """Whether a ``cancel`` is the answer to ``prompt``: it names it, and comes from its device or its wearer."""
+    if detection.notes.get("re") != prompt.id:
+        return False
+    return prompt.device == detection.device or (prompt.person is not None and prompt.person == detection.person)
+
+
 def settles(prompt: Prompt, prompts: Iterable[Prompt], evidence_kinds: Iterable[str]) -> bool:
     """Whether the answer to ``prompt`` covers all that its incident knows: no kind that is not asked about, no later
     question without an answer."""
@@ -183,21 +190,18 @@ def take(detection: Detection, subject: Subject, known: Known, rules: Rules, now
 
 
 def _cancel(detection: Detection, known: Known, now_ms: int) -> Taken:
-    named = detection.notes.get("re", "")
-    prompt = known.prompt
-    if prompt is None or not (
-        prompt.device == detection.device or (prompt.person and prompt.person == detection.person)
-    ):
-        incident = known.incident
+    prompt, incident = known.prompt, known.incident
+    if prompt is None:
         if incident is None:
             return Taken(Verdict.RECORDED)
-        note = Note(What.CANCEL_UNMATCHED, "wearer", {"re": named, "detection": detection.id})
+        data = {"re": detection.notes.get("re", ""), "detection": detection.id}
+        note = Note(What.CANCEL_UNMATCHED, "wearer", data)
         return Taken(Verdict.RECORDED, incident.id, Change(incident, incident, (note,)))
     answered = replace(prompt, state=PromptState.CANCELLED)
-    if known.incident is None:
+    if incident is None:
         return Taken(Verdict.CANCELLED, prompt=answered)
-    change = cancel_by_wearer(known.incident, now_ms, prompt=prompt.id, settles=known.settles)
-    return Taken(Verdict.CANCELLED, known.incident.id, change, answered)
+    change = cancel_by_wearer(incident, now_ms, prompt=prompt.id, settles=known.settles)
+    return Taken(Verdict.CANCELLED, incident.id, change, answered)
 
 
 def _suspected(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
@@ -255,6 +259,8 @@ def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, no
         bound = replace(prompt, incident=incident.id)
         return Taken(Verdict.CANCELLED, incident.id, change.then(over), bound, reason=Reason.WEARER_CANCELLED)
     ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)
+    if prompt is not None:
+        change = change.then(Change(incident, incident, (_asked(prompt),)))
     change = change.then(call_next(incident, known.calls, now_ms))
     return Taken(Verdict.OPENED, incident.id, change, prompt, ask)
 
@@ -279,10 +285,11 @@ def _join(detection: Detection, subject: Subject, known: Known, incident: Incide
         first_evidence_ms=min(incident.first_evidence_ms, at_ms),
         last_evidence_ms=max(incident.last_evidence_ms, at_ms),
     )
-    change = Change(incident, after, (note,))
+    ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)
+    newly_bound = prompt is not None and (known.prompt is None or known.prompt.incident is None)
+    change = Change(incident, after, (note, _asked(prompt)) if prompt is not None and newly_bound else (note,))
     if incident.state in TAKEN and (detection.kind == SOS or severity is not incident.severity):
         change = change.then(call_again(after, known.calls, now_ms))
-    ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)
     return Taken(Verdict.JOINED, incident.id, change, prompt, ask)
 
 
@@ -295,6 +302,12 @@ def _ask_too(
     if not wanted or not incident.policy.ask_wearer:
         return None, None
     return _ask(detection, subject, incident.id, rules, now_ms)
+
+
+def _asked(prompt: Prompt) -> Note:
+    return Note(
+        What.ASKED_WEARER, "system", {"prompt": prompt.id, "device": prompt.device, "asked_ms": prompt.asked_ms}
+    )
 
 
 def _told(detection: Detection) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"  # 5xx
     THROTTLED = "throttled"  # 429, 408, 425
     CRASHED = "crashed"  # our process died between sending and recording: it may have arrived
+    INTERNAL = "internal"  # a defect of ours; logged
     # given up
     GONE = "gone"  # 410: the endpoint is no more
     REJECTED = "rejected"  # another 4xx

@@ -1,0 +1,168 @@
+"""The outbox of notifications: claim what is due, and record what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.engine import RowMapping
+
+from alerts import models
+from alerts.calling import channels_of
+from alerts.courier import Job
+from alerts.database import load_incident, raise_change
+from alerts.delivery import SendResult, Status, settle
+from alerts.intake import calls_of
+from alerts.lifecycle import Incident, Note, State, TimerKind, What
+from alerts.messages import Envelope, webhook_body
+from alerts.reasons import Reason
+from alerts.settings import AlertSettings
+from alerts.writing import write_audit
+from registry import Directory
+
+_rows = models.notification
+_attempts = models.attempt
+#: Claimed in one transaction; more follow in the next.
+_AT_ONCE = 200
+
+
+def recover(connection: Connection, now_ms: int) -> int:
+    """At the start of the service: attempts without an end belong to a process that died. They may have arrived, so
+    they go out again, marked as a repeat. Returns how many."""
+    open_attempts = _attempts.c.ended_ms.is_(None)
+    ids = list(connection.execute(select(_attempts.c.notification).where(open_attempts)).scalars())
+    if ids:
+        connection.execute(update(_attempts).where(open_attempts).values(ended_ms=now_ms, reason=Reason.CRASHED.value))
+        for start in range(0, len(ids), 500):
+            pending = _rows.c.id.in_(ids[start : start + 500]) & (_rows.c.status == Status.PENDING.value)
+            connection.execute(update(_rows).where(pending).values(due_ms=now_ms, reason=Reason.CRASHED.value))
+    return len(ids)
+
+
+def claim(
+    connection: Connection, directory: Directory, settings: AlertSettings, now_ms: int, busy: Collection[str]
+) -> list[Job]:
+    """The sends that may begin now, each entered as an attempt before it does.
+
+    One at a time per responder (``busy`` have one on its way): the more urgent first, then in the order of creation. A
+    message that waits for another attempt does not hold up the next.
+    """
+    first = (_rows.c.urgency.desc(), _rows.c.created_ms, _rows.c.round, _rows.c.step, _rows.c.channel)
+    place = func.row_number().over(partition_by=_rows.c.responder, order_by=first).label("place")
+    due = (_rows.c.status == Status.PENDING.value) & (_rows.c.due_ms <= now_ms) & _rows.c.responder.not_in(busy)
+    ranked = select(_rows.c.id, place).where(due).subquery()
+    query = (
+        select(_rows)
+        .join(ranked, ranked.c.id == _rows.c.id)
+        .where(ranked.c.place == 1)
+        .order_by(*first)
+        .limit(_AT_ONCE)
+    )
+    jobs = []
+    for row in connection.execute(query).mappings().all():
+        job = _begin(connection, row, directory, settings, now_ms)
+        if job is not None:
+            jobs.append(job)
+    return jobs
+
+
+def _begin(
+    connection: Connection, row: RowMapping, directory: Directory, settings: AlertSettings, now_ms: int
+) -> Job | None:
+    incident = load_incident(connection, row["incident"])
+    assert incident is not None  # the foreign key says so
+    responder = directory.responder(row["responder"])
+    channel = channels_of(responder).get(row["channel"]) if responder is not None else None
+    this = _rows.c.id == row["id"]
+    if responder is None or channel is None:
+        reason = Reason.RESPONDER_GONE.value
+        connection.execute(
+            update(_rows).where(this).values(status=Status.NOT_SENT.value, reason=reason, done_ms=now_ms)
+        )
+        _note(connection, What.NOT_SENT, row["id"], row["responder"], row["channel"], incident.id, reason, now_ms)
+        _hurry(connection, row, incident, directory, now_ms)
+        return None
+    attempt = row["attempts"] + 1
+    connection.execute(update(_rows).where(this).values(attempts=attempt))
+    connection.execute(insert(_attempts).values(notification=row["id"], number=attempt, started_ms=now_ms))
+    envelope = Envelope(row["id"], row["step"], row["round"], attempt)
+    body = webhook_body(incident, responder, envelope, directory, settings, now_ms)
+    return Job(row["id"], responder.id, attempt, channel, body, now_ms)
+
+
+def record(
+    connection: Connection, results: Iterable[tuple[Job, SendResult]], directory: Directory, now_ms: int
+) -> None:
+    """Write down what came of sends."""
+    for job, result in results:
+        settled = settle(job.notification, job.attempt, result, now_ms)
+        this = _rows.c.id == job.notification
+        row = connection.execute(select(_rows).where(this).with_for_update()).mappings().one()
+        ended = (_attempts.c.notification == job.notification) & (_attempts.c.number == job.attempt)
+        connection.execute(
+            update(_attempts)
+            .where(ended)
+            .values(ended_ms=now_ms, reason=result.reason.value, detail=_short(result.error))
+        )
+        if row["status"] != Status.PENDING.value and settled.status is not Status.SENT:
+            continue  # nobody needs it any more, and it was not sent
+        values: dict[str, str | int | None] = {
+            "status": settled.status.value,
+            "reason": settled.reason.value,
+            "detail": _short(settled.detail),
+        }
+        if settled.due_ms is not None:
+            values["due_ms"] = settled.due_ms
+        else:
+            values["done_ms"] = now_ms
+        connection.execute(update(_rows).where(this).values(values))
+        raise_change(connection)
+        if settled.status is Status.PENDING:
+            continue
+        what = What.SENT if settled.status is Status.SENT else What.NOT_SENT
+        reason = settled.reason.value
+        _note(connection, what, job.notification, job.responder, row["channel"], row["incident"], reason, now_ms)
+        if settled.status is Status.FAILED:
+            incident = load_incident(connection, row["incident"])
+            assert incident is not None  # the foreign key says so
+            _hurry(connection, row, incident, directory, now_ms)
+
+
+def _hurry(connection: Connection, row: RowMapping, incident: Incident, directory: Directory, now_ms: int) -> None:
+    """A responder cannot be reached at all: call the next one now, where there is one in this round."""
+    if incident.state is not State.NOTIFYING or (row["round"], row["step"]) != (incident.round, incident.step - 1):
+        return
+    same_call = (_rows.c.incident == incident.id) & (_rows.c.round == row["round"]) & (_rows.c.step == row["step"])
+    hopeful = _rows.c.status.in_([Status.PENDING.value, Status.SENT.value])
+    if connection.execute(select(func.count()).where(same_call & hopeful)).scalar_one():
+        return
+    calls = calls_of(connection, incident, directory)
+    if any(responder.channels and responder.id not in calls.told for responder in calls.order):
+        timers = models.timer
+        call = (timers.c.incident == incident.id) & (timers.c.kind == TimerKind.CALL.value)
+        connection.execute(update(timers).where(call).values(due_ms=now_ms))
+
+
+def _note(
+    connection: Connection,
+    what: What,
+    notification: str,
+    responder: str,
+    channel: str,
+    incident: str,
+    reason: str,
+    now_ms: int,
+) -> None:
+    data = {"notification": notification, "responder": responder, "channel": channel, "reason": reason}
+    write_audit(connection, Note(what, "system", data), now_ms, incident=incident)
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else text[:500]
+
+
+def next_send_ms(connection: Connection, busy: Collection[str]) -> int | None:
+    """When the next send is due among responders that are not ``busy``; None when none waits."""
+    waiting = (_rows.c.status == Status.PENDING.value) & _rows.c.responder.not_in(busy)
+    due: int | None = connection.execute(select(func.min(_rows.c.due_ms)).where(waiting)).scalar()
+    return due

@@ -1,0 +1,52 @@
+"""Timers are rows with a due time, so that a restart goes on where it stood."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, select
+
+from alerts import models
+from alerts.calling import Round, call_next
+from alerts.database import load_incident
+from alerts.intake import calls_of, order_for
+from alerts.lifecycle import Change, Incident, State, TimerKind, not_arrived
+from alerts.writing import write_change
+from registry import Directory
+
+_AT_ONCE = 500
+
+
+def fire_timers(connection: Connection, directory: Directory, now_ms: int) -> int:
+    """Do what is due at ``now_ms``; returns how many timers were."""
+    timers = models.timer
+    due = connection.execute(
+        select(timers.c.incident, timers.c.kind)
+        .where(timers.c.due_ms <= now_ms)
+        .order_by(timers.c.due_ms)
+        .limit(_AT_ONCE)
+    ).all()
+    for incident_id, kind in due:
+        incident = load_incident(connection, incident_id)
+        fired = delete(timers).where(timers.c.incident == incident_id, timers.c.kind == kind, timers.c.due_ms <= now_ms)
+        if connection.execute(fired).rowcount == 0 or incident is None:
+            continue  # somebody took the incident between the two statements
+        change = _fired(connection, incident, TimerKind(kind), directory, now_ms)
+        if change is not None:
+            write_change(connection, change, now_ms)
+    return len(due)
+
+
+def _fired(
+    connection: Connection, incident: Incident, kind: TimerKind, directory: Directory, now_ms: int
+) -> Change | None:
+    if kind is TimerKind.CALL and incident.state in (State.OPEN, State.NOTIFYING):
+        return call_next(incident, calls_of(connection, incident, directory), now_ms)
+    if kind is TimerKind.ARRIVAL and incident.state in (State.ACKNOWLEDGED, State.EN_ROUTE):
+        again = not_arrived(incident)
+        return again.then(call_next(again.after, Round(order_for(directory, incident.area)), now_ms))
+    return None
+
+
+def next_timer_ms(connection: Connection) -> int | None:
+    """When the next timer is due; None without timers."""
+    due: int | None = connection.execute(select(func.min(models.timer.c.due_ms))).scalar()
+    return due
