@@ -1,6 +1,6 @@
 """The format of a batch in a segment file, little-endian::
 
-    magic 4s | payload length u32 | records u32 | payload crc u32 | position u64 | reserved u32 | header crc u32
+    magic 4s | payload length u32 | records u32 | payload crc u32 | position u64 | header crc u32
     payload: record length u32 x records | the records' bytes, back to back
 
 Both checksums are CRC-32C. The header's covers the payload's and the position, so a batch is valid only where it was
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from journal.errors import BatchTooLargeError
 
 MAGIC = b"CjB1"
-_HEADER = struct.Struct("<4sIIIQII")
-_BEFORE_CRC = struct.Struct("<4sIIIQI")
+_HEADER = struct.Struct("<4sIIIQI")
+_BEFORE_CRC = struct.Struct("<4sIIIQ")
 HEADER_BYTES = _HEADER.size
 
 #: The longest payload of one batch. A reader must hold a batch whole, and a damaged length must not ask for gigabytes.
@@ -88,7 +88,7 @@ def encode(records: Sequence[bytes], position: int) -> tuple[bytes, bytes]:
     payload = b"".join((lengths.tobytes(), *records))
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise BatchTooLargeError(len(payload), MAX_PAYLOAD_BYTES)
-    before = _BEFORE_CRC.pack(MAGIC, len(payload), len(records), google_crc32c.value(payload), position, 0)
+    before = _BEFORE_CRC.pack(MAGIC, len(payload), len(records), google_crc32c.value(payload), position)
     return before + google_crc32c.value(before).to_bytes(4, "little"), payload
 
 
@@ -97,7 +97,7 @@ def parse(buffer: bytes, offset: int, position: int) -> Parsed:
     available = len(buffer) - offset
     if available < HEADER_BYTES:
         return Parsed(Verdict.INCOMPLETE, 0, None)
-    magic, length, count, payload_crc, written_at, _, header_crc = _HEADER.unpack_from(buffer, offset)
+    magic, length, count, payload_crc, written_at, header_crc = _HEADER.unpack_from(buffer, offset)
     if (
         magic != MAGIC
         or written_at != position

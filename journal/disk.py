@@ -61,7 +61,10 @@ class Reserve:
 
 
 class WriterLock:
-    """Held for as long as the journal is open for writing; the kernel drops it when the process dies."""
+    """Held for as long as the journal is open for writing; the kernel drops it when the process dies.
+
+    A child made by a bare fork shares it and keeps it alive: start children with exec (subprocess, or spawn).
+    """
 
     def __init__(self, directory: Path) -> None:
         """Take the lock.

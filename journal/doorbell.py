@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import select
 import socket
 from collections.abc import Iterable
@@ -38,19 +39,18 @@ class Doorbell:
 
 
 class Ear:
-    """The reader's side. ``hears`` is False where another reader of the same consumer has the address already."""
+    """The reader's side. It hears nothing where another reader of the same consumer has the address already."""
 
     def __init__(self, directory: Path, consumer: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.hears = False
         with contextlib.suppress(OSError):
             self._socket.bind(_address(directory, consumer))
-            self.hears = True
+        self._poll = select.poll()  # not select(), which knows 1,024 descriptors only
+        self._poll.register(self._socket, select.POLLIN)
 
     def listen(self, timeout_s: float) -> bool:
         """Whether it rang within ``timeout_s``; rings that waited are all taken at once."""
-        ready, _, _ = select.select([self._socket], [], [], max(timeout_s, 0.0))
-        if not ready:
+        if not self._poll.poll(math.ceil(max(timeout_s, 0.0) * 1000)):
             return False
         with contextlib.suppress(BlockingIOError):
             while True:

@@ -189,7 +189,8 @@ class JournalReader:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            self._ear.listen(min(_POLL_S, left))
+            if self._ear.listen(min(_POLL_S, left)) and self._stall is not None:
+                self._stall.size = -1  # look again even if the size should be the same
         return True
 
     def _has_news(self) -> bool:

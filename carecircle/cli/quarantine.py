@@ -7,19 +7,18 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from journal.entry import Entry
-from journal.errors import JournalError
-from journal.explain import explain, hexdump
-from journal.quarantine import Filter, get_entry, list_entries, read_tally, stages
-from journal.replay import replay
+from carecircle.cli.common import fail
 from telemetry.errors import Reason
+
+if TYPE_CHECKING:
+    from journal.entry import Entry
 
 app = typer.Typer(
     name="quarantine",
@@ -57,11 +56,14 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List what is kept, the newest first, and how many messages came in by reason."""
+    from journal import JournalError
+    from journal.quarantine import Filter, list_entries, read_tally, stages
+
     folder = _folder(data_dir)
     try:
         entries = list_entries(folder, Filter(stage, reason, device, _since_ms(since)), limit=limit)
     except JournalError as error:
-        raise _failure(error) from None
+        fail(str(error), code=1)
     tallies = {name: read_tally(folder, name) for name in stages(folder)}
     if as_json:
         counts = {name: {"kept": tally.kept, "counted_only": tally.counted} for name, tally in tallies.items()}
@@ -89,10 +91,14 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one message: why it is here, what we make of it now, and its bytes."""
+    from journal import JournalError
+    from journal.explain import explain, hexdump
+    from journal.quarantine import get_entry
+
     try:
         entry = get_entry(_folder(data_dir), entry_id)
     except JournalError as error:
-        raise _failure(error) from None
+        fail(str(error), code=1)
     now = explain(entry)
     if as_json:
         said = {"accepted": now.accepted, "verdict": now.verdict, "content": now.content}
@@ -142,11 +148,14 @@ def replay_(
     They are handled as history: stored and detected, alerted as what happened then. A message that still cannot be
     taken comes back here as a new entry.
     """
+    from journal import JournalError
+    from journal.quarantine import Filter
+    from journal.replay import replay
+
     chosen = Filter(stage, reason, device, _since_ms(since))
     by_filter = chosen != Filter() or everything
     if bool(entry_ids) == by_filter:
-        typer.echo("Say which: either ids, or --stage, --reason, --device, --since, or --all.", err=True)
-        raise typer.Exit(2)
+        fail("Say which: either ids, or --stage, --reason, --device, --since, or --all.")
     try:
         result = replay(
             _folder(data_dir),
@@ -156,7 +165,7 @@ def replay_(
             again=again,
         )
     except JournalError as error:
-        raise _failure(error) from None
+        fail(str(error), code=1)
     if as_json:
         _print_json({"replayed": result.done, "refused": result.refused})
     else:
@@ -171,8 +180,7 @@ def replay_(
 def _folder(data_dir: Path) -> Path:
     folder = data_dir / "quarantine"
     if not data_dir.is_dir():
-        typer.echo(f"There is no data folder {data_dir}: name it with --data-dir or CARECIRCLE_DATA_DIR.", err=True)
-        raise typer.Exit(2)
+        fail(f"There is no data folder {data_dir}: name it with --data-dir or CARECIRCLE_DATA_DIR.")
     return folder
 
 
@@ -191,11 +199,6 @@ def _since_ms(text: str | None) -> int | None:
             ) from None
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return int(when.timestamp() * 1000)
-
-
-def _failure(error: JournalError) -> typer.Exit:
-    typer.echo(str(error), err=True)
-    return typer.Exit(1)
 
 
 def _entries_table(entries: list[Entry]) -> Table:

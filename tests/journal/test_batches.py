@@ -60,7 +60,7 @@ def test_lengths_that_do_not_add_up_are_refused_though_the_checksum_fits() -> No
 
 def _header_for(payload: bytes, count: int) -> bytes:
     crc = batch_module.google_crc32c.value
-    before = batch_module._BEFORE_CRC.pack(batch_module.MAGIC, len(payload), count, crc(payload), 0, 0)
+    before = batch_module._BEFORE_CRC.pack(batch_module.MAGIC, len(payload), count, crc(payload), 0)
     return bytes(before + crc(before).to_bytes(4, "little"))
 
 
