@@ -59,6 +59,7 @@ class JournalWriter:
         self._segment_age_s = segment_age_s
         self._reserve = Reserve(directory, reserve_bytes)
         self._look_again_at = 0.0
+        self._free = 0
         self._failed: CommitFailedError | None = None
         self._dirty = False
         directory.mkdir(parents=True, exist_ok=True)
@@ -142,6 +143,7 @@ class JournalWriter:
             self._reserve.release()
             self._full = True
             self._look_again_at = time.monotonic() + _LOOK_AGAIN_S
+            self._free = free_bytes(self.directory)
             _log.warning("%s: the disk is full; released the reserve of %d bytes", self.directory, self._reserve.size)
             raise self._full_error(size) from None
         self._end += size
@@ -219,7 +221,8 @@ class JournalWriter:
             if not is_full(error):
                 raise self._fail(error) from error
         self.drop_consumed()
-        if free_bytes(self.directory) < self._needed(size) or not self._reserve.hold():
+        self._free = free_bytes(self.directory)
+        if self._free < self._needed(size) or not self._reserve.hold():
             raise self._full_error(size)
         self._full = False
         _log.warning("%s: there is room again", self.directory)
@@ -228,7 +231,7 @@ class JournalWriter:
         return self._reserve.size + min(_MARGIN_BYTES, self._segment_bytes) + size
 
     def _full_error(self, size: int) -> JournalFull:
-        return JournalFull(self.directory, free_bytes(self.directory), self._needed(size))
+        return JournalFull(self.directory, self._free, self._needed(size))
 
     def _fail(self, error: OSError) -> CommitFailedError:
         self._failed = CommitFailedError(self.directory, error)
