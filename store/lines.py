@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.prepare import Prepared
+from telemetry.records import PointBatch
 
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 _STRING = str.maketrans({"\\": r"\\", '"': r"\""})
@@ -74,3 +75,14 @@ def _prefix(measurement: str, names: tuple[str, ...], values: tuple[str, ...]) -
 
 def _quoted(text: str) -> str:
     return f'"{text.translate(_STRING)}"'
+
+
+def describe(batch: PointBatch, row: int) -> str:
+    """One point as a line for people to read: also one that cannot be stored, with its infinities and odd names."""
+    tags = ",".join(f"{name}={column[row].translate(_TAG)}" for name, column in batch.tags.items() if column[row])
+    fields = ",".join(
+        f"{name}={float(value)!r}" if not isinstance(value, str) else f"{name}={_quoted(value)}"
+        for name, value in ((name, column[row]) for name, column in batch.fields.items())
+        if value is not None and value == value
+    )
+    return f"{batch.measurement}{',' if tags else ''}{tags} {fields} {batch.t_ns[row]}"

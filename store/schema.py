@@ -71,8 +71,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         Measurement(
             "motion_raw", ("device", "person"), ("ax", "ay", "az", "gx", "gy", "gz"), bucket=TELEM_RAW, rolled_up=False
         ),
-        # A home sensor's value may be a word on the wire; a field has one type, so words go to `text`.
-        Measurement("home", ("device", "person", "area", "kind"), ("value",), ("text",)),
+        Measurement("home", ("device", "person", "area", "kind"), ("value",)),
         Measurement(
             "device", ("device", "area"), ("battery", "rssi", "lag_ms", "seq_gap", "offset_ms", "online"), ("fw",)
         ),
