@@ -318,8 +318,9 @@ class Link:
             self._early_ends += 1
             if self._early_ends >= _SUSPICIOUS:
                 _log.error(
-                    "%s: %d connections in a row ended within %.0f s: is another client using the id %r?"
-                    " Run one gateway per broker, and set `use_username_as_clientid true` there",
+                    "%s: %d connections in a row ended within %.0f s: is another client using the id %r? Run one"
+                    " gateway per broker, and set `use_username_as_clientid true` there. Or does the broker's ACL"
+                    " refuse what we publish (care/v1/+/cmd)? mosquitto then closes the connection",
                     self.name,
                     self._early_ends,
                     _STABLE_S,

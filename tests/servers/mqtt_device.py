@@ -42,6 +42,8 @@ class MqttDevice:
             client_id=name if client_id is None else client_id,
             clean_session=clean_session,
         )
+        # mosquitto drops the connection of a 3.1.1 client whose publish the ACL refuses.
+        self.client.reconnect_delay_set(0.02, 1)  # type: ignore[arg-type]
         self.client.max_inflight_messages_set(500)
         if password is not None:
             self.client.username_pw_set(name, password)
