@@ -1,0 +1,90 @@
+"""The console: a FastAPI application over the database of registry and alerts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from console.feed import Feed
+from console.guard import Guard, protect
+from console.incidents import incident_routes
+from console.links import link_routes
+from console.reading import read_revision
+from console.render import STATIC, Renderer
+from console.settings import ConsoleSettings
+
+_log = logging.getLogger(__name__)
+_STATIC_CACHE = "public, max-age=31536000, immutable"
+
+
+def wall_clock_ms() -> int:
+    """Now, in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[], int] = wall_clock_ms) -> FastAPI:
+    """The application. The tables of registry and alerts must be there (``registry.upgrade``, ``alerts.upgrade``).
+
+    Serve it with :func:`console.server.serve`, which keeps it on this machine.
+    """
+    renderer = Renderer(settings, now_ms)
+    feed = Feed(lambda: read_revision(engine), poll_s=settings.poll_s)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with feed.running():
+            yield
+
+    # the documentation pages of FastAPI load scripts from elsewhere
+    app = FastAPI(title="CareCircle console", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.feed = feed
+    app.include_router(incident_routes(engine, settings, renderer, feed))
+    app.include_router(link_routes(engine, settings, renderer))
+    app.mount("/static", _Static(directory=STATIC), name="static")
+
+    async def failed(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            known = error.status_code if error.status_code in (400, 403, 404, 405, 413) else 400
+            return renderer.error(request, known)
+        if isinstance(error, DBAPIError):
+            _log.warning("the database does not serve a page: %r", error)
+            return renderer.error(request, 503)
+        return protect(renderer.error(request, 500))
+
+    for kind in (HTTPException, DBAPIError, Exception):
+        app.add_exception_handler(kind, failed)
+    app.add_middleware(_Compressed)
+    app.add_middleware(Guard, public_host=settings.public_host, refuse=renderer.error)
+    return app
+
+
+class _Static(StaticFiles):
+    """Files whose address changes with their content, so that they may be kept for good."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = _STATIC_CACHE
+        return response
+
+
+class _Compressed:
+    """Compresses pages and drawings; the stream of events must not wait for a compressor."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._plain = app
+        self._compressed = GZipMiddleware(app, minimum_size=1024, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        streaming = scope["type"] == "http" and scope["path"] == "/events"
+        await (self._plain if streaming else self._compressed)(scope, receive, send)

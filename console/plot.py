@@ -1,0 +1,239 @@
+"""The motion around a finding as an SVG drawing, made on the server. Pure.
+
+An image needs no script, is there with the first paint on a phone, and the browser keeps it: its address changes only
+with the samples. Long windows are drawn by the least and greatest value of each column of the picture (min-max
+decimation), so that an impact of one sample is never lost and the size of the file has a bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.detection import Window
+
+#: All three axes at this count: a sample that never came (see detectors.detection.Window).
+_GAP = -32768
+#: Beyond it a picture shows nothing more; an hour at 100 Hz. What comes after is cut.
+_MAX_SAMPLES = 360_000
+
+_STYLE = """
+text{font:11px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Noto Sans CJK SC",sans-serif;fill:#454c55}
+.grid{stroke:#d5d9df}.zero{stroke:#9aa2ac}.gap{fill:#8a93a0;fill-opacity:.28}
+path{fill:none;stroke-width:1.3;stroke-linejoin:round}
+.smv{stroke:#1b1f24;stroke-width:1.6}.x{stroke:#b3431b}.y{stroke:#00734f}.z{stroke:#2457c5}
+.impact{stroke:#b3261e;stroke-width:1.5;stroke-dasharray:4 3}.t-impact{fill:#b3261e;font-weight:600}
+.t-smv{fill:#1b1f24}.t-x{fill:#b3431b}.t-y{fill:#00734f}.t-z{fill:#2457c5}
+@media(prefers-color-scheme:dark){
+text{fill:#b3bbc6}.grid{stroke:#343b44}.zero{stroke:#5d6773}.gap{fill:#9aa5b4}
+.smv{stroke:#f0f2f5}.x{stroke:#ff9d73}.y{stroke:#4fd1a1}.z{stroke:#8ab4ff}
+.impact{stroke:#ffb4ab}.t-impact{fill:#ffb4ab}
+.t-smv{fill:#f0f2f5}.t-x{fill:#ff9d73}.t-y{fill:#4fd1a1}.t-z{fill:#8ab4ff}}
+""".replace("\n", "")
+
+
+@dataclass(frozen=True, slots=True)
+class PlotWords:
+    """The words in the picture, in the reader's language."""
+
+    magnitude: str
+    impact: str
+    gap: str
+    nothing: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlotSize:
+    """The size of the picture in its own units; it scales with the page."""
+
+    width: int
+    height: int
+
+
+NARROW = PlotSize(340, 220)
+WIDE = PlotSize(760, 300)
+SIZES = {"narrow": NARROW, "wide": WIDE}
+
+
+def acceleration_g(window: Window) -> NDArray[np.float32]:
+    """``(n, 3)`` float32 in g, NaN where samples are missing; ``(0, 3)`` for a window that cannot be drawn."""
+    usable = math.isfinite(window.fs_hz) and window.fs_hz > 0 and math.isfinite(window.lsb_g) and window.lsb_g > 0
+    if not usable:
+        return np.empty((0, 3), np.float32)
+    whole = min(len(window.acc) // 6, _MAX_SAMPLES) * 6
+    counts = np.frombuffer(window.acc[:whole], "<i2").reshape(-1, 3)
+    acc_g = counts.astype(np.float32) * np.float32(window.lsb_g)
+    acc_g[(counts == _GAP).all(axis=1)] = np.nan
+    return acc_g
+
+
+def motion_svg(window: Window, *, onset_ms: int, size: PlotSize, words: PlotWords) -> str:
+    """A drawing with two panels over one time axis: signal vector magnitude above, the three axes below.
+
+    Times are in seconds from ``onset_ms``, which carries the impact mark; missing samples are grey bands.
+    """
+    acc_g = acceleration_g(window)
+    missing = np.isnan(acc_g[:, 0])
+    if len(acc_g) == 0 or missing.all():
+        return _empty(size, words.nothing)
+    start_s = (window.t0_ms - onset_ms) / 1000
+    end_s = start_s + max(len(acc_g) - 1, 1) / window.fs_hz
+    left, right, top, middle, bottom = 34, size.width - 8, 20, 18, size.height - 20
+    upper = _Panel(left, right, top, top + (bottom - top - middle) * 0.5, start_s, end_s)
+    lower = _Panel(left, right, upper.bottom + middle, bottom, start_s, end_s)
+    with np.errstate(over="ignore"):
+        magnitude = np.linalg.norm(acc_g, axis=1)
+    upper.scale(0.0, max(2.0, float(np.nanmax(magnitude)) * 1.05))
+    reach = max(1.5, float(np.nanmax(np.abs(acc_g))) * 1.05)
+    lower.scale(-reach, reach)
+
+    parts = [_head(size)]
+    for panel in (upper, lower):
+        parts += panel.grid()
+        parts += panel.gaps(missing, window.fs_hz)
+    parts += lower.seconds(labels=size.width // 70)
+    if start_s <= 0 <= end_s:
+        x = upper.x(0)
+        parts.append(f'<path class="impact" d="M{x:.1f} {top - 4}V{bottom}"/>')
+        anchor = "end" if x > size.width - 80 else "start"
+        parts.append(
+            f'<text class="t-impact" x="{x + (-4 if anchor == "end" else 4):.1f}" y="{top + 4}" '
+            f'text-anchor="{anchor}">{escape(words.impact)}</text>'
+        )
+    for name, column in (("x", 0), ("y", 1), ("z", 2)):
+        parts.append(lower.line(name, acc_g[:, column]))
+    parts.append(upper.line("smv", magnitude))
+    parts += _legend(words, left, lower.top - 5, gap=bool(missing.any()))
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def _head(size: PlotSize) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size.width} {size.height}" '
+        f'width="{size.width}" height="{size.height}" role="img"><style>{_STYLE}</style>'
+    )
+
+
+def _empty(size: PlotSize, text: str) -> str:
+    x, y = size.width // 2, size.height // 2
+    return f'{_head(size)}<text x="{x}" y="{y}" text-anchor="middle">{escape(text)}</text></svg>'
+
+
+def _legend(words: PlotWords, x: float, y_axes: float, *, gap: bool) -> Iterator[str]:
+    missing = f'<tspan dx="10">▒ {escape(words.gap)}</tspan>' if gap else ""
+    yield f'<text x="{x}" y="11"><tspan class="t-smv" font-weight="600">'
+    yield f"{escape(words.magnitude)}</tspan>{missing}</text>"
+    axes = "".join(f'<tspan class="t-{axis}" dx="{8 * (n > 0)}">{axis}</tspan>' for n, axis in enumerate("xyz"))
+    yield f'<text x="{x}" y="{y_axes:.1f}" font-weight="600">{axes}</text>'
+
+
+class _Panel:
+    """A rectangle of the picture with a scale in seconds and one in g."""
+
+    def __init__(self, left: float, right: float, top: float, bottom: float, start_s: float, end_s: float) -> None:
+        self.left, self.right, self.top, self.bottom = left, right, top, bottom
+        self.start_s, self.end_s = start_s, end_s
+        self.low, self.high = 0.0, 1.0
+
+    def scale(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    def x(self, t_s: float) -> float:
+        return self.left + (t_s - self.start_s) / (self.end_s - self.start_s) * (self.right - self.left)
+
+    def y(self, value: float) -> float:
+        return self.bottom - (value - self.low) / (self.high - self.low) * (self.bottom - self.top)
+
+    def grid(self) -> Iterator[str]:
+        step = _round_step(self.high - self.low, 3)
+        value = math.ceil(self.low / step) * step
+        while value <= self.high:
+            y = self.y(value)
+            kind = "zero" if abs(value) < step / 2 else "grid"
+            yield f'<path class="{kind}" stroke-width="1" d="M{self.left} {y:.1f}H{self.right}"/>'
+            yield f'<text x="{self.left - 5}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+            value = round(value + step, 6)
+        yield f'<text x="4" y="{self.top + 4:.1f}">g</text>'
+
+    def seconds(self, labels: int) -> Iterator[str]:
+        step = _round_step(self.end_s - self.start_s, labels)
+        t_s = math.ceil(self.start_s / step) * step
+        while t_s <= self.end_s:
+            x = self.x(t_s)
+            if x < self.right - 12:
+                label = f"{t_s:+g}" if t_s else "0"
+                yield f'<text x="{x:.1f}" y="{self.bottom + 15:.1f}" text-anchor="middle">{label}</text>'
+            t_s = round(t_s + step, 6)
+        yield f'<text x="{self.right}" y="{self.bottom + 15:.1f}" text-anchor="end">s</text>'
+
+    def gaps(self, missing: NDArray[np.bool_], fs_hz: float) -> Iterator[str]:
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], missing.astype(np.int8), [0]))))
+        bands: list[tuple[float, float]] = []
+        for first, end in zip(edges[::2], edges[1::2], strict=True):
+            x0 = self.x(self.start_s + (first - 0.5) / fs_hz)
+            x1 = self.x(self.start_s + (end - 0.5) / fs_hz)
+            if bands and x0 - bands[-1][1] < 0.5:  # half a pixel: one band, so that their number has a bound
+                bands[-1] = (bands[-1][0], x1)
+            else:
+                bands.append((x0, x1))
+        for x0, x1 in bands:
+            x0, x1 = max(x0, self.left), min(x1, self.right)
+            width = max(x1 - x0, 1.0)
+            yield (
+                f'<rect class="gap" x="{x0:.1f}" y="{self.top:.1f}" width="{width:.1f}" '
+                f'height="{self.bottom - self.top:.1f}"/>'
+            )
+
+    def line(self, kind: str, values: NDArray[np.float32]) -> str:
+        at, drawn = _decimate(values, columns=int(self.right - self.left))
+        scale_x = (self.right - self.left) / max(len(values) - 1, 1)
+        xs = self.left + at * scale_x
+        ys = self.bottom - (drawn - self.low) / (self.high - self.low) * (self.bottom - self.top)
+        pieces: list[str] = []
+        pen_down = False
+        for x, y in zip(xs.tolist(), ys.tolist(), strict=True):
+            if math.isnan(y):
+                pen_down = False
+                continue
+            pieces.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
+            if not pen_down:
+                pieces.append("h0")  # a lone sample between gaps is a dot, not nothing
+            pen_down = True
+        return f'<path class="{kind}" stroke-linecap="round" d="{"".join(pieces)}"/>'
+
+
+def _decimate(values: NDArray[np.float32], *, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """At most two points per column: its least and greatest value, in the order of their time; NaN for an empty one."""
+    n = len(values)
+    if n <= 2 * columns:
+        return np.arange(n, dtype=np.float64), values.astype(np.float64)
+    at: list[float] = []
+    drawn: list[float] = []
+    for first, end in zip(*_columns(n, columns), strict=True):
+        part = values[first:end]
+        if np.isnan(part).all():
+            at.append(float(first))
+            drawn.append(math.nan)
+            continue
+        for offset in sorted({int(np.nanargmin(part)), int(np.nanargmax(part))}):
+            at.append(float(first + offset))
+            drawn.append(float(part[offset]))
+    return np.array(at), np.array(drawn)
+
+
+def _columns(n: int, columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    edges = np.linspace(0, n, columns + 1).astype(np.int64)
+    return edges[:-1], edges[1:]
+
+
+def _round_step(span: float, parts: int) -> float:
+    """A step of 1, 2 or 5 times a power of ten that divides ``span`` into about ``parts``."""
+    raw = span / max(parts, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next((m * power for m in (1.0, 2.0, 5.0) if m * power >= raw * 0.75), 10 * power)

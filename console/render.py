@@ -1,0 +1,209 @@
+"""Turns what was read into pages: templates, static files, the reader's language and clock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from alerts.queries import TimelineEntry
+from console import explain, times
+from console.language import choose_language
+from console.reading import Card
+from console.settings import ConsoleSettings
+from console.texts import LANGUAGES, TEXTS, Texts
+
+COOKIE = "lang"
+_YEAR_S = 365 * 86_400
+STATIC = Path(str(resources.files("console"))) / "static"
+#: A name longer than this is cut where it is not the only thing on its line.
+_NAME_LENGTH = 120
+_SHORT_LENGTH = 40
+_NAMES = 6
+#: What the script on a page says by itself.
+_SCRIPT_WORDS = (
+    "announce.new", "title.new", "live.lost", "live.stale", "sound.on", "sound.off", "sound.ask",
+    "ago.now", "ago.s", "ago.min", "ago.h", "ago.d",
+)  # fmt: skip
+
+
+class Renderer:
+    """Makes pages. ``now_ms`` is asked for the time once per page."""
+
+    def __init__(self, settings: ConsoleSettings, now_ms: Callable[[], int]) -> None:
+        self.settings = settings
+        self.now_ms = now_ms
+        self._templates = Environment(
+            loader=PackageLoader("console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def texts(self, request: Request) -> Texts:
+        """The texts in the reader's language."""
+        language = choose_language(
+            asked=request.query_params.get(COOKIE),
+            remembered=request.cookies.get(COOKIE),
+            accepted=request.headers.get("accept-language"),
+            default=self.settings.language,
+        )
+        return TEXTS[language]
+
+    def page(
+        self, request: Request, template: str, *, status: int = 200, now_ms: int | None = None, **values: Any
+    ) -> Response:
+        """A page in the reader's language; a language asked for in the address is remembered."""
+        texts = self.texts(request)
+        words = _Words(texts, self.settings, self.now_ms() if now_ms is None else now_ms)
+        other = next(language for language in LANGUAGES if language != texts.language)
+        html = self._templates.get_template(template).render(
+            t=texts,
+            w=words,
+            settings=self.settings,
+            now_ms=words.now_ms,
+            static=static_address,
+            fold=fold,
+            script_words=json.dumps({name: texts(name) for name in _SCRIPT_WORDS}, ensure_ascii=False),
+            other_language=f"{request.url.path}?{COOKIE}={other}",
+            **values,
+        )
+        response = HTMLResponse(html, status, headers={"vary": "accept-language, cookie"})
+        if request.query_params.get(COOKIE) in LANGUAGES:
+            response.set_cookie(COOKIE, texts.language, max_age=_YEAR_S, httponly=True, samesite="lax")
+        return response
+
+    def error(self, request: Request, status: int) -> Response:
+        """A page that says what went wrong and what to do; JSON for ``/api``."""
+        texts = self.texts(request)
+        text = texts.of("error", str(status))
+        if request.url.path.startswith("/api/"):
+            return Response(json.dumps({"error": text}), status, media_type="application/json")
+        return self.page(request, "error.html", status=status, heading=texts("error.title"), text=text)
+
+
+class _Words:
+    """What templates need to say an incident, for one language and one moment."""
+
+    def __init__(self, texts: Texts, settings: ConsoleSettings, now_ms: int) -> None:
+        self._t = texts
+        self._settings = settings
+        self.now_ms = now_ms
+
+    def when(self, at_ms: int, *, relative: bool = True) -> Markup:
+        """An instant: local time, and how long ago."""
+        zone = self._settings.zone
+        absolute = times.clock_time(at_ms, self.now_ms, zone)
+        stamp = Markup('<time datetime="{}">{}</time>').format(times.iso_time(at_ms, zone), absolute)
+        if not relative:
+            return stamp
+        ago = times.ago(at_ms, self.now_ms, self._t)
+        return stamp + Markup(' <span class="ago" data-tick="ago" data-at="{}">{}</span>').format(at_ms, ago)
+
+    def clock(self, at_ms: int) -> str:
+        """An instant as bare local time."""
+        return times.clock_time(at_ms, self.now_ms, self._settings.zone)
+
+    def stopwatch(self, start_ms: int, end_ms: int | None = None) -> str:
+        """The time from ``start_ms`` until ``end_ms``, or now."""
+        return times.stopwatch(((self.now_ms if end_ms is None else end_ms) - start_ms) / 1000)
+
+    def target(self, duration_s: float) -> str:
+        """A duration to keep to."""
+        return times.target(duration_s, self._t)
+
+    def name(self, text: str) -> Markup:
+        """A name from outside: escaped, cut, and apart from the direction of the text around it."""
+        cut = text if len(text) <= _NAME_LENGTH else text[:_NAME_LENGTH] + "…"
+        return Markup("<bdi>") + escape(cut) + Markup("</bdi>")
+
+    def names(self, names: Iterable[str]) -> Markup:
+        """Several names from outside; those beyond the first few as their number."""
+        every = list(names)
+        shown = Markup(self._t("list.comma")).join(self.name(name) for name in every[:_NAMES])
+        return shown if len(every) <= _NAMES else shown + Markup(" +{}").format(len(every) - _NAMES)
+
+    def short(self, text: str) -> str:
+        """A name for a button or a choice, where no markup can stand."""
+        return text if len(text) <= _SHORT_LENGTH else text[:_SHORT_LENGTH] + "…"
+
+    def dial(self, phone: str) -> str:
+        """What a telephone dials of a number as people write it."""
+        return "".join(mark for mark in phone[:64] if mark in "+0123456789")
+
+    def fill(self, text_id: str, **values: Any) -> Markup:
+        """A text with parts that are markup already."""
+        return Markup(escape(self._t(text_id))).format_map({key: escape(value) for key, value in values.items()})
+
+    def whom(self, card: Card) -> str:
+        """The name of the person, or the device that nobody is known for."""
+        return card.view.person_name or self._t("person.unknown", device=card.view.device)
+
+    def headline(self, card: Card) -> Markup:
+        """What and who."""
+        kind = self._t.of("kind", card.view.kind)
+        return self.fill("what.line", kind=kind, name=self.name(self.whom(card)))
+
+    def say(self, card: Card) -> str:
+        """What, who and where as plain text, for a screen reader and the title."""
+        kind = self._t.of("kind", card.view.kind)
+        line = self._t("what.line", kind=kind, name=self.whom(card)[:_NAME_LENGTH])
+        where = card.view.address or card.view.area_name
+        return self._t("list.comma").join([line, where[:_NAME_LENGTH]] if where else [line])
+
+    def reasons(self, card: Card) -> list[str]:
+        """Why it was raised, each once."""
+        once: dict[str, None] = {}
+        for evidence in card.evidence:
+            words = explain.in_words(evidence.kind, evidence.detector, evidence.features, self._t)
+            once.update(dict.fromkeys(words))
+        return list(once)
+
+    def entry(self, entry: TimelineEntry, names: Mapping[str, str]) -> Markup | str:
+        """A line of the time line: what, by or to whom, why, and the words that somebody wrote."""
+        parts: list[Markup | str] = []
+        responder = entry.data.get("responder")
+        if isinstance(responder, str):
+            parts.append(self.name(names.get(responder, responder)))
+        elif entry.who != "system":
+            parts.append(self.name(self.actor(entry.who_name)))
+        for family, key in (("reason", "reason"), ("outcome", "outcome"), ("kind", "kind")):
+            value = entry.data.get(key)
+            if isinstance(value, str):
+                parts.append(self._t.of(family, value))
+        note = entry.data.get("note")
+        if isinstance(note, str):
+            parts.append(Markup("“<bdi>{}</bdi>”").format(note))
+        what = self._t.of("what", entry.what)
+        details = Markup(self._t("list.comma")).join(parts)
+        return self.fill("log.line", what=what, details=details) if parts else what
+
+    def joined(self, words: Iterable[str]) -> str:
+        """Words as a list in one sentence."""
+        return self._t("list.comma").join(words)
+
+    def actor(self, name: str) -> str:
+        """Who did something: a word for ours, the name for others."""
+        return self._t.of("actor", name)
+
+
+def fold(values: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Features as they are, short enough to read."""
+    return [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in values.items()]
+
+
+@lru_cache
+def static_address(name: str) -> str:
+    """The address of a static file; it changes with the content, so that browsers may keep the file."""
+    digest = hashlib.blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
+    return f"/static/{name}?v={digest}"
