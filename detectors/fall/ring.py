@@ -1,0 +1,105 @@
+"""The last seconds of every device, at 50 Hz, in one array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.fall.windows import MISSING, Counts
+
+#: Samples per second inside the detector. Falls have little above 15 Hz, and the recordings learned from have 50 Hz.
+FS_HZ = 50
+STEP_MS = 1000.0 / FS_HZ
+#: 8 s: 4 s before an impact, the decision 2 s after it, and a frame of 1 s on top. A multiple of a frame of 1 s, so
+#: that such frames are written as blocks.
+LENGTH = 400
+
+Rows = NDArray[np.intp]
+
+
+class Ring:
+    """Circular storage of ``rows`` streams; sample ``i`` of a stream lies at ``i % LENGTH``.
+
+    The gyroscope's array is made when the first sample of one arrives. Sample numbers count up for ever and never go
+    back, so that a window that reaches behind the start of a stream or ahead of its end comes back with gaps.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.acc: Counts = np.zeros((0, LENGTH, 3), np.int16)
+        self.gyr: Counts | None = None
+        self.head: NDArray[np.int64] = np.zeros(0, np.int64)  # number of the next sample
+        self.start: NDArray[np.int64] = np.zeros(0, np.int64)  # number of the stream's first sample
+
+    def grow(self, rows: int) -> None:
+        """Make room for ``rows`` streams in all."""
+        if rows > len(self.acc):
+            room = max(rows, 64, len(self.acc) * 3 // 2)
+            self.acc = _grown(self.acc, room)
+            self.head = _grown(self.head, room)
+            self.start = _grown(self.start, room)
+            if self.gyr is not None:
+                self.gyr = _grown(self.gyr, room)
+        self.rows = max(self.rows, rows)
+
+    def restart(self, rows: Rows) -> None:
+        """Forget what ``rows`` hold; their sample numbers go on."""
+        self.start[rows] = self.head[rows]
+
+    def append(self, rows: Rows, acc: Counts, gyr: Counts | None) -> None:
+        """Add ``(m, n, 3)`` counts to m different rows, n at most LENGTH."""
+        if gyr is not None and self.gyr is None:
+            self.gyr = np.full_like(self.acc, MISSING)
+        n = acc.shape[1]
+        at = self.head[rows] % LENGTH
+        first = at[0]
+        if (at == first).all() and first + n <= LENGTH:
+            self.acc[rows, first : first + n] = acc
+            if self.gyr is not None:
+                self.gyr[rows, first : first + n] = MISSING if gyr is None else gyr
+        else:
+            index = (at[:, None] + np.arange(n)) % LENGTH
+            self.acc[rows[:, None], index] = acc
+            if self.gyr is not None:
+                self.gyr[rows[:, None], index] = MISSING if gyr is None else gyr
+        self.head[rows] += n
+
+    def window(self, rows: Rows, first: NDArray[np.int64], n: int) -> tuple[Counts, Counts | None]:
+        """Samples ``first .. first + n - 1`` of each row, ``(k, n, 3)``: acceleration, and turning if there is any."""
+        number = first[:, None] + np.arange(n)
+        index = number % LENGTH
+        head = self.head[rows][:, None]
+        absent = (number >= head) | (number < np.maximum(self.start[rows][:, None], head - LENGTH))
+        acc = self.acc[rows[:, None], index]
+        acc[absent] = MISSING
+        if self.gyr is None:
+            return acc, None
+        gyr = self.gyr[rows[:, None], index]
+        gyr[absent] = MISSING
+        return acc, gyr
+
+    def state(self) -> dict[str, Any]:
+        """Copies of everything."""
+        n = self.rows
+        return {
+            "acc": self.acc[:n].copy(),
+            "gyr": None if self.gyr is None else self.gyr[:n].copy(),
+            "head": self.head[:n].copy(),
+            "start": self.start[:n].copy(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` gave."""
+        self.acc = np.array(state["acc"], np.int16)
+        self.gyr = None if state["gyr"] is None else np.array(state["gyr"], np.int16)
+        self.head = np.array(state["head"], np.int64)
+        self.start = np.array(state["start"], np.int64)
+        self.rows = len(self.acc)
+
+
+def _grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    bigger = np.zeros((rows, *array.shape[1:]), array.dtype)
+    bigger[: len(array)] = array
+    return bigger

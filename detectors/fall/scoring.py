@@ -1,0 +1,152 @@
+"""Runs a bank over strict streams and counts: hits, false alarms, times, with Wilson intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.detection import Stage
+from detectors.fall.bank import FallBank
+from detectors.fall.recordings import Recording, Stream, batches
+from detectors.fall.ring import FS_HZ
+
+#: When the first sample of every stream was taken: any instant does, a whole second reads well.
+START_MS = 1_700_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A confirmed alarm. Times are seconds from the start of the recording; ``alarm_s`` may lie behind its end."""
+
+    recording: Recording
+    impact_s: float
+    alarm_s: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``hits`` of ``total``, and the 95 % Wilson interval (Wilson, JASA 22 (1927))."""
+
+    hits: int
+    total: int
+
+    @property
+    def value(self) -> float:
+        """The share, NaN of nothing."""
+        return self.hits / self.total if self.total else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper end."""
+        if not self.total:
+            return (0.0, 1.0)
+        z, n, p = 1.959964, self.total, self.value
+        centre, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        scale = 1 + z * z / n
+        return (max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale))
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What an evaluation says about a group of recordings.
+
+    Attributes:
+        sensitivity: falls with an alarm whose impact lies near theirs.
+        specificity: recordings of daily living with no alarm.
+        false_alarms: alarms in recordings of daily living.
+        adl_hours: their length, without the hold.
+        latency_p50_s: from the labelled impact to the end of the deciding frame, over the hits; NaN without hits.
+        latency_p95_s: likewise.
+        stray: alarms in recordings of falls, away from the fall: counted, not scored.
+    """
+
+    name: str
+    sensitivity: Share
+    specificity: Share
+    false_alarms: int
+    adl_hours: float
+    latency_p50_s: float
+    latency_p95_s: float
+    stray: int
+
+    @property
+    def false_alarms_per_hour(self) -> float:
+        """Per hour of daily living, NaN without any."""
+        return self.false_alarms / self.adl_hours if self.adl_hours else math.nan
+
+
+def run(bank: FallBank, streams: Sequence[Stream], *, tell: Callable[[int], None] | None = None) -> list[Alarm]:
+    """The confirmed alarms of the production bank over streams side by side.
+
+    Args:
+        bank: a new bank; every stream becomes one of its devices.
+        streams: see :mod:`detectors.fall.recordings`.
+        tell: called with the number of seconds of all streams that were done.
+    """
+    for stream in streams:
+        bank.add(stream.name, placement=stream.placement, person=None)
+    named = {stream.name: stream for stream in streams}
+    alarms: list[Alarm] = []
+    now_ms = START_MS
+    for second in batches(list(streams), start_ms=START_MS):
+        now_ms += 1000
+        found = [one for batch in second for one in bank.update(batch, now_ms)]
+        if tell is not None:
+            tell(sum(len(batch) for batch in second))
+        alarms += [
+            _alarm(one.onset_ms, one.decided_ms, one.score, named[one.device]) for one in found if _counts(one.stage)
+        ]
+    # The streams have ended: what is still open is decided when the devices count as silent.
+    now_ms += round(bank.parameters.silent_s * 1000)
+    for one in bank.update(None, now_ms):
+        if _counts(one.stage):
+            alarms.append(_alarm(one.onset_ms, one.decided_ms, one.score, named[one.device]))
+    return alarms
+
+
+def _counts(stage: Stage) -> bool:
+    return stage is Stage.CONFIRMED
+
+
+def _alarm(onset_ms: int, decided_ms: int, score: float, stream: Stream) -> Alarm:
+    recording = stream.recording_at(round((onset_ms - START_MS) / 1000 * FS_HZ))
+    start_s = recording.start / FS_HZ
+    return Alarm(recording, (onset_ms - START_MS) / 1000 - start_s, (decided_ms - START_MS) / 1000 - start_s, score)
+
+
+def figures(name: str, recordings: Sequence[Recording], alarms: Sequence[Alarm]) -> Figures:
+    """Count the alarms that lie in ``recordings``."""
+    by_key: dict[str, list[Alarm]] = {}
+    for alarm in alarms:
+        by_key.setdefault(alarm.recording.key, []).append(alarm)
+    hits, stray, false_alarms, quiet = 0, 0, 0, 0
+    latencies: list[float] = []
+    falls = [r for r in recordings if r.is_fall]
+    daily = [r for r in recordings if not r.is_fall]
+    for recording in falls:
+        near = [a for a in by_key.get(recording.key, []) if recording.holds(a.impact_s)]
+        stray += len(by_key.get(recording.key, [])) - len(near)
+        if near:
+            hits += 1
+            latencies.append(
+                near[0].alarm_s - (recording.impact_s if recording.impact_s is not None else near[0].impact_s)
+            )
+    for recording in daily:
+        here = len(by_key.get(recording.key, []))
+        false_alarms += here
+        quiet += here == 0
+    p50, p95 = np.percentile(latencies, [50, 95]).tolist() if latencies else (math.nan, math.nan)
+    return Figures(
+        name,
+        Share(hits, len(falls)),
+        Share(quiet, len(daily)),
+        false_alarms,
+        sum(r.samples for r in daily) / FS_HZ / 3600,
+        p50,
+        p95,
+        stray,
+    )

@@ -1,0 +1,75 @@
+"""What holds for every detector: documented parameters, one hash per setting, ticks find nothing, states round-trip."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import detectors
+from detectors.event import EventBank
+from detectors.fall.bank import FallBank
+from detectors.parameters import EventParameters, FallParameters, params_hash
+
+PARAMETERS = [FallParameters, EventParameters]
+BANKS = [FallBank, EventBank]
+#: A number without one of these in its name has no unit (a share, a factor in log-odds, a name).
+UNITS = ("_g", "_s", "_ms", "_hz", "_dps", "_deg", "_pct")
+WITHOUT_UNIT = {"operating_point", "clock_gain", "missing_penalty"}
+
+
+@pytest.mark.parametrize("kind", PARAMETERS)
+def test_every_parameter_is_documented_and_names_its_unit(kind: type) -> None:
+    """The docstring's Attributes section has them all."""
+    text = inspect.getdoc(kind) or ""
+    for field in dataclasses.fields(kind):
+        assert f"{field.name}:" in text, f"{kind.__name__}.{field.name} is not documented"
+        assert field.name.endswith(UNITS) or field.name in WITHOUT_UNIT, f"{field.name} has no unit"
+
+
+@pytest.mark.parametrize("kind", PARAMETERS)
+def test_every_parameter_changes_the_hash(kind: type) -> None:
+    """So that a detection says with which setting it was made."""
+    plain = params_hash(kind())
+    for field in dataclasses.fields(kind):
+        other = f"{field.default}x" if isinstance(field.default, str) else field.default + 1
+        assert params_hash(kind(**{field.name: other})) != plain
+    assert params_hash(kind(), b"weights") != plain
+
+
+@pytest.mark.parametrize("kind", BANKS)
+def test_a_fresh_bank_finds_nothing_on_a_tick_and_its_state_round_trips(kind: type) -> None:
+    """Also through pickle, as the processor keeps it."""
+    bank = kind()
+    assert bank.update([] if kind is EventBank else None, 1_760_000_000_000) == []
+    state = pickle.loads(pickle.dumps(bank.state()))
+    again = kind()
+    again.restore(state)
+    np.testing.assert_equal(again.state(), state)
+    assert len(bank.params_hash) == 16
+
+
+@pytest.mark.parametrize("kind", BANKS)
+def test_every_public_method_of_a_bank_is_documented(kind: type) -> None:
+    """What, shapes, units, what is raised."""
+    for name, method in inspect.getmembers(kind, inspect.isfunction):
+        if not name.startswith("_"):
+            assert inspect.getdoc(method), f"{kind.__name__}.{name}"
+
+
+def test_no_detector_reads_a_clock_or_a_socket() -> None:
+    """Pure objects: time comes in as an argument. Training and the reading of files are apart."""
+    banned = {"time", "socket", "random", "threading", "os", "asyncio"}
+    root = Path(detectors.__file__).parent
+    for path in root.rglob("*.py"):
+        if path.name == "train.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not banned & {name.split(".")[0] for name in names}, path.name
