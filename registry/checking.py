@@ -86,10 +86,13 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
     """Call ``blame(table, key, field, message)`` for each entry that names something that is not there."""
     areas: Mapping[EntryKey, Entry] = tables["areas"]
     people, responders = tables["people"], tables["responders"]
-    tops = [path for path in areas if parent_of(str(path)) not in areas]
-    for path in sorted(tops, key=lambda top: (str(top).count("."), str(top)))[1:]:
-        up = parent_of(str(path))
-        blame("areas", path, "path", f"{path!r} has no parent: add {up or 'one root area above all others'!r}")
+    root, *others = sorted(
+        (str(path) for path in areas if parent_of(str(path)) not in areas), key=lambda top: (top.count("."), top)
+    ) or [""]
+    for path in others:
+        up = parent_of(path)
+        advice = f"has no parent: add {up!r}" if up else f"stands beside {root!r}: put one area above all others"
+        blame("areas", path, "path", f"{path!r} {advice}")
 
     def known_area(name: str, key: EntryKey, path: str | None) -> None:
         if path is not None and path not in areas:
