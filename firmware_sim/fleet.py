@@ -9,26 +9,20 @@ import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from firmware_sim.clock import Clock
-from firmware_sim.device import Device, Setup, SosButton, Wearer
-from firmware_sim.errors import BrokerRefusedError, NoRecordingsError, SimulationError
-from firmware_sim.motion import FS_HZ, MotionSource, Track
+from firmware_sim.device import Device, Wearer
+from firmware_sim.errors import BrokerRefusedError, SimulationError
 from firmware_sim.mqtt import REFUSALS, BrokerAddress
-from firmware_sim.recordings import Recordings
-from firmware_sim.scenario import Member, Scenario, members, plan
+from firmware_sim.population import Source, build_devices, motion_source
+from firmware_sim.scenario import Scenario
 from firmware_sim.session import Message, Session
-from firmware_sim.synthetic import Synthetic
 from firmware_sim.truth import Fall, Fault, Press, Published, Truth
-from firmware_sim.vitals import VitalSigns
 from telemetry.codec import decode_command
 from telemetry.errors import TelemetryError
 from telemetry.topics import Stream, topic
-
-Source = Literal["auto", "recordings", "synthetic"]
 
 #: Connections being made at the same time; mosquitto's backlog is 100.
 _CONNECTING = 64
@@ -53,26 +47,6 @@ class Progress:
     calls: int
     calls_open: int
     problem: str
-
-
-def motion_source(source: Source, seed: int, recordings: Path | None, *, activities: str = "everyday") -> MotionSource:
-    """The motion that ``source`` asks for; ``auto`` takes recordings where ``recordings`` has them.
-
-    Raises:
-        NoRecordingsError: recordings were asked for and are not there.
-    """
-    if source == "synthetic":
-        return Synthetic(seed)
-    try:
-        if recordings is None:
-            raise NoRecordingsError(
-                "no folder of recordings was named: set CARECIRCLE_DATA or use the synthetic source"
-            )
-        return Recordings(recordings, activities=activities)
-    except NoRecordingsError:
-        if source == "recordings":
-            raise
-        return Synthetic(seed)
 
 
 class Fleet:
@@ -123,68 +97,12 @@ class Fleet:
 
     @property
     def devices(self) -> Sequence[Device]:
-        """The devices, once :meth:`run` or :meth:`build` has made them."""
+        """The devices, once :meth:`run` has made them."""
         return list(self._devices.values())
 
     def stop(self) -> None:
         """End the run early, as if its time were over."""
         self._stop.set()
-
-    def build(self, start_ms: int) -> list[Device]:
-        """Make the devices; their motion starts at ``start_ms``, each within a second of it."""
-        scenario, events = self.scenario, plan(self.scenario, self.seed)
-        wearing = scenario.wearers
-        setup = Setup(
-            heartbeat_s=scenario.heartbeat_s,
-            vitals_s=scenario.vitals.every_s,
-            room=max(1, int(scenario.buffer_s)),
-            gyroscope=wearing.gyroscope,
-            answers_prompts=wearing.answers_prompts,
-        )
-        self._start_ms = start_ms
-        self._devices = {}
-        buttons = 0
-        for index, member in enumerate(members(scenario)):
-            rng = np.random.default_rng([self.seed, index, 1])
-            if member.kind == "wearable":
-                falls = [at_s for who, at_s in events.falls if who == index]
-                device: Device = self._wearer(member, setup, falls, start_ms, rng)
-            else:
-                presses = [start_ms + int(at_s * 1000) for who, at_s in events.sos if who == buttons]
-                buttons += 1
-                device = SosButton(
-                    member.device,
-                    member.person,
-                    member.placement,
-                    setup,
-                    rng,
-                    presses_ms=presses,
-                    start_ms=start_ms,
-                )
-            self._devices[member.device] = device
-        return list(self._devices.values())
-
-    def _wearer(
-        self, member: Member, setup: Setup, falls_s: list[float], start_ms: int, rng: np.random.Generator
-    ) -> Wearer:
-        phase_ms = int(rng.integers(1000))
-        samples = [round((at_s * 1000 - phase_ms) / 1000 * FS_HZ) for at_s in falls_s]
-        repertoire = self.source.wearer(member.placement, rng, falls=bool(samples))
-        try:
-            track = Track(repertoire, samples, rng, self.scenario.wearers.lies_s)
-        except SimulationError as error:
-            raise SimulationError(f"{member.device}: {error}") from None
-        vitals = VitalSigns(rng, int(self.scenario.utc_offset_h * 3600))
-        return Wearer(
-            member.device,
-            member.person,
-            member.placement,
-            setup,
-            rng,
-            origin_ms=start_ms + phase_ms,
-            track=track,
-            vitals=vitals,
-        )
 
     async def run(self, duration_s: float | None, *, drain_s: float = 15.0) -> Truth:
         """Publish for ``duration_s`` seconds (None: until :meth:`stop`), then drain for ``drain_s`` at most.
@@ -197,7 +115,9 @@ class Fleet:
         """
         clock = self._clock
         start_ms = clock.now_ms() if self._start_ms is None else self._start_ms
-        devices = self.build(start_ms)
+        self._start_ms = start_ms
+        devices = build_devices(self.scenario, self.source, self.seed, start_ms)
+        self._devices = {device.id: device for device in devices}
         self._connect_all(devices)
         gate = asyncio.Semaphore(_CONNECTING)
         links = [asyncio.create_task(s.run(gate), name=f"session {s.name}") for s in self._sessions]

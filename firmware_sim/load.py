@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from firmware_sim.errors import BrokerRefusedError, SimulationError
-from firmware_sim.fleet import Source, motion_source
 from firmware_sim.frames import motion_body, motion_payload
 from firmware_sim.motion import BRIDGE, FS_HZ, LSB_G, MIN_LEAD_S, Clip, MotionSource, Track, bridge, to_counts
 from firmware_sim.mqtt import REFUSALS, BrokerAddress
+from firmware_sim.population import Source, motion_source
 from firmware_sim.session import Message, Outbox, Session
 from firmware_sim.truth import Fall, Published, Truth
 from telemetry.topics import Stream, topic
@@ -35,7 +35,7 @@ _AFTER_FALL_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What became of a load: ``truth`` has the falls and what the broker took; ``elapsed_s`` ends at the last PUBACK."""
+    """The outcome. ``truth`` has the falls and what the broker took; ``elapsed_s`` ends at the last PUBACK."""
 
     truth: Truth
     sent: int
@@ -141,7 +141,8 @@ async def load(
     """
     count = frames_per_s if devices is None else devices
     per_device = seconds * frames_per_s // count
-    made, happened = _devices(count, per_device, falls, motion_source(source, seed, recordings), seed)
+    motion = motion_source(source, seed, recordings)
+    made, happened = _devices(count, per_device, falls, motion, seed)
     sessions = [_session(f"load-hub-{i + 1}", broker, np.random.default_rng([seed, i])) for i in range(connections)]
     gate = asyncio.Semaphore(connections)
     tasks = [asyncio.create_task(session.run(gate)) for session in sessions]
@@ -188,7 +189,7 @@ async def load(
     ]
     truth = Truth(
         scenario="load",
-        source=motion_source(source, seed, recordings).name,
+        source=motion.name,
         seed=seed,
         start_ms=begin_ms,
         end_ms=begin_ms + per_device * 1000,

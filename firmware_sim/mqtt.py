@@ -61,7 +61,7 @@ class BrokerAddress:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise SimulationError(f"broker URL {url!r}: {error}") from None
+            raise SimulationError(f"the broker's URL has a port that is none: {error}") from None
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise SimulationError("the broker's URL is not mqtt://[user:password@]host[:port] or mqtts://...")
         tls = parts.scheme == "mqtts"
