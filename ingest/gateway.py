@@ -142,7 +142,10 @@ class Gateway:
             self._selector.close()
 
     def stats(self) -> dict[str, float]:
-        """Counters since the start (seconds where named ``_s``) and what is the case now."""
+        """Counters since the start, and what is the case now; in seconds where named ``_s``.
+
+        ``commit_max_s`` is the longest commit since the statistics were last written.
+        """
         now_s = time.monotonic()
         inbox, outbox = self._inbox, self._outbox
         held_s = self._held_s + (now_s - self._held_since_s if self._held_since_s is not None else 0.0)

@@ -87,6 +87,7 @@ class Mosquitto:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / "mosquitto.log"
         directory.mkdir(parents=True, exist_ok=True)
+        self._port_is_ours = config is None and port is None
         if config is not None:
             self.config = config
             return
@@ -141,14 +142,25 @@ class Mosquitto:
         deadline = time.monotonic() + 15
         while True:
             if self._process.poll() is not None:
+                if self._port_is_ours and "Address already in use" in self.log():
+                    return self._start_elsewhere()
                 raise RuntimeError(f"mosquitto ended with {self._process.returncode}:\n{self.log()}")
             try:
                 wait_for_port(self.port, timeout_s=0.2)
+                self._port_is_ours = False  # clients know it now
                 return self
             except TimeoutError:
                 if time.monotonic() > deadline:
                     self.kill()
                     raise
+
+    def _start_elsewhere(self) -> Self:
+        """Somebody was given our port between the choice and the start."""
+        before, self.port = self.port, free_port()
+        self.config.write_text(self.config.read_text().replace(f"listener {before} ", f"listener {self.port} "))
+        self._process = None
+        self._log.unlink()
+        return self.start()
 
     def stop(self) -> None:
         """End it gracefully: it saves its sessions and queues."""
