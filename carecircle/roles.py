@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
 
@@ -106,11 +107,12 @@ def owners_of(engine: Engine) -> Callable[[], Mapping[str, Owner] | None]:
 
 
 def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> None:
-    from detectors.fall import FallBank, load_weights
+    from detectors.fall.bank import FallBank
+    from detectors.fall.model import load_model, shipped_model
     from ingest.pipeline import Pipeline
     from ingest.processor import Processor, ProcessorSettings
 
-    weights = load_weights(settings.falls.weights)
+    model = load_model(settings.falls.weights) if settings.falls.weights else shipped_model()
     Processor(
         ProcessorSettings(
             settings.journal_dir,
@@ -119,13 +121,13 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
             checkpoint_every_s=settings.journal.checkpoint_s,
             segment_bytes=settings.journal.segment_bytes,
         ),
-        Pipeline(FallBank(weights), FallBank(weights)),
+        Pipeline(FallBank(model), FallBank(model)),
         owners=owners_of(engine),
     ).run(stop)
 
 
 def _writer(settings: Settings, _engine: Engine, stop: threading.Event) -> None:
-    from ingest.writer import Writer
+    from ingest.writer import open_writer
     from store import StoreError, open_store
 
     while not stop.is_set():
@@ -137,17 +139,20 @@ def _writer(settings: Settings, _engine: Engine, stop: threading.Event) -> None:
             stop.wait(_DATABASE_RETRY_S)
     else:
         return
-    Writer(store, settings.journal_dir, settings.quarantine_dir, settings.state_dir).run(stop)
+    try:
+        open_writer(store, settings.data_dir, host=socket.gethostname()).run(stop)
+    finally:
+        store.close()
 
 
 def _alerts(settings: Settings, engine: Engine, stop: threading.Event) -> None:
     from alerts.service import AlertService
-    from alerts.service import AlertSettings as ServiceSettings
+    from alerts.settings import AlertSettings
 
     AlertService(
         engine,
         settings.journal_dir,
-        ServiceSettings(
+        AlertSettings(
             step_s=settings.alerts.step_s,
             repeat_s=settings.alerts.repeat_s,
             link_key=settings.link_key(),
@@ -166,7 +171,7 @@ def _console(settings: Settings, engine: Engine, stop: threading.Event) -> None:
         engine,
         ConsoleSettings(
             link_key=settings.link_key(),
-            public_url=settings.resolved_public_url(),
+            public_url=settings.alerts.public_url,
             time_zone=settings.console.time_zone,
         ),
     )
@@ -174,11 +179,11 @@ def _console(settings: Settings, engine: Engine, stop: threading.Event) -> None:
 
 
 _ROLES: dict[Role, Callable[[Settings, Engine, threading.Event], None]] = {
-    "gateway": _gateway,
-    "processor": _processor,
-    "writer": _writer,
-    "alerts": _alerts,
-    "console": _console,
+    Role.GATEWAY: _gateway,
+    Role.PROCESSOR: _processor,
+    Role.WRITER: _writer,
+    Role.ALERTS: _alerts,
+    Role.CONSOLE: _console,
 }
 
 __all__ = ["owners_of", "prepare", "run_role"]

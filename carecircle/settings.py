@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -18,9 +19,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 #: Names the settings file where no ``--settings`` does.
 FILE_VARIABLE = "CARECIRCLE_SETTINGS"
 
-Role = Literal["gateway", "processor", "writer", "alerts", "console"]
-ROLES: tuple[Role, ...] = ("gateway", "processor", "writer", "alerts", "console")
 Seconds = Annotated[float, Field(gt=0)]
+
+
+class Role(StrEnum):
+    """A process of the system; the order is the way of the data."""
+
+    GATEWAY = "gateway"
+    PROCESSOR = "processor"
+    WRITER = "writer"
+    ALERTS = "alerts"
+    CONSOLE = "console"
 
 
 class SettingsError(ValueError):

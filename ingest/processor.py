@@ -138,8 +138,11 @@ class Processor:
 
     def close(self) -> None:
         """Close the journals; what was not checkpointed is repeated by the next process."""
-        for closing in (*self._readers.values(), self._points, self._detections, self._quarantine):
-            closing.close()
+        for reader in self._readers.values():
+            reader.close()
+        self._points.close()
+        self._detections.close()
+        self._quarantine.close()
 
     def save_checkpoint(self) -> None:
         """Make the state durable and let the journals drop what lies before it."""

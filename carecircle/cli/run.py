@@ -12,7 +12,7 @@ import typer
 
 from carecircle import logs
 from carecircle.cli.common import SettingsOption, load_settings
-from carecircle.settings import FILE_VARIABLE, ROLES, Role
+from carecircle.settings import FILE_VARIABLE, Role
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ def run(
     roles.prepare(settings)
     environment = {FILE_VARIABLE: str(Path(settings_file).absolute())} if settings_file else {}
     supervisor = Supervisor(environment=environment)
-    for one in role or ROLES:
+    for one in role or list(Role):
         supervisor.add_role(one)
-    _log.info("running %s; data in %s; console %s", ", ".join(role or ROLES), settings.data_dir,
+    _log.info("running %s; data in %s; console %s", ", ".join(role or list(Role)), settings.data_dir,
               settings.resolved_public_url())  # fmt: skip
     supervisor.run(stop)

@@ -27,7 +27,6 @@ class Notice:
     webhook_id: str
     incident: str
     responder: str
-    body: dict[str, Any]
 
 
 @dataclass
@@ -54,8 +53,8 @@ class Responders:
 
     @property
     def url(self) -> str:
-        """Where webhooks go; ``{responder}`` stands for who is meant."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/notify/{{responder}}"
+        """Where webhooks go."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/notify"
 
     def __enter__(self) -> Responders:
         self._thread.start()
@@ -72,16 +71,16 @@ class Responders:
         with self._lock:
             return list(self.notices), set(self.acknowledged)
 
-    def _take(self, webhook_id: str, responder: str, body: dict[str, Any]) -> None:
-        incident = str(body.get("incident_id", ""))
+    def _take(self, webhook_id: str, data: dict[str, Any]) -> None:
+        incident = str(data["incident"])
         with self._lock:
-            self.notices.append(Notice(time.time_ns() // 1_000_000, webhook_id, incident, responder, body))
+            self.notices.append(Notice(time.time_ns() // 1_000_000, webhook_id, incident, str(data["responder"])))
             if incident in self._seen:
                 return
             answers = len(self._seen) % 2 == 0
             self._seen[incident] = answers
-        if answers and body.get("ack_url"):
-            timer = threading.Timer(self.answer_after_s, self._acknowledge, (incident, str(body["ack_url"])))
+        if answers:
+            timer = threading.Timer(self.answer_after_s, self._acknowledge, (incident, str(data["ack_url"])))
             timer.daemon = True
             self._timers.append(timer)
             timer.start()
@@ -107,12 +106,12 @@ class Responders:
                 raw = self.rfile.read(min(length, _BODY_LIMIT))
                 try:
                     webhook.verify(raw, dict(self.headers.items()))
-                    body = json.loads(raw)
+                    data = json.loads(raw)["data"]
                 except Exception:  # whatever is wrong with it, it is not from our sender
                     responders.refused += 1
                     self._answer(401)
                     return
-                responders._take(self.headers.get("webhook-id", ""), self.path.rpartition("/")[2], body)
+                responders._take(self.headers["webhook-id"], data)
                 self._answer(204)
 
             def _answer(self, code: int) -> None:

@@ -25,7 +25,7 @@ from carecircle.demo.audit import Audit
 from carecircle.demo.responders import Notice, Responders
 from carecircle.demo.summary import Summary, summarise
 from carecircle.ports import free_port
-from carecircle.settings import ROLES, Settings, load
+from carecircle.settings import Role, Settings, load
 from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.fleet import Fleet, Progress
@@ -134,7 +134,7 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
             registry.import_folder(engine, Path(folder))
         supervisor = Supervisor(log=data_dir / "log", environment=environment)
         stack.callback(supervisor.stop)
-        for role in ROLES:
+        for role in Role:
             supervisor.add_role(role)
         audit = stack.enter_context(Audit(settings.journal_dir / "raw"))
         stage = _Stage(fleet, progress, engine, audit, responders, supervisor, settings.resolved_public_url(), show)

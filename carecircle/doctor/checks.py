@@ -239,9 +239,10 @@ def _journals(settings: Settings) -> Iterator[Finding]:
 
 
 def _weights(settings: Settings) -> Iterator[Finding]:
-    from detectors.fall import FallBank, load_weights
+    from detectors.fall.bank import FallBank
+    from detectors.fall.model import load_model, shipped_model
 
-    FallBank(load_weights(settings.falls.weights))
+    FallBank(load_model(settings.falls.weights) if settings.falls.weights else shipped_model())
     yield Finding(Level.OK, "fall detector", str(settings.falls.weights or "weights of this release"))
 
 
