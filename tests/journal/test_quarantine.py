@@ -200,6 +200,9 @@ def test_the_quota_is_given_back_evenly() -> None:
     assert not quota.take("a", 400, 1_000), "a clock that goes back gives nothing"
     assert quota.take("b", 5000, 0), "one entry is always kept"
     assert not quota.take("b", 1, 100_000)
+    assert quota.take("c", 1000, 50_000)
+    assert not quota.take("c", 1, 0)
+    assert quota.take("c", 400, 41_000), "and takes nothing either"
 
 
 @pytest.mark.parametrize(

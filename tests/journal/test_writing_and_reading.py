@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journal import JournalError, JournalLocked, JournalReader
+from journal import reader as reader_module
+from journal.segments import Segment, list_segments
 from tests.journal.helpers import drain, make_record, open_writer, read_all, segment_names, write
 
 BATCHES = st.lists(st.lists(st.binary(max_size=400), min_size=1, max_size=8), max_size=25)
@@ -97,6 +99,26 @@ def test_a_reader_follows_the_writer_from_segment_to_segment(tmp_path: Path) -> 
                     writer.append([make_record(run, number)])
                     writer.commit()
                     assert drain(reader) == [make_record(run, number)]
+
+
+def test_a_batch_appended_just_before_a_new_segment_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer appends and begins a segment between the reader's look at the file and at the folder."""
+    with open_writer(tmp_path, segment_bytes=2500) as writer, JournalReader(tmp_path, "c") as reader:
+        writer.append([make_record(0, 0)])
+        assert drain(reader) == [make_record(0, 0)]
+
+        def list_late(directory: Path) -> list[Segment]:
+            monkeypatch.undo()
+            for number in range(1, 5):
+                writer.append([make_record(0, number)])
+            return list_segments(directory)
+
+        monkeypatch.setattr(reader_module, "list_segments", list_late)
+        assert drain(reader) == [make_record(0, number) for number in range(1, 5)]
+        assert (reader.damaged_bytes, reader.gap_bytes) == (0, 0)
+    assert len(segment_names(tmp_path)) == 2
 
 
 def test_nothing_appended_is_nothing_written(tmp_path: Path) -> None:
