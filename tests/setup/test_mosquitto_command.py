@@ -46,8 +46,8 @@ def test_the_devices_come_from_a_file_and_from_the_registry(tmp_path: Path) -> N
     """Each of them is given a password once."""
     folder = tmp_path / "district"
     folder.mkdir()
-    (folder / "areas.yaml").write_text("areas:\n  - path: a\n    name: A\n")
-    (folder / "devices.yaml").write_text("devices:\n  - id: r-1\n    area: a\n  - id: r-2\n    area: a\n")
+    (folder / "areas.yaml").write_text("- path: a\n  name: A\n")
+    (folder / "devices.yaml").write_text("- id: r-1\n  area: a\n- id: r-2\n  area: a\n")
     url = f"sqlite:///{tmp_path / 'registry.db'}"
     engine = registry.create_engine(url)
     registry.upgrade(engine)
