@@ -56,8 +56,10 @@ class SqliteStore:
         self._seen_version = -1
         with _translated(path):
             self._writer = self._connect()
-            with _transaction(self._writer):
-                sqlite_tables.create(self._writer)
+            # A reader must be able to open the file while another process holds the lock, or on a full disk.
+            if not sqlite_tables.is_current(self._writer):
+                with _transaction(self._writer):
+                    sqlite_tables.create(self._writer)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)

@@ -27,11 +27,24 @@ def places() -> list[tuple[schema.Bucket, schema.Measurement]]:
     return [(bucket, spec) for spec in schema.MEASUREMENTS.values() for bucket in schema.buckets_of(spec)]
 
 
-def create(connection: sqlite3.Connection) -> None:
-    """Make what is missing, and columns that a newer schema has. Raises StoreMisconfigured for an unknown layout."""
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether every table and column is there, so that opening need not write. Raises StoreMisconfigured."""
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found not in (0, LAYOUT):
         raise StoreMisconfigured(f"the store has layout {found}, this version reads {LAYOUT}: use the newer CareCircle")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    return found == LAYOUT and all(
+        table(*place) in tables and columns_of(connection, table(*place)).issuperset(_names(*place))
+        for place in places()
+    )
+
+
+def _names(bucket: schema.Bucket, spec: schema.Measurement) -> list[str]:
+    return [*schema.number_fields(spec, bucket), *schema.string_fields(spec, bucket)]
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make what is missing, and columns that a newer schema has."""
     tag_columns = ", ".join(f"{tag} TEXT NOT NULL DEFAULT ''" for tag in schema.TAGS)
     connection.execute(
         "CREATE TABLE IF NOT EXISTS series (_id INTEGER PRIMARY KEY AUTOINCREMENT, _measurement TEXT NOT NULL, "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -186,14 +188,30 @@ writer.run(threading.Event())
 """
 
 
+@contextlib.contextmanager
+def _store_away(server: InfluxServer | None, sqlite_file: Path) -> Iterator[None]:
+    """The store takes no write meanwhile."""
+    if server is not None:
+        with server.pause(503):
+            yield
+        return
+    with contextlib.closing(sqlite3.connect(sqlite_file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "influx"])
 def test_a_writer_killed_again_and_again_leaves_everything_there_once(
     journals: Journals, store_url: str, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    """SIGKILL at random moments while points flow: each point once, each roll-up what numpy makes of the points."""
+    """SIGKILL at random moments while points flow, once while the store takes nothing.
+
+    Each point is there once, and each roll-up is what numpy makes of the points.
+    """
+    sqlite_file = Path(store_url.removeprefix("sqlite:///"))
+    server: InfluxServer | None = request.getfixturevalue("influx") if kind == "influx" else None
     token = ""
-    if kind == "influx":
-        server: InfluxServer = request.getfixturevalue("influx")
+    if server is not None:
         store_url, token = server.url, server.token
     random = np.random.default_rng(11)
     arguments = [sys.executable, "-c", _PROCESS, str(journals.data_dir), store_url, token]
@@ -208,15 +226,20 @@ def test_a_writer_killed_again_and_again_leaves_everything_there_once(
         sent.append(points)
         journals.put(points)
 
-    for _ in range(3):
+    def flow(seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            send()
+            time.sleep(0.004)
+
+    for away in (False, True, False):
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            deadline = time.monotonic() + random.uniform(0.2, 0.6)
-            while time.monotonic() < deadline:
-                send()
-                time.sleep(0.004)
-            os.kill(process.pid, signal.SIGKILL)
+            flow(random.uniform(0.2, 0.5))
+            with _store_away(server, sqlite_file) if away else contextlib.nullcontext():
+                flow(0.1)
+                os.kill(process.pid, signal.SIGKILL)
     store = open_store(store_url, token=token)
     writer = journals.open_writer(store)
     now_ms = int(time.time() * 1000)

@@ -126,6 +126,9 @@ def test_a_file_that_another_holds_is_unavailable(
         with pytest.raises(StoreUnavailable, match="locked"):
             hasty.write(points)
         assert _count(sqlite_store) == 0
+        reader = open_store(f"sqlite:///{sqlite_path}")
+        assert _count(reader) == 0, "reading needs no lock, not even to open the file"
+        reader.close()
         other.execute("ROLLBACK")
     assert hasty.write(points) == []
     hasty.close()
