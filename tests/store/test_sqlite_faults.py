@@ -69,15 +69,17 @@ def test_a_killed_writer_loses_nothing_that_it_said_was_in(sqlite_path: Path) ->
 
 
 def test_another_process_reads_while_one_writes(sqlite_path: Path, sqlite_store: Store) -> None:
-    """300 reads in a row, none refused, each seeing at least what the one before saw."""
+    """A hundred reads in a row or more, none refused, each seeing at least what the one before saw."""
     with _writer(sqlite_path, 0) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()
-            seen = [sqlite_store.latest("vitals", ["hr"], by="device")["d1"]["t_ms"] for _ in range(300)]
+            deadline = time.monotonic() + 20
+            times: list[int] = []
+            while len(times) < 100 or (times[-1] == times[0] and time.monotonic() < deadline):
+                times.append(int(sqlite_store.latest("vitals", ["hr"], by="device")["d1"]["t_ms"]))
         finally:
             process.kill()
-    times = [int(t_ms) for t_ms in seen]
     assert times == sorted(times)
     assert times[-1] > times[0], "the writer went on meanwhile"
 
