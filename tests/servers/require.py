@@ -38,10 +38,14 @@ def require(program: str) -> Path:
     return Path(found)
 
 
+def data_root() -> Path:
+    """Where recordings are looked for: ``CARECIRCLE_DATA``, or ``shared/data`` beside the checkout. May not exist."""
+    return Path(os.environ.get("CARECIRCLE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+
+
 def data_folder(name: str) -> Path:
     """A folder of recordings (``falls``, ``home``) under ``CARECIRCLE_DATA``, or a skip."""
-    root = Path(os.environ.get("CARECIRCLE_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-    folder = root / name
+    folder = data_root() / name
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder}: set CARECIRCLE_DATA to the folder that has {name}/")
     return folder
