@@ -18,6 +18,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 
+from ingest.gateway_outage import Drain, Hold
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_state import GatewayState
 from ingest.mqtt_inbox import Inbox
@@ -116,10 +117,8 @@ class Gateway:
         self._commit_max_s = 0.0
         self._commit_due_s: float | None = None
         self._seen = 0
-        self._held_since_s: float | None = None
-        self._held_since_ms = 0
-        self._held_s = 0.0
-        self._holds = 0
+        self._drain = Drain()
+        self._hold = Hold()
         self._retry_at_s = 0.0
         self._heartbeat_at_s = 0.0
         self._stats_at_s = 0.0
@@ -148,7 +147,6 @@ class Gateway:
         """
         now_s = time.monotonic()
         inbox, outbox = self._inbox, self._outbox
-        held_s = self._held_s + (now_s - self._held_since_s if self._held_since_s is not None else 0.0)
         stats = {
             "received": inbox.received,
             "received_bytes": inbox.received_bytes,
@@ -160,9 +158,9 @@ class Gateway:
             "refused": self._receiver.refused,
             "subscribed": self._subscribed,
             "publisher_connected": self._publisher.is_up,
-            "held": self._held_since_s is not None,
-            "held_s": held_s,
-            "holds": self._holds,
+            "held": self._hold.active,
+            "held_s": self._hold.total_s(now_s),
+            "holds": self._hold.count,
             "commits": self._commits,
             "commit_mean_s": self._commit_s / max(self._commits, 1),
             "commit_max_s": self._commit_max_s,
@@ -193,7 +191,7 @@ class Gateway:
         for link in readable:
             self._read(link)
         now_s = time.monotonic()
-        if self._held_since_s is None:
+        if not self._hold.active:
             if self._is_due(now_s):
                 self._commit(now_s)
         elif now_s >= self._retry_at_s:
@@ -204,7 +202,7 @@ class Gateway:
             self._heartbeat(now_s)
 
     def _patience_s(self, now_s: float) -> float:
-        if self._commit_due_s is None or self._held_since_s is not None:
+        if self._commit_due_s is None or self._hold.active:
             return _TICK_S
         return max(min(_TICK_S, self._commit_due_s - now_s), 0.0)
 
@@ -222,6 +220,7 @@ class Gateway:
         if received == self._seen:
             return False
         self._seen = received
+        self._drain.message(self._receiver.heard_s)
         if self._inbox.pending_bytes >= self._settings.commit_bytes:
             return False
         return bool(received & _CLOCK_EVERY) or self._commit_due_s is None or time.monotonic() < self._commit_due_s
@@ -237,7 +236,7 @@ class Gateway:
         try:
             committed = self._inbox.commit()
         except JournalFull as error:
-            self._hold(now_s, error)
+            self._begin_hold(now_s, error)
             return
         took_s = time.monotonic() - now_s
         self._commits += 1
@@ -247,30 +246,26 @@ class Gateway:
         self._receiver.ack(committed.mids)
         self._acked += len(committed.mids)
         self._outbox.answer(committed.events)
-        if self._held_since_s is not None:
-            self._resume(now_s)
+        if self._hold.active:
+            self._end_hold(now_s)
 
-    def _hold(self, now_s: float, why: JournalFull) -> None:
+    def _begin_hold(self, now_s: float, why: JournalFull) -> None:
         self._retry_at_s = now_s + _HOLD_RETRY_S
-        if self._held_since_s is None:
-            self._held_since_s, self._held_since_ms = now_s, self._clock_ms()
-            self._holds += 1
+        if not self._hold.active:
+            self._hold.begin(now_s, self._clock_ms())
             self._receiver.reading = False
             _log.error("holding: the broker keeps what comes until there is room. %s", why)
 
-    def _resume(self, now_s: float) -> None:
-        assert self._held_since_s is not None
-        held_s = now_s - self._held_since_s
-        self._held_s += held_s
-        self._held_since_s = None
+    def _end_hold(self, now_s: float) -> None:
+        held_s = self._hold.end(now_s)
         self._receiver.resume_reading(now_s)
-        self._mark(self._held_since_ms, session_present=True, cause="resumed")
+        self._drain.begin(now_s)
+        self._mark(self._hold.since_ms, session_present=True, cause="resumed")
         _log.warning("resumed after holding for %.1f s", held_s)
 
     def _heartbeat(self, now_s: float) -> None:
         self._heartbeat_at_s = now_s + _HEARTBEAT_S
-        if self._receiver.is_up and self._held_since_s is None:
-            self._state.beat(self._heard_ms(now_s))
+        self._beat(now_s)
         self._raw.drop_consumed()
         if now_s >= self._stats_at_s:
             self._stats_at_s = now_s + _STATS_S
@@ -282,8 +277,7 @@ class Gateway:
         if not self._inbox.is_empty:
             self._commit(time.monotonic())
         self._outbox.pump(self._publisher, commands=False)
-        if self._receiver.is_up and self._held_since_s is None:
-            self._state.beat(self._clock_ms())
+        self._beat(time.monotonic())
         self._state.write_stats({"written_ms": self._clock_ms(), **self.stats()})
 
     # ---- what the receiving connection tells
@@ -294,6 +288,9 @@ class Gateway:
             # Never run here: a session that exists all the same may have queued since any time.
             heard_ms = 0 if session_present else self._clock_ms()
         self._mark(heard_ms, session_present=session_present, cause="connected")
+        now_s = time.monotonic()
+        self._drain.begin(now_s, empty=not session_present)
+        self._beat(now_s)
         filters = subscriptions()
         where = [self._settings.host, str(self._settings.port), self._settings.receiver_id, *filters]
         if not session_present or not self._state.is_subscribed(where):
@@ -319,14 +316,21 @@ class Gateway:
     def _on_lost(self) -> None:
         self._subscribed = False
         self._inbox.forget_acknowledgements()
-        if self._held_since_s is None:
-            self._state.beat(self._heard_ms(time.monotonic()))
+        self._beat(time.monotonic())
         if self._publisher is self._receiver:
             self._outbox.lost()
 
-    def _heard_ms(self, now_s: float) -> int:
-        """The wall clock when the broker was last heard: from then on messages may have waited there."""
-        return self._clock_ms() - max(round((now_s - self._receiver.heard_s) * 1000), 0)
+    def _beat(self, now_s: float) -> None:
+        """Note that nothing older than the broker's last sign of life is still waiting there, if that is so.
+
+        A crash while a queue is being delivered leaves the old beat: the rest of the queue is as old as before.
+        """
+        if self._hold.active:
+            return
+        if self._receiver.is_up and self._inbox.is_empty:
+            self._drain.look(now_s)
+        if self._drain.done:
+            self._state.beat(self._clock_ms() - max(round((now_s - self._receiver.heard_s) * 1000), 0))
 
     def _mark(self, down_since_ms: int, *, session_present: bool, cause: str) -> None:
         marker = {"down_since_ms": down_since_ms, "session_present": session_present, "cause": cause}

@@ -7,15 +7,17 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ingest.gateway_outage import Drain
 from ingest.gateway_settings import GatewaySettings
 from journal import JournalReader
-from tests.servers.gateway import GatewayThread, markers, raw_messages, wait_until
+from tests.servers.gateway import GatewayProcess, GatewayThread, markers, raw_messages, wait_until
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.mqtt_device import MqttDevice
 from tests.servers.mqtt_tap import PINGREQ, PINGRESP, PUBACK, MqttTap
@@ -134,3 +136,53 @@ def test_after_kill_9_the_journal_tells_since_when_messages_may_have_waited(
         "session_present": True,
         "cause": "connected",
     }
+
+
+def test_a_queue_counts_as_delivered_after_a_pause_or_a_minute() -> None:
+    """A crash in the middle of it must not make the rest of the queue look newer than it is."""
+    drain = Drain()
+    drain.begin(100.0)
+    drain.look(100.05)
+    assert not drain.done
+    for tick in range(1, 590):
+        drain.message(100.0 + tick / 10)
+        drain.look(100.05 + tick / 10)
+    assert not drain.done, "it never paused"
+    drain.look(160.1)
+    assert drain.done
+    drain.begin(200.0)
+    drain.message(200.2)
+    drain.look(200.25)
+    assert not drain.done
+    drain.look(200.31)
+    assert drain.done
+    drain.begin(300.0, empty=True)
+    assert drain.done
+
+
+def test_a_crash_while_the_queue_is_delivered_keeps_the_time_since_which_it_waited(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """The second process dies before the queue has paused; the third still knows of the minute."""
+    settings = GatewaySettings(port=mosquitto.port)
+    with GatewayThread(settings, tmp_path):
+        pass
+    minute_ago_ns = time.time_ns() - 60_000_000_000
+    os.utime(tmp_path / "state" / "gateway.alive", ns=(minute_ago_ns, minute_ago_ns))
+    over = threading.Event()
+    with MqttDevice(mosquitto.port, "w-1") as w1, GatewayProcess(settings, tmp_path) as gateway:
+
+        def publish() -> None:
+            while not over.wait(0.005):
+                w1.vitals(5)
+
+        publisher = threading.Thread(target=publish)
+        publisher.start()
+        wait_until(lambda: len(markers(tmp_path)) == 2)
+        time.sleep(1.3)  # longer than from one heartbeat to the next
+        gateway.end(signal.SIGKILL)
+        over.set()
+        publisher.join()
+    with GatewayThread(settings, tmp_path):
+        wait_until(lambda: len(markers(tmp_path)) == 3)
+    assert [m["down_since_ms"] for m in markers(tmp_path)[1:]] == [minute_ago_ns // 1_000_000] * 2
