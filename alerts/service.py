@@ -93,6 +93,7 @@ class AlertService:
         self._clock = clock
         self._directory = Directory(revision=-1)
         self._recovered = False
+        self._closed = False
         self._not_before_ms = 0
         self._area_period = -1
         self._returned: list[tuple[Job, SendResult]] = []
@@ -225,7 +226,10 @@ class AlertService:
             self._try_step()
 
     def close(self) -> None:
-        """Let go of journals and connections. What is on its way is found as unrecorded at the next start."""
+        """Let go of journals and connections; once more does nothing. What is on its way is found at the next start."""
+        if self._closed:
+            return
+        self._closed = True
         self._courier.close()
         self._reader.close()
         self._mover.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 
 import httpx
@@ -12,6 +13,7 @@ from alerts.delivery import SendResult
 from alerts.reasons import Reason
 
 _MAX_ANSWER_BYTES = 64 << 10
+_REST_S = 0.25
 _TRY_LATER = frozenset({408, 425, 429})
 
 
@@ -57,12 +59,14 @@ async def send_webhook(
 async def _post(client: httpx.AsyncClient, url: str, body: bytes, headers: dict[str, str]) -> SendResult:
     async with client.stream("POST", url, content=body, headers=headers, follow_redirects=False) as response:
         result = judge(response.status_code, response.headers.get("retry-after"))
-        # reading the answer to its end lets the connection be used again; a long one is cut off
+        # The status decides. Reading the rest only lets the connection be used again, so it gets little time and room.
         size = 0
-        async for piece in response.aiter_raw():
-            size += len(piece)
-            if size > _MAX_ANSWER_BYTES:
-                break
+        with contextlib.suppress(httpx.HTTPError, TimeoutError):
+            async with asyncio.timeout(_REST_S):
+                async for piece in response.aiter_raw():
+                    size += len(piece)
+                    if size > _MAX_ANSWER_BYTES:
+                        break
         return result
 
 
