@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
@@ -57,12 +58,14 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
         if isinstance(error, HTTPException):
             known = error.status_code if error.status_code in (400, 403, 404, 405, 413) else 400
             return renderer.error(request, known)
+        if isinstance(error, RequestValidationError):
+            return renderer.error(request, 400)
         if isinstance(error, DBAPIError):
             _log.warning("the database does not serve a page: %r", error)
             return renderer.error(request, 503)
         return protect(renderer.error(request, 500))
 
-    for kind in (HTTPException, DBAPIError, Exception):
+    for kind in (HTTPException, RequestValidationError, DBAPIError, Exception):
         app.add_exception_handler(kind, failed)
     app.add_middleware(_Compressed)
     app.add_middleware(Guard, public_host=settings.public_host, refuse=renderer.error)

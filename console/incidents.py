@@ -17,7 +17,7 @@ from alerts.actions import ActionResult
 from alerts.lifecycle import Answer, Outcome
 from console.feed import Feed
 from console.plot import SIZES, PlotWords, motion_svg
-from console.reading import CONSOLE, Card, read_board, read_motion, read_page, read_revision, responder_name
+from console.reading import CONSOLE, Card, is_key, read_board, read_motion, read_page, read_revision, responder_name
 from console.render import Renderer
 from console.settings import ConsoleSettings
 
@@ -78,7 +78,7 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
         outcome: Annotated[str, Form()] = "",
         note: Annotated[str, Form()] = "",
     ) -> Response:
-        _check_actor(engine, actor)
+        _check(engine, incident_id, actor)
         if outcome not in _OUTCOMES:
             return _back(incident_id, back, "no_outcome")
         result = actions.resolve(
@@ -95,7 +95,7 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
     ) -> Response:
         if action not in _ACTIONS:
             raise HTTPException(404)
-        _check_actor(engine, actor)
+        _check(engine, incident_id, actor)
         result = _ACTIONS[action](engine, incident_id, actor, renderer.now_ms())
         return _answered(incident_id, back, action, result)
 
@@ -137,7 +137,9 @@ def _said(request: Request) -> str:
     return said if said in _SAID else ""
 
 
-def _check_actor(engine: Engine, actor: str) -> None:
+def _check(engine: Engine, incident_id: str, actor: str) -> None:
+    if not is_key(incident_id):
+        raise HTTPException(404)
     if actor != CONSOLE and responder_name(engine, actor) is None:
         raise HTTPException(400)
 

@@ -19,6 +19,8 @@ from detectors.detection import Window
 
 #: All three axes at this count: a sample that never came (see detectors.detection.Window).
 _GAP = -32768
+#: No accelerometer counts in steps larger than this.
+_MAX_LSB_G = 1000.0
 #: Beyond it a picture shows nothing more; an hour at 100 Hz. What comes after is cut.
 _MAX_SAMPLES = 360_000
 
@@ -62,8 +64,7 @@ SIZES = {"narrow": NARROW, "wide": WIDE}
 
 def acceleration_g(window: Window) -> NDArray[np.float32]:
     """``(n, 3)`` float32 in g, NaN where samples are missing; ``(0, 3)`` for a window that cannot be drawn."""
-    usable = math.isfinite(window.fs_hz) and window.fs_hz > 0 and math.isfinite(window.lsb_g) and window.lsb_g > 0
-    if not usable:
+    if not (0 < window.fs_hz < math.inf and 0 < window.lsb_g <= _MAX_LSB_G):
         return np.empty((0, 3), np.float32)
     whole = min(len(window.acc) // 6, _MAX_SAMPLES) * 6
     counts = np.frombuffer(window.acc[:whole], "<i2").reshape(-1, 3)

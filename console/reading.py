@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ from registry import models as people
 
 #: Who acts when nobody on call is named.
 CONSOLE = "console"
+_KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 #: As many resolved incidents stay on the board at most.
 RECENT_SHOWN = 30
 
@@ -109,6 +111,11 @@ class Page:
     names: dict[str, str]
 
 
+def is_key(text: str) -> bool:
+    """Whether a text from an address or a form can be an id at all: databases differ in what else they bear."""
+    return _KEY.fullmatch(text) is not None
+
+
 def read_revision(engine: Engine) -> str:
     """What differs whenever anything differs that a page shows: two small reads."""
     return f"{current_change(engine)}.{current_revision(engine)}"
@@ -134,6 +141,8 @@ def read_board(engine: Engine, settings: ConsoleSettings, now_ms: int) -> Board:
 
 def read_page(engine: Engine, settings: ConsoleSettings, incident_id: str) -> Page | None:
     """One incident; None when there is none of this id."""
+    if not is_key(incident_id):
+        return None
     revision = read_revision(engine)
     detail = incident_detail(engine, incident_id)
     if detail is None:
@@ -155,6 +164,8 @@ def read_page(engine: Engine, settings: ConsoleSettings, incident_id: str) -> Pa
 
 def read_motion(engine: Engine, incident_id: str) -> tuple[Window, int] | None:
     """The motion around the first finding that has any, and that finding's onset; None without."""
+    if not is_key(incident_id):
+        return None
     table = models.evidence
     query = (
         select(table.c.window, table.c.onset_ms)
@@ -169,6 +180,8 @@ def read_motion(engine: Engine, incident_id: str) -> tuple[Window, int] | None:
 
 def responder_name(engine: Engine, responder_id: str) -> str | None:
     """The name of a responder of the registry; None when there is none of this id."""
+    if not is_key(responder_id):
+        return None
     with engine.connect() as connection:
         return _names(connection, [responder_id]).get(responder_id)
 

@@ -118,6 +118,11 @@ class _Words:
         """The time from ``start_ms`` until ``end_ms``, or now."""
         return times.stopwatch(((self.now_ms if end_ms is None else end_ms) - start_ms) / 1000)
 
+    def over(self, card: Card) -> bool:
+        """Whether its clock runs and has passed its target."""
+        clock = card.clock
+        return clock.kind != "done" and self.now_ms - clock.start_ms > clock.target_s * 1000
+
     def target(self, duration_s: float) -> str:
         """A duration to keep to."""
         return times.target(duration_s, self._t)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import alerts.database
 import numpy as np
-import registry
 import yaml
+from sqlalchemy import Engine
+
+import alerts.database
+import registry
 from alerts.fusion import Rules
 from alerts.intake import take_detections
 from alerts.links import LinkClaims, make_token
@@ -16,7 +18,6 @@ from alerts.policy import HISTORICAL, IMMEDIATE
 from alerts.queries import open_incidents
 from alerts.timers import fire_timers
 from detectors.detection import Detection, Severity, Stage, Window, detection_id
-from sqlalchemy import Engine
 
 LINK_KEY = "a key that only tests know"
 RULES = Rules(policy=IMMEDIATE, historical=HISTORICAL, fuse_s=600.0, prompt_s=60.0)
@@ -97,9 +98,7 @@ def fall(
         "recv_ms": onset_ms + 3600,
         "severity": severity,
         "score": 0.97,
-        "features": {
-            "peak_g": 4.23, "freefall_s": 0.31, "posture_change_deg": 80.4, "after_vector_std_g": 0.02, "missing_pct": 0.0,
-        },
+        "features": {"peak_g": 4.23, "freefall_s": 0.31, "posture_change_deg": 80.4, "after_vector_std_g": 0.02},
         "window": motion(onset_ms) if window is None else window,
     }  # fmt: skip
     return Detection(**{**fields, **values})  # type: ignore[arg-type]

@@ -1,0 +1,176 @@
+"""Acknowledgement links: looking changes nothing, pressing takes the incident for whom the link is for."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from alerts import actions
+from alerts.lifecycle import Outcome, State
+from alerts.links import ACK_PATH
+from alerts.queries import IncidentView, incident_detail
+from console.app import create_app
+from console.settings import ConsoleSettings
+from tests.console.conftest import NOON_MS, Clock
+from tests.console.district import WANG, ZHANG, fall, incident_of, take, token
+from tests.console.test_pages import text_of
+
+VALID_MS = NOON_MS + 3_600_000
+
+
+@pytest.fixture
+def incident(engine: Engine) -> str:
+    """A fall that Zhang was called for."""
+    take(engine, NOON_MS, fall("d-0001", NOON_MS - 4000))
+    return incident_of(engine, "d-0001")
+
+
+def address(incident: str, responder: str, expires_ms: int = VALID_MS) -> str:
+    """A link as it stands in a message."""
+    return ACK_PATH + token(incident, responder, expires_ms)
+
+
+def view(engine: Engine, incident: str) -> IncidentView:
+    """The incident as it stands."""
+    detail = incident_detail(engine, incident)
+    assert detail is not None
+    return detail.incident
+
+
+def everything(engine: Engine) -> list[tuple[object, ...]]:
+    """What the database says of incidents, messages and history."""
+    with engine.connect() as connection:
+        return [
+            tuple(row)
+            for table in ("incident", "audit", "notification", "timer", "alerts_change")
+            for row in connection.execute(text(f"SELECT * FROM {table}"))
+        ]
+
+
+def test_looking_at_a_link_changes_nothing(browser: TestClient, engine: Engine, incident: str) -> None:
+    """Chat previews and mail scanners look at every link, some more than once and with HEAD."""
+    before = everything(engine)
+    for method in ("GET", "HEAD", "GET"):
+        answer = browser.request(method, address(incident, ZHANG), headers={"sec-fetch-site": "none"})
+        assert answer.status_code == 200
+    said = text_of(answer.text)
+    for words in (
+        "Fall: Li Guizhen 李桂珍",
+        "石马河街道 7 栋",
+        "impact 4.2 g",
+        "I am taking this",
+        "For Zhang Min 张敏",
+    ):
+        assert words in said
+    assert everything(engine) == before
+
+
+def test_pressing_takes_it_for_whom_the_link_is_for(browser: TestClient, engine: Engine, incident: str) -> None:
+    """And pressing again says that it is done already, with the same answer."""
+    answer = browser.post(address(incident, ZHANG))
+    assert answer.status_code == 200
+    assert "You have it, Zhang Min 张敏. Thank you." in text_of(answer.text)
+    assert view(engine, incident).acknowledged_by == ZHANG
+    again = browser.post(address(incident, ZHANG))
+    assert again.status_code == 200
+    assert "You have this already, since 12:00:00" in text_of(again.text)
+    assert "<form" not in again.text
+
+
+def test_whoever_is_second_is_told_who_was_first(browser: TestClient, engine: Engine, incident: str) -> None:
+    """And that they need not go."""
+    browser.post(address(incident, ZHANG))
+    for answer, status in ((browser.post(address(incident, WANG)), 409), (browser.get(address(incident, WANG)), 200)):
+        assert answer.status_code == status
+        assert "Zhang Min 张敏 has it already, since 12:00:00" in text_of(answer.text)
+        assert "You need not go." in text_of(answer.text)
+    assert view(engine, incident).acknowledged_by == ZHANG
+
+
+def test_two_who_press_at_the_same_moment_have_one_winner(
+    engine: Engine, settings: ConsoleSettings, clock: Clock, incident: str
+) -> None:
+    """Ten presses from two responders, on as many threads."""
+    gate = threading.Barrier(10)
+    with TestClient(create_app(engine, settings, now_ms=clock), base_url="http://127.0.0.1") as browser:
+
+        def press(responder: str) -> tuple[str, int, str]:
+            gate.wait()
+            answer = browser.post(address(incident, responder))
+            return responder, answer.status_code, text_of(answer.text)
+
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(press, [ZHANG, WANG] * 5))
+    winner = view(engine, incident).acknowledged_by
+    assert {status for who, status, _ in answers if who == winner} == {200}
+    assert {status for who, status, _ in answers if who != winner} == {409}
+    assert sum("You have it," in said for _, _, said in answers) == 1
+
+
+def test_a_link_to_something_resolved_says_so(browser: TestClient, engine: Engine, incident: str) -> None:
+    """Nobody goes for nothing."""
+    actions.resolve(engine, incident, WANG, NOON_MS, outcome=Outcome.FALSE_ALARM)
+    for answer, status in ((browser.get(address(incident, ZHANG)), 200), (browser.post(address(incident, ZHANG)), 410)):
+        assert answer.status_code == status
+        assert "This alert is closed. You need not go." in text_of(answer.text)
+    assert view(engine, incident).state is State.RESOLVED
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_old_link_is_refused_clearly(
+    browser: TestClient, engine: Engine, clock: Clock, incident: str, method: str
+) -> None:
+    """From the very millisecond at which it expires."""
+    link = address(incident, ZHANG)
+    clock.now_ms = VALID_MS
+    answer = browser.request(method, link)
+    assert answer.status_code == 410
+    assert "This link is too old" in text_of(answer.text)
+    assert "Li Guizhen" not in answer.text
+    assert view(engine, incident).state is State.NOTIFYING
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("fault", ["another key", "changed", "cut off", "nonsense", "huge"])
+def test_a_forged_link_is_refused_clearly(
+    browser: TestClient, engine: Engine, incident: str, method: str, fault: str
+) -> None:
+    """And shows nothing of anybody."""
+    good = token(incident, ZHANG, VALID_MS)
+    bad = {
+        "another key": token(incident, ZHANG, VALID_MS, key="another key that is long enough"),
+        "changed": ("X" if good[0] != "X" else "Y") + good[1:],
+        "cut off": good[:-4],
+        "nonsense": "%00%F0%9F%A7%93",
+        "huge": "A" * 20_000,
+    }[fault]
+    answer = browser.request(method, ACK_PATH + bad)
+    assert answer.status_code == 404
+    assert "This link is not one of ours" in text_of(answer.text)
+    assert "Li Guizhen" not in answer.text
+    assert view(engine, incident).state is State.NOTIFYING
+
+
+def test_a_link_to_an_incident_that_is_gone_says_so(browser: TestClient) -> None:
+    """After the database was set up anew, for instance."""
+    for answer in (browser.get(address("i-gone", ZHANG)), browser.post(address("i-gone", ZHANG))):
+        assert answer.status_code == 404
+        assert "no longer stored" in text_of(answer.text)
+
+
+def test_a_program_can_press_a_link(browser: TestClient, engine: Engine, incident: str) -> None:
+    """One that sends neither Origin nor Sec-Fetch-Site: the link itself is the permission."""
+    del browser.headers["sec-fetch-site"]
+    assert browser.post(address(incident, ZHANG)).status_code == 200
+    assert view(engine, incident).acknowledged_by == ZHANG
+
+
+def test_the_page_speaks_the_language_of_the_phone(browser: TestClient, incident: str) -> None:
+    """In the words of the catalogue."""
+    said = text_of(browser.get(address(incident, ZHANG), headers={"accept-language": "zh-CN"}).text)
+    assert "我来处理" in said
+    assert "跌倒：Li Guizhen" in said
