@@ -32,8 +32,8 @@ FALLS = 10
 OUTAGE_S = 20.0
 
 
-def undisturbed(messages: list[RawMessage], system: System) -> tuple[dict[tuple[str, int], float], set[str]]:
-    """The motion points (device, ns) -> enmo and the confirmed falls' ids that these messages give without a crash."""
+def undisturbed(messages: list[RawMessage], system: System) -> tuple[dict[tuple[str, int], float], dict[str, str]]:
+    """Motion points (device, ns) -> enmo and confirmed falls id -> device that these messages give without a crash."""
     seen: set[tuple[str, int, int]] = set()
     unique = []
     for message in messages:
@@ -49,10 +49,10 @@ def undisturbed(messages: list[RawMessage], system: System) -> tuple[dict[tuple[
     pipeline = Pipeline(FallBank(), FallBank())
     pipeline.update_owners(owners_of(system.engine)() or {})
     points: dict[tuple[str, int], float] = {}
-    falls: set[str] = set()
+    falls: dict[str, str] = {}
 
     def take(out: Output) -> None:
-        falls.update(d.id for d in out.detections if d.kind == "fall" and d.stage == "confirmed")
+        falls.update((d.id, d.device) for d in out.detections if d.kind == "fall" and d.stage == "confirmed")
         for batch in out.points:
             if batch.measurement == "motion":
                 for device, t_ns, enmo in zip(batch.tags["device"], batch.t_ns, batch.fields["enmo_g"], strict=True):
@@ -122,7 +122,8 @@ def test_nothing_is_lost_while_processes_are_killed_and_the_store_is_away(
         assert len(falls) >= FALLS // 2, "the detector finds most of what was staged, else this shows nothing"
         wait_until(lambda: system.lag("raw", "processor") == 0, 60, f"the processor is done ({said})")
         wait_until(lambda: set(stored_motion(influx)) >= set(expected), 60, f"every summary is stored ({said})")
-        wait_until(lambda: len(sink.received) >= len(falls), 30, f"every fall is told ({said})")
+        fallers = set(falls.values())
+        wait_until(lambda: len(sink.received) >= len(fallers), 30, f"every fall is told ({said})")
         time.sleep(3.0)  # long enough for a second message to show
 
         assert set(stored_motion(influx)) == set(expected)
@@ -134,7 +135,8 @@ def test_nothing_is_lost_while_processes_are_killed_and_the_store_is_away(
         assert not wrong, f"{len(wrong)} summaries lack samples ({said}): {dict(list(wrong.items())[:3])}"
         incidents = system.incidents()
         assert sorted(e.detection for i in incidents for e in i.evidence if e.stage == "confirmed") == sorted(falls)
-        assert len(incidents) == len(falls), f"each fall is one incident ({said})"
+        assert {i.device for i in incidents} == fallers, f"whoever fell has an incident ({said})"
+        assert len(incidents) == len(fallers), f"and only one ({said})"
         told = Counter(request.data["incident"] for request in sink.received)
         assert told == Counter({incident.id: 1 for incident in incidents}), f"one notification each ({said})"
         assert all(request.genuine for request in sink.received)
