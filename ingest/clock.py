@@ -96,7 +96,10 @@ class DeviceClock:
             return Timing(True, clock.first_offset_ms, True)
         clock.offset_ms = min(running_ms, float(delay_ms))
         clock.last_recv_ms = max(clock.last_recv_ms, recv_ms)
-        return Timing(delay_ms - clock.offset_ms <= LIVE_WITHIN_MS, clock.first_offset_ms)
+        live = delay_ms - clock.offset_ms <= LIVE_WITHIN_MS
+        if live:
+            clock.candidate_offset_ms = None  # what is late beside it is a backlog, at whatever pace it comes
+        return Timing(live, clock.first_offset_ms)
 
     def peek(self, boot: int) -> Timing:
         """The correction for a message that must not teach us anything (a will, a retained one)."""

@@ -67,9 +67,11 @@ class EventLane:
                 hist=event.hist,
                 down_since_ms=down_since_ms,
             ).offset_ms
-        behind_ms = message.recv_ms - event.t - offset_ms
+        behind_ms = message.recv_ms - event.t
         if abs(behind_ms) > IMPLAUSIBLE_MS:
-            notes["time"] = f"the device says {event.t} (epoch ms), received {behind_ms / 1000:+.0f} s later"
+            notes["time"] = f"the device says {event.t} (epoch ms), {behind_ms / 1000:+.0f} s before it was received"
+            if offset_ms:
+                notes["time"] += "; its clock is wrong and the time shown is ours"
         if refused is not None:
             notes["contract"] = refused.detail[:200]
         self._pending.append(

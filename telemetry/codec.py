@@ -32,7 +32,7 @@ MAX_PAYLOAD: dict[Stream, int] = {
     Stream.MOTION: 1 << 20,
     Stream.VITALS: 4_096,
     Stream.HOME: 4_096,
-    Stream.EVENT: 4_096,
+    Stream.EVENT: 65_536,  # a call for help is not refused for its padding
     Stream.STATUS: 4_096,
     Stream.CMD: 4_096,
 }
