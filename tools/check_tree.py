@@ -55,7 +55,7 @@ FORBIDDEN: tuple[tuple[str, re.Pattern[str]], ...] = (
         "a secret",
         re.compile(
             _words(r"-----BEGIN [A-Z ]*~PRIVATE KEY", r"\bAKIA~[0-9A-Z]{16}\b", r"\bgh~[pousr]_[A-Za-z0-9]{36}")
-            + r"|://(?!\[?user:pass)[^\s/:@{}<>]+:[^\s/:@{}<>]{3,}@(?!(?:127\.0\.0\.1|localhost|\[?::1|[\w.-]*\bexample\b))"
+            + r"|://(?!\[?user:pass)[^\s/:@{}<>]+:(?!secret@)[^\s/:@{}<>]{3,}@(?!(?:127\.0\.0\.1|localhost|\[?::1|[\w.-]*\bexample\b))"
         ),
     ),
 )  # fmt: skip

@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-PATH="$PATH:/usr/sbin:/sbin"
+# Debian keeps some of them off the ordinary PATH.
+for folder in /usr/sbin /sbin /usr/lib/postgresql/*/bin; do PATH="$PATH:$folder"; done
 missing=()
 while read -r program package; do
     command -v "$program" >/dev/null || missing+=("$package")
@@ -13,6 +14,7 @@ mosquitto mosquitto
 mosquitto_sub mosquitto-clients
 influxd influxdb
 nginx nginx-light
+initdb postgresql
 PROGRAMS
 
 if [ ${#missing[@]} = 0 ]; then exit 0; fi
