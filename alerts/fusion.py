@@ -26,12 +26,18 @@ from registry import Directory
 
 SOS = "sos"
 CANCEL = "cancel"
-#: The detector whose findings are about a device, not about a person.
+#: Findings of this detector, and of ``device.*``, are about a device, not about a person.
 DEVICE_DETECTOR = "device"
 #: Kinds about which the wearer is asked on the device.
 ASKED_KINDS = frozenset({"fall"})
-#: Of two kinds in one incident the incident is called by the one further right; others stand before them.
-_KIND_RANK = ("fall", SOS)
+#: Of two kinds in one incident the incident is called by the one further right; others stand before them. What
+#: endangers those who come is said first.
+_KIND_RANK = ("fall", SOS, "gas", "smoke")
+#: A live message whose device says that it happened longer ago than this, or so long from now, has a clock or a way
+#: here that is not to be trusted: then our receipt is the onset, and what the device says is written beside it.
+_IMPLAUSIBLE_MS = 600_000
+#: The same for what comes out of a device's buffer, which may be old but not from the future.
+_OLDEST_HISTORY_MS = 30 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,15 @@ def subject_of(detection: Detection, directory: Directory) -> Subject:
 
 def evidence_ms(detection: Detection) -> int:
     """When it happened, for fusing: our receipt when live (a device clock may lie), the onset when historical."""
-    return detection.onset_ms if detection.historical else detection.recv_ms
+    return onset_of(detection)[0] if detection.historical else detection.recv_ms
+
+
+def onset_of(detection: Detection) -> tuple[int, int | None]:
+    """The onset to go by, and what the device says it was where that is implausible (else None)."""
+    oldest_ms = _OLDEST_HISTORY_MS if detection.historical else _IMPLAUSIBLE_MS
+    if -_IMPLAUSIBLE_MS <= detection.recv_ms - detection.onset_ms <= oldest_ms:
+        return detection.onset_ms, None
+    return detection.recv_ms, detection.onset_ms
 
 
 def choose(detection: Detection, open_incidents: Iterable[Incident], fuse_s: float) -> Incident | None:
@@ -174,7 +188,7 @@ def take(detection: Detection, subject: Subject, known: Known, rules: Rules, now
     """What a detection, not seen at this stage before, leads to."""
     if detection.kind == CANCEL:
         return _cancel(detection, known, now_ms)
-    if detection.detector == DEVICE_DETECTOR:
+    if detection.detector.partition(".")[0] == DEVICE_DETECTOR:
         return Taken(Verdict.RECORDED, reason=Reason.DEVICE_FINDING)
     if detection.stage is Stage.SUSPECTED:
         return _suspected(detection, subject, known, rules, now_ms)
@@ -235,6 +249,7 @@ def _withdrawn(detection: Detection, known: Known) -> Taken:
 def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
     policy = rules.historical if detection.historical else rules.policy
     at_ms = evidence_ms(detection)
+    onset_ms, said_ms = onset_of(detection)
     incident = Incident(
         id=incident_id(detection.id),
         kind=detection.kind,
@@ -245,7 +260,8 @@ def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, no
         area=subject.area,
         historical=detection.historical,
         policy=policy,
-        onset_ms=detection.onset_ms,
+        onset_ms=onset_ms,
+        said_ms=said_ms,
         opened_ms=now_ms,
         first_evidence_ms=at_ms,
         last_evidence_ms=at_ms,
@@ -281,7 +297,7 @@ def _join(detection: Detection, subject: Subject, known: Known, incident: Incide
         incident,
         severity=severity,
         kind=max(incident.kind, detection.kind, key=_kind_rank),
-        onset_ms=min(incident.onset_ms, detection.onset_ms),
+        onset_ms=min(incident.onset_ms, onset_of(detection)[0]),
         first_evidence_ms=min(incident.first_evidence_ms, at_ms),
         last_evidence_ms=max(incident.last_evidence_ms, at_ms),
     )

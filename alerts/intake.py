@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,20 +9,18 @@ from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, tuple_
-from sqlalchemy.exc import DBAPIError
 
 from alerts import fusion, models
 from alerts.calling import Round
 from alerts.database import load_incident, pack_window, raise_change, to_incident
 from alerts.fusion import CANCEL, Known, Prompt, PromptState, Rules, Subject, Taken, Verdict
+from alerts.guarding import guarded
 from alerts.lifecycle import Incident, Note, State, What
 from alerts.writing import queue_record, write_audit, write_change
 from detectors.detection import Detection, Stage
-from registry import Directory, ResponderEntry, is_retryable
+from registry import Directory, ResponderEntry
 from telemetry.commands import Outgoing, pack_command
 from telemetry.messages import Command
-
-_log = logging.getLogger(__name__)
 
 
 def take_detections(
@@ -42,18 +39,13 @@ def take_detections(
             counts["duplicate"] += 1
             continue
         seen.add(key)
-        savepoint = connection.begin_nested()
-        try:
+        what = f"detection {detection.id} at stage {detection.stage.value}"
+        with guarded(connection, what) as outcome:
             taken = _take(connection, detection, directory, rules, now_ms)
-        except Exception as error:
-            savepoint.rollback()
-            if isinstance(error, DBAPIError) and is_retryable(error):
-                raise
-            _log.exception("detection %s at stage %s cannot be handled", *key)
-            refuse(connection, f"{detection.id}/{detection.stage.value}: {error!r}", now_ms)
+        if outcome.error is not None:
+            refuse(connection, f"{what}: {outcome.error!r}", now_ms)
             counts["refused"] += 1
             continue
-        savepoint.commit()
         counts[taken.verdict.value] += 1
         if taken.reason is not None:
             counts[taken.reason.value] += 1

@@ -80,6 +80,7 @@ class TimerKind(StrEnum):
 class Incident:
     """One emergency of one person (or device, when no person is known).
 
+    ``said_ms`` is what the device's clock says of the onset, where that is implausible and ``onset_ms`` our receipt.
     ``step`` counts the responders called in this ``round``; a round begins when the order starts from the top or a
     responder is told anew. ``transitions`` counts the states gone through.
     """
@@ -97,6 +98,7 @@ class Incident:
     opened_ms: int
     first_evidence_ms: int
     last_evidence_ms: int
+    said_ms: int | None = None
     step: int = 0
     round: int = 0
     transitions: int = 0

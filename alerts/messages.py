@@ -43,6 +43,7 @@ def webhook_body(
         area=area.name if area is not None else incident.area,
         device=incident.device,
         onset_ms=incident.onset_ms,
+        said_ms=incident.said_ms,
         now_ms=now_ms,
         historical=incident.historical,
     )
@@ -66,6 +67,7 @@ def webhook_body(
         "device": incident.device,
         "responder": responder.id,
         "onset_ms": incident.onset_ms,
+        "said_ms": incident.said_ms,
         "local_time": local_iso(incident.onset_ms, settings.zone),
         "opened_ms": incident.opened_ms,
         "step": envelope.step,

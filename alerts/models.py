@@ -37,6 +37,7 @@ incident = Table(
     Column("historical", Boolean, nullable=False),
     Column("policy", JSON, nullable=False),
     Column("onset_ms", BigInteger, nullable=False),
+    Column("said_ms", BigInteger),
     Column("opened_ms", BigInteger, nullable=False),
     Column("first_evidence_ms", BigInteger, nullable=False),
     Column("last_evidence_ms", BigInteger, nullable=False),

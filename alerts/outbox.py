@@ -12,8 +12,9 @@ from alerts.calling import channels_of
 from alerts.courier import Job
 from alerts.database import load_incident, raise_change
 from alerts.delivery import SendResult, Status, settle
+from alerts.guarding import guarded
 from alerts.intake import calls_of
-from alerts.lifecycle import Incident, Note, State, TimerKind, What
+from alerts.lifecycle import Note, State, TimerKind, What
 from alerts.messages import Envelope, webhook_body
 from alerts.reasons import Reason
 from alerts.settings import AlertSettings
@@ -60,8 +61,12 @@ def claim(
     )
     jobs = []
     for row in connection.execute(query).mappings().all():
-        job = _begin(connection, row, directory, settings, now_ms)
-        if job is not None:
+        job = None
+        with guarded(connection, f"notification {row['id']}") as outcome:
+            job = _begin(connection, row, directory, settings, now_ms)
+        if outcome.error is not None:
+            _give_up(connection, row, directory, Status.FAILED, Reason.INTERNAL, now_ms)
+        elif job is not None:
             jobs.append(job)
     return jobs
 
@@ -73,21 +78,25 @@ def _begin(
     assert incident is not None  # the foreign key says so
     responder = directory.responder(row["responder"])
     channel = channels_of(responder).get(row["channel"]) if responder is not None else None
-    this = _rows.c.id == row["id"]
     if responder is None or channel is None:
-        reason = Reason.RESPONDER_GONE.value
-        connection.execute(
-            update(_rows).where(this).values(status=Status.NOT_SENT.value, reason=reason, done_ms=now_ms)
-        )
-        _note(connection, What.NOT_SENT, row["id"], row["responder"], row["channel"], incident.id, reason, now_ms)
-        _hurry(connection, row, incident, directory, now_ms)
+        _give_up(connection, row, directory, Status.NOT_SENT, Reason.RESPONDER_GONE, now_ms)
         return None
     attempt = row["attempts"] + 1
-    connection.execute(update(_rows).where(this).values(attempts=attempt))
+    connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(attempts=attempt))
     connection.execute(insert(_attempts).values(notification=row["id"], number=attempt, started_ms=now_ms))
     envelope = Envelope(row["id"], row["step"], row["round"], attempt)
     body = webhook_body(incident, responder, envelope, directory, settings, now_ms)
     return Job(row["id"], responder.id, attempt, channel, body, now_ms)
+
+
+def _give_up(
+    connection: Connection, row: RowMapping, directory: Directory, status: Status, reason: Reason, now_ms: int
+) -> None:
+    """A notification that cannot even be tried: say so, and call the next one."""
+    values = {"status": status.value, "reason": reason.value, "done_ms": now_ms}
+    connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(values))
+    _note(connection, What.NOT_SENT, row, reason, now_ms)
+    _hurry(connection, row, directory, now_ms)
 
 
 def record(
@@ -120,16 +129,15 @@ def record(
         if settled.status is Status.PENDING:
             continue
         what = What.SENT if settled.status is Status.SENT else What.NOT_SENT
-        reason = settled.reason.value
-        _note(connection, what, job.notification, job.responder, row["channel"], row["incident"], reason, now_ms)
+        _note(connection, what, row, settled.reason, now_ms)
         if settled.status is Status.FAILED:
-            incident = load_incident(connection, row["incident"])
-            assert incident is not None  # the foreign key says so
-            _hurry(connection, row, incident, directory, now_ms)
+            _hurry(connection, row, directory, now_ms)
 
 
-def _hurry(connection: Connection, row: RowMapping, incident: Incident, directory: Directory, now_ms: int) -> None:
+def _hurry(connection: Connection, row: RowMapping, directory: Directory, now_ms: int) -> None:
     """A responder cannot be reached at all: call the next one now, where there is one in this round."""
+    incident = load_incident(connection, row["incident"])
+    assert incident is not None  # the foreign key says so
     if incident.state is not State.NOTIFYING or (row["round"], row["step"]) != (incident.round, incident.step - 1):
         return
     same_call = (_rows.c.incident == incident.id) & (_rows.c.round == row["round"]) & (_rows.c.step == row["step"])
@@ -143,18 +151,11 @@ def _hurry(connection: Connection, row: RowMapping, incident: Incident, director
         connection.execute(update(timers).where(call).values(due_ms=now_ms))
 
 
-def _note(
-    connection: Connection,
-    what: What,
-    notification: str,
-    responder: str,
-    channel: str,
-    incident: str,
-    reason: str,
-    now_ms: int,
-) -> None:
-    data = {"notification": notification, "responder": responder, "channel": channel, "reason": reason}
-    write_audit(connection, Note(what, "system", data), now_ms, incident=incident)
+def _note(connection: Connection, what: What, row: RowMapping, reason: Reason, now_ms: int) -> None:
+    data = {"notification": row["id"], "responder": row["responder"], "channel": row["channel"]}
+    note = Note(what, "system", {**data, "reason": reason.value})
+    write_audit(connection, note, now_ms, incident=row["incident"])
+    raise_change(connection)
 
 
 def _short(text: str | None) -> str | None:

@@ -45,7 +45,7 @@ class IncidentView:
 
     ``person_key`` is None and the names are "" at the district desk (unknown or unassigned device). ``notifying`` are
     the names of those called in the present round, while nobody has taken it. ``next_call_ms`` is when the next one
-    will be called.
+    will be called. ``said_ms`` is what the device says of the onset where that is implausible.
     """
 
     id: str
@@ -65,6 +65,7 @@ class IncidentView:
     area: str
     area_name: str
     onset_ms: int
+    said_ms: int | None
     opened_ms: int
     acknowledged_ms: int | None
     acknowledged_by: str | None
@@ -231,6 +232,7 @@ def _views(connection: Connection, wanted: ColumnElement[bool]) -> list[Incident
                 area=incident.area,
                 area_name=row["area_name"] or incident.area,
                 onset_ms=incident.onset_ms,
+                said_ms=incident.said_ms,
                 opened_ms=incident.opened_ms,
                 acknowledged_ms=incident.acknowledged_ms,
                 acknowledged_by=incident.acknowledged_by,

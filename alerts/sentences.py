@@ -17,13 +17,14 @@ class Facts:
     area: str
     device: str
     onset_ms: int
+    said_ms: int | None
     now_ms: int
     historical: bool
 
 
 _KINDS = {
-    "en": {"fall": "Fall", "sos": "SOS call"},
-    "zh": {"fall": "跌倒", "sos": "紧急呼叫"},
+    "en": {"fall": "Fall", "sos": "SOS call", "smoke": "Smoke alarm", "gas": "Gas alarm"},
+    "zh": {"fall": "跌倒", "sos": "紧急呼叫", "smoke": "烟雾报警", "gas": "燃气报警"},
 }
 
 
@@ -39,16 +40,26 @@ def local_iso(at_ms: int, zone: ZoneInfo) -> str:
 
 def sentence(facts: Facts, language: str, zone: ZoneInfo) -> str:
     """One sentence or two: what, who, where, when; for something past, first that it is past."""
-    onset, now = (datetime.fromtimestamp(ms / 1000, zone) for ms in (facts.onset_ms, facts.now_ms))
-    at = onset.strftime("%H:%M") if onset.date() == now.date() else onset.strftime("%Y-%m-%d %H:%M")
+    at = _clock(facts.onset_ms, facts.now_ms, zone)
+    said = _clock(facts.said_ms, facts.now_ms, zone) if facts.said_ms is not None else ""
     kind = _KINDS[language].get(facts.kind, facts.kind)
     place = [part for part in (facts.address, facts.area) if part]
     if language == "zh":
         who = facts.person or f"设备 {facts.device} 未登记使用者，请核实"
-        where = "，".join(place)
-        text = f"{kind}：{who}" + (f"，{where}" if where else "")
-        return f"此事发生于 {at}。{text}。" if facts.historical else f"{text}，{at}。"
+        text = "，".join([f"{kind}：{who}", *place])
+        doubt = f"（设备时钟显示 {said}）" if said else ""
+        return f"此事发生于 {at}。{text}。" if facts.historical else f"{text}，{at}{doubt}。"
     who = facts.person or f"device {facts.device}, which is assigned to nobody: find out who wears it"
-    where = ", ".join(place)
-    text = f"{kind}: {who}" + (f", {where}" if where else "")
-    return f"This happened at {at}. {text}." if facts.historical else f"{text}, at {at}."
+    text = ", ".join([f"{kind}: {who}", *place])
+    doubt = f" (its clock says {said})" if said else ""
+    return f"This happened at {at}. {text}." if facts.historical else f"{text}, at {at}{doubt}."
+
+
+def _clock(at_ms: int, now_ms: int, zone: ZoneInfo) -> str:
+    """Hours and minutes, with the date where it is another day than now; a device may say any number."""
+    now = datetime.fromtimestamp(now_ms / 1000, zone)
+    try:
+        at = datetime.fromtimestamp(at_ms / 1000, zone)
+    except (ValueError, OverflowError, OSError):
+        return f"{at_ms} ms"
+    return at.strftime("%H:%M") if at.date() == now.date() else at.strftime("%Y-%m-%d %H:%M")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from alerts import models
 from alerts.calling import Round, call_next
 from alerts.database import load_incident
+from alerts.guarding import guarded
 from alerts.intake import calls_of, order_for
 from alerts.lifecycle import Change, Incident, State, TimerKind, not_arrived
 from alerts.writing import write_change
 from registry import Directory
 
 _AT_ONCE = 500
+#: A timer that we failed to handle is tried again then.
+_AFTER_DEFECT_MS = 10_000
 
 
 def fire_timers(connection: Connection, directory: Directory, now_ms: int) -> int:
@@ -25,13 +28,17 @@ def fire_timers(connection: Connection, directory: Directory, now_ms: int) -> in
         .limit(_AT_ONCE)
     ).all()
     for incident_id, kind in due:
-        incident = load_incident(connection, incident_id)
-        fired = delete(timers).where(timers.c.incident == incident_id, timers.c.kind == kind, timers.c.due_ms <= now_ms)
-        if connection.execute(fired).rowcount == 0 or incident is None:
-            continue  # somebody took the incident between the two statements
-        change = _fired(connection, incident, TimerKind(kind), directory, now_ms)
-        if change is not None:
-            write_change(connection, change, now_ms)
+        this = (timers.c.incident == incident_id) & (timers.c.kind == kind)
+        with guarded(connection, f"timer {kind} of {incident_id}") as outcome:
+            incident = load_incident(connection, incident_id)
+            fired = connection.execute(delete(timers).where(this, timers.c.due_ms <= now_ms)).rowcount
+            if fired == 0 or incident is None:
+                continue  # somebody took the incident between the two statements
+            change = _fired(connection, incident, TimerKind(kind), directory, now_ms)
+            if change is not None:
+                write_change(connection, change, now_ms)
+        if outcome.error is not None:
+            connection.execute(update(timers).where(this).values(due_ms=now_ms + _AFTER_DEFECT_MS))
     return len(due)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, select
@@ -13,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 
 import alerts
 from alerts import actions, models
-from alerts.lifecycle import Outcome
+from alerts.lifecycle import Change, Incident, Outcome
 from detectors.detection import pack_detection
+from registry import ResponderEntry
 from store.schema import MEASUREMENTS
 from tests.alerts.story import START_MS, Story, telling
 from tests.servers.sink import Sink
@@ -114,6 +116,45 @@ def test_a_detection_that_we_cannot_handle_does_not_stop_the_others(
     story.deliver(story.detection("fall"), story.detection("fall", device="w-zhao", person="zhao"))
     assert story.told() == ["chen"]
     assert story.service.counts["refused"] == 1
+
+
+def test_a_timer_that_we_cannot_handle_is_tried_again(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of ours about one incident leaves the timers of the others alone."""
+    from alerts import timers
+
+    fired = timers._fired
+    broken = True
+
+    def sometimes(connection: Any, incident: Incident, *rest: Any) -> Change | None:
+        if incident.person == "wang" and broken:
+            raise KeyError("a defect")
+        return fired(connection, incident, *rest)
+
+    monkeypatch.setattr(timers, "_fired", sometimes)
+    story.deliver(story.detection("fall"), story.detection("fall", device="w-zhao", person="zhao"))
+    assert sorted(story.told()) == ["ann", "chen"]
+    story.forward(30)
+    assert story.told() == ["desk"]
+    broken = False
+    story.forward(10)
+    assert story.told() == ["bob"]
+
+
+def test_a_message_that_we_cannot_write_is_given_up_by_name(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of ours in one responder's message: the next responder is called at once."""
+    from alerts import outbox
+
+    write = outbox.webhook_body
+
+    def broken(incident: Incident, responder: ResponderEntry, *rest: Any) -> bytes:
+        if responder.id == "ann":
+            raise KeyError("a defect")
+        return write(incident, responder, *rest)
+
+    monkeypatch.setattr(outbox, "webhook_body", broken)
+    story.happens("fall")
+    assert story.told() == ["bob"]
+    assert [each.reason for each in story.detail().notifications if each.responder == "ann"] == ["internal"]
 
 
 def test_numbers_that_json_does_not_have_are_left_out(any_story: Story) -> None:

@@ -343,11 +343,32 @@ def test_a_fall_of_last_night_is_not_fused_with_todays(story: Story) -> None:
     assert sorted(incident.historical for incident in story.incidents()) == [False, True]
 
 
-def test_an_sos_with_an_impossible_time_opens_an_incident_all_the_same(story: Story) -> None:
-    """The time is written on the incident and is never a reason to drop it."""
-    story.happens("sos", onset_ms=0, notes={"clock": "1970"}, severity=Severity.INFO)
+@pytest.mark.parametrize("onset_ms", [0, START_MS - 8 * 3_600_000, START_MS + 8 * 3_600_000])
+def test_an_sos_with_an_implausible_time_opens_an_incident_all_the_same(story: Story, onset_ms: int) -> None:
+    """The time is written on the incident and into the message, and is never a reason to drop it."""
+    story.happens("sos", onset_ms=onset_ms, notes={"time": "the device says"}, severity=Severity.INFO)
+    (message,) = story.news()
+    assert message.path == "/ann"
+    assert ", at 14:00 (its clock says " in message.data["sentence"]
+    incident = story.incident()
+    assert (incident.onset_ms, incident.said_ms) == (START_MS, onset_ms)
+    assert incident.evidence[0].notes == {"time": "the device says"}
+
+
+def test_a_time_beyond_the_calendar_does_not_stop_an_sos(story: Story) -> None:
+    """The wire takes any epoch that a double holds: year 287396."""
+    story.happens("sos", onset_ms=2**53 - 1)
     assert story.told() == ["ann"]
-    assert story.incident().evidence[0].notes == {"clock": "1970"}
+    story.happens("fall", onset_ms=2**53 - 1, historical=True, device="w-zhao", person="zhao")
+    assert story.told() == ["chen"]
+
+
+def test_smoke_names_an_incident_of_several_kinds(story: Story) -> None:
+    """Whoever goes must know of it."""
+    story.happens("sos")
+    story.happens("smoke", severity=Severity.CRITICAL)
+    story.forward(30)
+    assert [message.data["sentence"].split(":")[0] for message in story.news()] == ["SOS call", "Smoke alarm"]
 
 
 @pytest.mark.parametrize(
@@ -355,6 +376,7 @@ def test_an_sos_with_an_impossible_time_opens_an_incident_all_the_same(story: St
     [
         ({"severity": Severity.INFO}, "info_only"),
         ({"detector": "device", "kind": "silence", "severity": Severity.URGENT}, "device_finding"),
+        ({"detector": "device.clock", "kind": "clock", "severity": Severity.WARNING}, "device_finding"),
         ({"stage": Stage.SUSPECTED, "historical": True}, "suspected_only"),
         ({"stage": Stage.FOLLOW_UP}, "suspected_only"),
     ],

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("historical", sa.Boolean, nullable=False),
         sa.Column("policy", sa.JSON, nullable=False),
         sa.Column("onset_ms", sa.BigInteger, nullable=False),
+        sa.Column("said_ms", sa.BigInteger),
         sa.Column("opened_ms", sa.BigInteger, nullable=False),
         sa.Column("first_evidence_ms", sa.BigInteger, nullable=False),
         sa.Column("last_evidence_ms", sa.BigInteger, nullable=False),
