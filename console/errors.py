@@ -17,7 +17,7 @@ class NotLoopbackError(ConsoleError):
         super().__init__(
             f"the console does not listen on {host!r}: it has no users and roles yet, so anybody who reaches it could "
             "read names and addresses and acknowledge alerts. Use 127.0.0.1; on another machine, come through an SSH "
-            "tunnel; for acknowledgement links, let a reverse proxy pass on /a/ and /static/ (docs/console.md)"
+            "tunnel; for acknowledgement links, let a reverse proxy pass on /ack/ and /static/ (docs/console.md)"
         )
         self.host = host
 

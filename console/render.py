@@ -193,6 +193,16 @@ class _Words:
         details = Markup(self._t("list.comma")).join(parts)
         return self.fill("log.line", what=what, details=details) if parts else what
 
+    def notes(self, card: Card) -> list[Markup]:
+        """What was found out on the way about the message or the clock of the device, each once."""
+        once: dict[Markup, None] = {}
+        for evidence in card.evidence:
+            for name, value in evidence.notes.items():
+                if name != "re":  # the id of a command
+                    what = self.name(self._t.of("note", name))
+                    once[self.fill("log.line", what=what, details=self.name(value))] = None
+        return list(once)
+
     def joined(self, words: Iterable[str]) -> str:
         """Words as a list in one sentence."""
         return self._t("list.comma").join(words)

@@ -152,8 +152,8 @@
     soundButton.addEventListener("click", async () => {
       const blocked = sound && (!audio || audio.state !== "running");
       if (!blocked) { sound = !sound; store.set(sound); }
-      if (sound) { await openAudio(); beep(); }
       showSound();
+      if (sound) { await openAudio(); beep(); }
     });
     if (sound) window.addEventListener("pointerdown", openAudio, { once: true });
     showSound();
@@ -168,7 +168,7 @@
   let stale = false;
   let lost = false;
   const clockTime = (ms) => new Intl.DateTimeFormat(document.documentElement.lang,
-    { timeStyle: "medium", timeZone: body.dataset.zone }).format(ms);
+    { timeStyle: "medium", hourCycle: "h23", timeZone: body.dataset.zone }).format(ms);
   function showLive() {
     live.hidden = !(lost || stale);
     if (!live.hidden) put(live, fill(words[lost ? "live.lost" : "live.stale"], { time: clockTime(shownMs) }));
@@ -183,7 +183,8 @@
     if (fetching || wanted === body.dataset.revision) return;
     fetching = true;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store",
+        signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error(String(answer.status));
       merge(new DOMParser().parseFromString(await answer.text(), "text/html"));
       shownMs = now();

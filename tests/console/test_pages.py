@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
@@ -246,6 +247,16 @@ def test_something_from_a_buffer_says_when_it_happened(browser: TestClient, engi
     """In local time, on the local day."""
     take(engine, NOON_MS, fall("d-0001", NOON_MS - 20 * 3_600_000, historical=True))
     assert "This happened at 2026-03-01 16:00:00; it was sent later." in text_of(browser.get("/").text)
+
+
+def test_an_sos_with_an_impossible_clock_says_so(browser: TestClient, engine: Engine) -> None:
+    """It counts like any other, and the doubt is written on it."""
+    said = {"clock": "the device's clock was never set: its time says nothing", "re": "c-17"}
+    take(engine, NOON_MS, msgspec.structs.replace(sos("d-0002", 1000, person="p-0002"), notes=said))
+    page = text_of(browser.get(f"/incidents/{incident_of(engine, 'd-0002')}").text)
+    assert "Clock of the device: the device's clock was never set" in page
+    assert "Happened1970-01-01 08:00:01" in page
+    assert "c-17" not in page
 
 
 def test_the_board_as_json_says_the_same(browser: TestClient, engine: Engine) -> None:
