@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from store import schema
+from telemetry.records import PointBatch
 
 _NS_PER_S = 1_000_000_000
 #: Points further ahead of our clock than this make no roll-up: such a window would stand here until that day.
@@ -17,13 +17,18 @@ _MAX_AHEAD_MS = 86_400_000
 _MAX_WINDOWS = {schema.TELEM_1M.name: 10, schema.TELEM_1H.name: 1}
 
 
+#: Late points of so many devices at most are rolled up for these alone; of more, for everybody in one go.
+_MAX_DEVICES = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Neighbouring windows of one measurement, for one call of ``Store.rollup``."""
+    """Neighbouring windows of one measurement, for one call of ``Store.rollup``; ``devices`` None means all."""
 
     measurement: str
     bucket: schema.Bucket
     starts_s: tuple[int, ...]
+    devices: frozenset[str] | None
 
     @property
     def source(self) -> schema.Bucket:
@@ -47,44 +52,61 @@ class Run:
         return (self.starts_s[-1] + self.step_s) * 1000
 
 
+@dataclass(slots=True)
+class _Window:
+    """``devices`` whose points came late, or None where all series have to be rolled up."""
+
+    due_ms: int
+    devices: set[str] | None
+
+
 class DirtyWindows:
     """The windows whose roll-up does not show all their points.
 
     A window becomes due ``grace_s`` after its end, so that ordinary lateness costs nothing; one that had ended longer
     ago when its point came is due ``late_grace_s`` after that, so that a device emptying its buffer costs one roll-up
-    of a window and not one for each of its messages.
+    of a window and not one for each of its messages, and of its own series only.
 
     :meth:`encode` is what must be durable before the points' offset is committed, :attr:`unsaved` whether it has
     anything that was not encoded last; a window that is done may stay in the file, doing it again changes nothing.
+    Which devices were late is not encoded: after a restart a window is made for all of them.
     """
 
     def __init__(self, *, grace_s: float, late_grace_s: float) -> None:
         self._grace_ms = int(grace_s * 1000)
         self._late_grace_ms = int(late_grace_s * 1000)
-        self._due_ms: dict[tuple[str, str], dict[int, int]] = {}
+        self._windows: dict[tuple[str, str], dict[int, _Window]] = {}
         self._saved: dict[tuple[str, str], frozenset[int]] = {}
         self.unsaved = False
 
     def __len__(self) -> int:
-        return sum(map(len, self._due_ms.values()))
+        return sum(map(len, self._windows.values()))
 
-    def mark(self, measurement: str, t_ns: NDArray[np.int64], now_ms: int) -> None:
-        """Points of ``measurement`` at ``t_ns`` were written."""
-        if not schema.measurement(measurement).rolled_up or not len(t_ns):
+    def mark(self, points: PointBatch, now_ms: int) -> None:
+        """These points were written."""
+        name = points.measurement
+        if not schema.measurement(name).rolled_up or not len(points):
             return
         for bucket in schema.ROLLUP_BUCKETS:
             assert bucket.step_s is not None
-            step_ns = bucket.step_s * _NS_PER_S
-            key = (measurement, bucket.name)
-            due = self._due_ms.setdefault(key, {})
-            for window in np.unique(t_ns // step_ns).tolist():
-                start_s = window * bucket.step_s
-                if start_s in due or not self._is_made(measurement, start_s, now_ms):
+            key = (name, bucket.name)
+            there = self._windows.setdefault(key, {})
+            numbers = points.t_ns // (bucket.step_s * _NS_PER_S)
+            late: set[int] = set()
+            for number in np.unique(numbers).tolist():
+                start_s = number * bucket.step_s
+                if not self._is_made(name, start_s, now_ms):
                     continue
                 closed_ms = (start_s + bucket.step_s) * 1000 + self._grace_ms
-                due[start_s] = closed_ms if closed_ms > now_ms else now_ms + self._late_grace_ms
-                if start_s not in self._saved.get(key, ()):
-                    self.unsaved = True
+                if start_s not in there:
+                    is_late = closed_ms <= now_ms
+                    due_ms = now_ms + self._late_grace_ms if is_late else closed_ms
+                    there[start_s] = _Window(due_ms, set() if is_late else None)
+                    self.unsaved = self.unsaved or start_s not in self._saved.get(key, ())
+                if there[start_s].devices is not None:
+                    late.add(number)
+            if late:
+                _add_devices(there, late, numbers.tolist(), points.tags.get("device"), bucket.step_s)
 
     @staticmethod
     def _is_made(measurement: str, start_s: int, now_ms: int) -> bool:
@@ -94,31 +116,26 @@ class DirtyWindows:
 
     def due(self, now_ms: int) -> Run | None:
         """Windows to roll up now, or None. Call :meth:`done` when it is done."""
-        for (measurement, bucket_name), due in self._due_ms.items():
-            ready = sorted(start_s for start_s, due_ms in due.items() if due_ms <= now_ms)
+        for (measurement, bucket_name), there in self._windows.items():
+            ready = sorted(start_s for start_s, window in there.items() if window.due_ms <= now_ms)
             for start_s in ready:
                 if not self._is_made(measurement, start_s, now_ms):
-                    del due[start_s]
-            ready = [start_s for start_s in ready if start_s in due]
+                    del there[start_s]
+            ready = [start_s for start_s in ready if start_s in there]
             if ready:
-                bucket = schema.BUCKETS[bucket_name]
-                assert bucket.step_s is not None
-                n = 1
-                while n < min(len(ready), _MAX_WINDOWS[bucket_name]) and ready[n] == ready[n - 1] + bucket.step_s:
-                    n += 1
-                return Run(measurement, bucket, tuple(ready[:n]))
+                return _first_run(measurement, schema.BUCKETS[bucket_name], ready, there)
         return None
 
     def done(self, run: Run) -> None:
         """The run's windows show all their points."""
-        due = self._due_ms[run.measurement, run.bucket.name]
+        due = self._windows[run.measurement, run.bucket.name]
         for start_s in run.starts_s:
             del due[start_s]
 
     def encode(self) -> bytes:
         """All windows, as runs of neighbours; from now on :attr:`unsaved` compares with this."""
         runs: list[_SavedRun] = []
-        for (measurement, bucket_name), due in self._due_ms.items():
+        for (measurement, bucket_name), due in self._windows.items():
             step_s = schema.BUCKETS[bucket_name].step_s or 1
             first = length = 0
             for start_s in sorted(due):
@@ -130,7 +147,7 @@ class DirtyWindows:
                 first, length = start_s, 1
             if length:
                 runs.append(_SavedRun(measurement, bucket_name, first, length))
-        self._saved = {key: frozenset(due) for key, due in self._due_ms.items()}
+        self._saved = {key: frozenset(due) for key, due in self._windows.items()}
         self.unsaved = False
         return msgspec.msgpack.encode(runs)
 
@@ -143,11 +160,48 @@ class DirtyWindows:
             bucket = schema.BUCKETS.get(run.bucket)
             if run.measurement not in schema.MEASUREMENTS or bucket is None or bucket.step_s is None:
                 continue
-            due = self._due_ms.setdefault((run.measurement, run.bucket), {})
+            due = self._windows.setdefault((run.measurement, run.bucket), {})
             for number in range(run.length):
                 start_s = run.first_s + number * bucket.step_s
-                due[start_s] = max((start_s + bucket.step_s) * 1000 + self._grace_ms, now_ms)
-        self._saved = {key: frozenset(due) for key, due in self._due_ms.items()}
+                closed_ms = (start_s + bucket.step_s) * 1000 + self._grace_ms
+                due[start_s] = _Window(max(closed_ms, now_ms), None)
+        self._saved = {key: frozenset(due) for key, due in self._windows.items()}
+
+
+def _add_devices(
+    there: dict[int, _Window], late: set[int], numbers: list[int], device: list[str] | None, step_s: int
+) -> None:
+    """Note whose points came late; too many, or points of no device, stand for all."""
+    for row, number in enumerate(numbers):
+        if number not in late:
+            continue
+        window = there[number * step_s]
+        if window.devices is None:
+            continue
+        if device is None or not device[row]:
+            window.devices = None
+            continue
+        window.devices.add(device[row])
+        if len(window.devices) > _MAX_DEVICES:
+            window.devices = None
+
+
+def _first_run(measurement: str, bucket: schema.Bucket, ready: list[int], there: dict[int, _Window]) -> Run:
+    """The first windows of ``ready`` that one call can do: neighbours, not too many, all devices or few."""
+    assert bucket.step_s is not None
+    first = there[ready[0]].devices
+    devices = None if first is None else set(first)
+    n = 1
+    while n < min(len(ready), _MAX_WINDOWS[bucket.name]) and ready[n] == ready[n - 1] + bucket.step_s:
+        more = there[ready[n]].devices
+        if (more is None) != (devices is None):
+            break
+        if devices is not None and more is not None:
+            if len(devices | more) > _MAX_DEVICES:
+                break
+            devices |= more
+        n += 1
+    return Run(measurement, bucket, tuple(ready[:n]), None if devices is None else frozenset(devices))
 
 
 class _SavedRun(msgspec.Struct, array_like=True):

@@ -202,7 +202,7 @@ class Writer:
             self.counters.writes += 1
             self.counters.points += len(points) - len(rejected)
             self._put_aside(points, rejected, now_ms)
-            self._dirty.mark(measurement, points.t_ns, now_ms)
+            self._dirty.mark(points, now_ms)
             del pending.batches[measurement]
         self._quarantine.commit()
         if self._dirty.unsaved:
@@ -242,6 +242,7 @@ class Writer:
                 step_s=run.step_s,
                 source_bucket=run.source.name,
                 target_bucket=run.bucket.name,
+                devices=run.devices,
             )
         except StoreError as error:
             log.warning("writer: no roll-up of %s into %s yet: %s", run.measurement, run.bucket.name, error)

@@ -6,7 +6,7 @@ Retrying is the writer's: here every request is made once, and what went wrong i
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from store import influxql, schema
+from store.aggregate import aggregate
 from store.errors import StoreError, StoreMisconfigured
 from store.influx_http import InfluxHttp, QuerySeries, failure, unreachable
 from store.interface import Rejected, Series, Value
@@ -28,9 +29,10 @@ log = logging.getLogger(__name__)
 #: Lines and bytes of one request. 5,000 lines are what InfluxDB recommends; 1 MB is under every default limit.
 _MAX_LINES = 5_000
 _MAX_BODY = 1_000_000
-#: Keys of one `latest` query: as many OR conditions, some 30 bytes each.
-_KEYS_PER_QUERY = 500
-_ROLLUP_POINTS_PER_WRITE = 5_000
+#: Keys of one query: as many OR conditions. 200 cost 0.06 s, 1,000 cost 0.7 s.
+_KEYS_PER_QUERY = 200
+#: Points held in memory to be aggregated, some 20 MB.
+_ROLLUP_ROWS = 50_000
 
 
 class InfluxStore:
@@ -158,41 +160,53 @@ class InfluxStore:
                 self._http.query(influxql.DROP_PERSON, database=bucket, params={"person": key})
 
     def rollup(
-        self, measurement: str, *, start_ms: int, end_ms: int, step_s: int, source_bucket: str, target_bucket: str
+        self,
+        measurement: str,
+        *,
+        start_ms: int,
+        end_ms: int,
+        step_s: int,
+        source_bucket: str,
+        target_bucket: str,
+        devices: Collection[str] | None = None,
     ) -> int:
-        """See Store. Aggregated by the server, written back through us: 2.x has no ``SELECT INTO``."""
+        """See Store. The points are read as they stream in and aggregated here, :mod:`store.aggregate` says why."""
         spec = schema.measurement(measurement)
         source = schema.bucket_of(measurement, source_bucket)
         target = schema.rollup_bucket(spec, target_bucket, step_s, start_ms, end_ms)
         fields = spec.numbers if not spec.open_numbers else self._open_fields(spec, source)
         if not fields or end_ms <= start_ms:
             return 0
-        text = influxql.rollup(spec, fields, start_ms, end_ms, step_s)
-        written, waiting, held = 0, list[QuerySeries](), 0
-        for series in self._http.query_in_chunks(text, database=source.name, epoch="ns"):
-            waiting.append(series)
-            held += len(series.values)
-            if held >= _ROLLUP_POINTS_PER_WRITE:
-                written += self._write_rollup(spec, fields, waiting, target)
-                waiting, held = [], 0
-        return written + self._write_rollup(spec, fields, waiting, target)
+        written = 0
+        for params in _key_params(devices):
+            text = influxql.points(spec, fields, start_ms, end_ms, params)
+            parts = self._http.query_in_chunks(text, database=source.name, params=params, epoch="ns")
+            for whole in _whole_series(parts, _ROLLUP_ROWS):
+                written += self._write_rollup(spec, fields, whole, step_s, target)
+        return written
 
     def _write_rollup(
-        self, spec: schema.Measurement, fields: Sequence[str], found: list[QuerySeries], target: schema.Bucket
+        self,
+        spec: schema.Measurement,
+        fields: Sequence[str],
+        found: list[QuerySeries],
+        step_s: int,
+        target: schema.Bucket,
     ) -> int:
         rows = [row for series in found for row in series.values]
-        if not rows:
-            return 0
+        of = np.repeat(np.arange(len(found)), [len(series.values) for series in found])
+        step_ns = step_s * 1_000_000_000
+        window_ns = np.array([row[0] for row in rows], dtype=np.int64) // step_ns * step_ns
+        differs = (np.diff(of) != 0) | (np.diff(window_ns) != 0)
+        starts = np.concatenate([[0], np.flatnonzero(differs) + 1])
+        table = aggregate(np.array([row[1:] for row in rows], dtype=np.float64), starts)
         names = [f"{field}_{statistic}" for field in fields for statistic in schema.STATISTICS]
-        table = np.array([row[1:] for row in rows], dtype=np.float64)
-        counts = table[:, schema.STATISTICS.index("count") :: len(schema.STATISTICS)]
-        counts[counts == 0] = np.nan  # a field that the window has not is absent, its count too
-        tags = {tag: [series.tags.get(tag, "") for series in found for _ in series.values] for tag in spec.tags}
-        t_ns = np.array([row[0] for row in rows], dtype=np.int64)
-        batch = PointBatch(spec.name, t_ns, tags, {name: table[:, i] for i, name in enumerate(names)})
+        owners = [found[i].tags for i in of[starts].tolist()]
+        tags = {tag: [owner.get(tag, "") for owner in owners] for tag in spec.tags}
+        batch = PointBatch(spec.name, window_ns[starts], tags, {name: table[:, i] for i, name in enumerate(names)})
         for refused in self.write(batch, bucket=target.name):
             log.error("%s refused a roll-up of %s: %s", target.name, spec.name, refused.detail)
-        return len(rows)
+        return len(batch)
 
     def _open_fields(self, spec: schema.Measurement, source: schema.Bucket) -> tuple[str, ...]:
         found = self._http.query(influxql.field_keys(spec), database=source.name)
@@ -210,13 +224,30 @@ class InfluxStore:
         self._http.close()
 
 
-def _key_params(keys: Sequence[str] | None) -> list[dict[str, str]]:
+def _key_params(keys: Collection[str] | None) -> list[dict[str, str]]:
     """Keys as bound parameters, in as many queries as it takes; one empty set stands for all."""
     if keys is None:
         return [{}]
     wanted = sorted({schema.clean_tag(key) for key in keys} - {""})
     parts = [wanted[i : i + _KEYS_PER_QUERY] for i in range(0, len(wanted), _KEYS_PER_QUERY)]
     return [{f"k{number}": key for number, key in enumerate(part)} for part in parts]
+
+
+def _whole_series(parts: Iterable[QuerySeries], rows: int) -> Iterator[list[QuerySeries]]:
+    """Groups of about ``rows`` rows; a series that came in several parts is never divided between two groups."""
+    group: list[QuerySeries] = []
+    held = 0
+    for part in parts:
+        if group and part.tags == group[-1].tags:
+            group[-1].values += part.values
+        else:
+            if held >= rows:
+                yield group
+                group, held = [], 0
+            group.append(part)
+        held += len(part.values)
+    if held:
+        yield group
 
 
 def _point(spec: schema.Measurement, field_names: Sequence[str], row: Sequence[Any]) -> dict[str, Value]:

@@ -49,17 +49,23 @@ def downsampled(query: RangeQuery) -> str:
 def latest(spec: schema.Measurement, field_names: Sequence[str], by: str, params: Mapping[str, str]) -> str:
     """The newest point with any of the fields, per value of the tag ``by``."""
     columns = ", ".join(f'"{field}"' for field in field_names)
-    where = " OR ".join(f'"{by}" = ${name}' for name in params) or f"\"{by}\" != ''"
+    where = _any_of(by, params) or f"\"{by}\" != ''"
     return f'SELECT {columns} FROM "{spec.name}" WHERE {where} GROUP BY "{by}" ORDER BY time DESC LIMIT 1'
 
 
-def rollup(spec: schema.Measurement, fields: Sequence[str], start_ms: int, end_ms: int, step_s: int) -> str:
-    """Min, max, mean and count of each field, per series and window."""
-    columns = ", ".join(f'{statistic}("{field}")' for field in fields for statistic in schema.STATISTICS)
-    return (
-        f'SELECT {columns} FROM "{spec.name}" WHERE time >= {start_ms}ms AND time < {end_ms}ms '
-        f"GROUP BY time({step_s}s), * fill(none)"
-    )
+def points(
+    spec: schema.Measurement, fields: Sequence[str], start_ms: int, end_ms: int, devices: Mapping[str, str]
+) -> str:
+    """The points of each series (of these devices, all where there are none), one series after the other."""
+    columns = ", ".join(f'"{field}"' for field in fields)
+    where = f"time >= {start_ms}ms AND time < {end_ms}ms"
+    if devices:
+        where += f" AND ({_any_of('device', devices)})"
+    return f'SELECT {columns} FROM "{spec.name}" WHERE {where} GROUP BY *'
+
+
+def _any_of(tag: str, params: Mapping[str, str]) -> str:
+    return " OR ".join(f'"{tag}" = ${name}' for name in params)
 
 
 def field_keys(spec: schema.Measurement) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -105,12 +105,21 @@ class Store(Protocol):
         """Remove every point of that person, roll-ups included. Raises StoreUnavailable, StoreError: call it again."""
 
     def rollup(
-        self, measurement: str, *, start_ms: int, end_ms: int, step_s: int, source_bucket: str, target_bucket: str
+        self,
+        measurement: str,
+        *,
+        start_ms: int,
+        end_ms: int,
+        step_s: int,
+        source_bucket: str,
+        target_bucket: str,
+        devices: Collection[str] | None = None,
     ) -> int:
         """Aggregate each series over windows of ``step_s`` from ``start_ms`` on; returns the points written.
 
         A number ``f`` becomes ``f_min``, ``f_max``, ``f_mean``, ``f_count`` at the start of its window. Doing it again
-        replaces what was there. ``start_ms`` and ``end_ms`` are multiples of the step. Raises as :meth:`write` does.
+        replaces what was there. ``start_ms`` and ``end_ms`` are multiples of the step; ``devices`` restricts it to the
+        series of these. Raises as :meth:`write` does.
         """
 
     def expire(self, now_ms: int) -> int:

@@ -5,11 +5,12 @@ One process writes at a time (others wait for the lock), any number read alongsi
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -195,7 +196,15 @@ class SqliteStore:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def rollup(
-        self, measurement: str, *, start_ms: int, end_ms: int, step_s: int, source_bucket: str, target_bucket: str
+        self,
+        measurement: str,
+        *,
+        start_ms: int,
+        end_ms: int,
+        step_s: int,
+        source_bucket: str,
+        target_bucket: str,
+        devices: Collection[str] | None = None,
     ) -> int:
         """See Store. One transaction: a person deleted at the same time does not come back."""
         spec = schema.measurement(measurement)
@@ -211,6 +220,7 @@ class SqliteStore:
             return connection.execute(
                 sqlite_tables.rollup(source, target, fields),
                 {
+                    "devices": None if devices is None else json.dumps([schema.clean_tag(d) for d in devices]),
                     "measurement": spec.name,
                     "step_ns": step_s * 1_000_000_000,
                     "start_ns": start_ms * _NS_PER_MS,

@@ -97,7 +97,10 @@ def upsert(name: str, fields: tuple[str, ...]) -> str:
 
 @cache
 def rollup(source: str, target: str, fields: tuple[str, ...]) -> str:
-    """SQL that aggregates ``source`` into ``target``; parameters step_ns, start_ns, end_ns, measurement by name."""
+    """SQL that aggregates ``source`` into ``target``; parameters by name.
+
+    ``step_ns``, ``start_ns``, ``end_ns``, ``measurement``, and ``devices``, a JSON list or NULL for all.
+    """
     targets = [f"{field}_{statistic}" for field in fields for statistic in schema.STATISTICS]
     aggregates = ", ".join(
         f"min(d.{field}), max(d.{field}), avg(d.{field}), nullif(count(d.{field}), 0)" for field in fields
@@ -109,7 +112,9 @@ def rollup(source: str, target: str, fields: tuple[str, ...]) -> str:
         f"INSERT INTO {target} (_series, _t_ns, {', '.join(targets)}) "
         "SELECT s._id, d._t_ns - (d._t_ns - :start_ns) % :step_ns AS w, "
         f"{aggregates} FROM series s CROSS JOIN {source} d "
-        "WHERE s._measurement = :measurement AND d._series = s._id AND d._t_ns >= :start_ns AND d._t_ns < :end_ns "
+        "WHERE s._measurement = :measurement "
+        "AND (:devices IS NULL OR s.device IN (SELECT value FROM json_each(:devices))) "
+        "AND d._series = s._id AND d._t_ns >= :start_ns AND d._t_ns < :end_ns "
         f"AND ({any_field}) GROUP BY s._id, w "
         f"ON CONFLICT (_series, _t_ns) DO UPDATE SET {merged}"
     )

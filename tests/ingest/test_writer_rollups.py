@@ -271,22 +271,67 @@ def test_a_writer_killed_again_and_again_leaves_everything_there_once(
     store.close()
 
 
+def _points(measurement: str, device: str, *t_ms: int) -> PointBatch:
+    times = (T0_MS + np.array(t_ms, dtype=np.int64)) * 1_000_000
+    return PointBatch(measurement, times, {"device": [device] * len(t_ms)}, {})
+
+
 def _marked(*t_ms: int, now_ms: int = T0_MS) -> DirtyWindows:
     windows = DirtyWindows(grace_s=60, late_grace_s=300)
-    windows.mark("vitals", (T0_MS + np.array(t_ms, dtype=np.int64)) * 1_000_000, now_ms)
+    windows.mark(_points("vitals", "d1", *t_ms), now_ms)
     return windows
+
+
+def _runs(windows: DirtyWindows) -> list[tuple[str, int, frozenset[str] | None]]:
+    """What is due in a day: bucket, number of windows, devices."""
+    found = []
+    while (run := windows.due(T0_MS + 86_400_000)) is not None:
+        found.append((run.bucket.name, len(run.starts_s), run.devices))
+        windows.done(run)
+    return found
+
+
+def test_a_window_is_made_again_for_the_late_devices_only() -> None:
+    """Windows that were over when the points came; one that was not is made for all, many devices likewise."""
+    now_ms = T0_MS + 3_600_000
+    windows = DirtyWindows(grace_s=60, late_grace_s=300)
+    windows.mark(_points("vitals", "d1", 0, 60_000), now_ms)
+    windows.mark(_points("vitals", "d2", 60_000, 3_599_000), now_ms)
+    assert _runs(windows) == [
+        ("telem_1m", 2, {"d1", "d2"}),
+        ("telem_1m", 1, None),
+        ("telem_1h", 1, None),
+    ]
+    for i in range(101):
+        windows.mark(_points("vitals", f"d{i}", 0), now_ms)
+    windows.mark(_points("vitals", "", 60_000), now_ms)
+    assert _runs(windows)[0] == ("telem_1m", 2, None)
+
+
+def test_devices_that_came_late_after_a_restart_are_among_all() -> None:
+    """Which they were is not saved: the window is made for everybody."""
+    before = DirtyWindows(grace_s=60, late_grace_s=300)
+    before.mark(_points("vitals", "d1", 0), T0_MS + 10_000_000)
+    after = DirtyWindows(grace_s=60, late_grace_s=300)
+    after.restore(before.encode(), T0_MS)
+    after.mark(_points("vitals", "d2", 0), T0_MS + 10_000_000)
+    assert _runs(after) == [("telem_1m", 1, None), ("telem_1h", 1, None)]
 
 
 def test_neighbouring_windows_are_one_run_of_a_bounded_length() -> None:
     """25 minutes in a row and one apart: runs of 10, 10, 5 and 1; hours one at a time."""
-    minutes = _marked(*(i * MINUTE_MS for i in range(25)), 40 * MINUTE_MS)
-    lengths: dict[str, list[int]] = {}
-    while (run := minutes.due(T0_MS + 86_400_000)) is not None:
-        lengths.setdefault(run.bucket.name, []).append(len(run.starts_s))
-        assert run.end_ms - run.start_ms == len(run.starts_s) * run.step_s * 1000
-        minutes.done(run)
-    assert lengths == {"telem_1m": [10, 10, 5, 1], "telem_1h": [1]}
-    assert len(minutes) == 0
+    windows = _marked(*(i * MINUTE_MS for i in range(25)), 40 * MINUTE_MS)
+    run = windows.due(T0_MS + 86_400_000)
+    assert run is not None
+    assert (run.start_ms, run.end_ms, run.step_s) == (T0_MS, T0_MS + 10 * MINUTE_MS, 60)
+    assert [(bucket, n) for bucket, n, _ in _runs(windows)] == [
+        ("telem_1m", 10),
+        ("telem_1m", 10),
+        ("telem_1m", 5),
+        ("telem_1m", 1),
+        ("telem_1h", 1),
+    ]
+    assert len(windows) == 0
 
 
 def test_windows_come_back_from_their_encoding() -> None:
@@ -299,9 +344,9 @@ def test_windows_come_back_from_their_encoding() -> None:
     after.restore(encoded, T0_MS)
     assert len(after) == len(before) == 18 + 2
     assert not after.unsaved
-    after.mark("vitals", np.array([T0_MS * 1_000_000]), T0_MS)
+    after.mark(_points("vitals", "d1", 0), T0_MS)
     assert not after.unsaved
-    after.mark("motion", np.array([T0_MS * 1_000_000]), T0_MS)
+    after.mark(_points("motion", "d1", 0), T0_MS)
     assert after.unsaved
 
 
@@ -317,7 +362,7 @@ def test_windows_that_cannot_be_made_whole_are_not_made() -> None:
     assert len(windows) == 0, "it expired while it waited"
     untouched = DirtyWindows(grace_s=60, late_grace_s=300)
     for measurement in ("incident", "motion_raw"):
-        untouched.mark(measurement, np.array([T0_MS * 1_000_000]), T0_MS)
+        untouched.mark(_points(measurement, "d1", 0), T0_MS)
     assert len(untouched) == 0
 
 

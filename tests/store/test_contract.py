@@ -445,6 +445,29 @@ def test_late_points_change_a_roll_up_that_is_made_again(store: Store) -> None:
     assert series.maximum["hr"].tolist() == [70.0, 80.0]
 
 
+def test_a_roll_up_of_some_devices_leaves_the_others(store: Store) -> None:
+    """Only their series are read and written; none of them is none."""
+    tags: dict[str, str | list[str]] = {"device": ["d1", "it's", "d3"], "person": "p-1"}
+    store.write(batch("vitals", [0, 0, 0], tags, hr=[60.0, 70.0, 80.0]))
+    span = {"step_s": 60, "source_bucket": "telem", "target_bucket": "telem_1m"}
+    assert store.rollup("vitals", **ALL, **span, devices=[]) == 0
+    assert store.rollup("vitals", **ALL, **span, devices={"it's", "d3", "d4' OR 1=1"}) == 2
+    assert sorted(store.range("vitals", ["hr"], tags={}, **ALL, bucket="telem_1m").columns["hr"]) == [70.0, 80.0]
+
+
+def test_a_long_series_is_rolled_up_whole(store: Store) -> None:
+    """25,000 points of one series in one hour, more than a server hands out at once."""
+    n = 25_000
+    values = np.random.default_rng(5).normal(70, 5, n)
+    t_ns = (T0_MS * 1_000_000 + np.arange(n, dtype=np.int64) * (3_600_000_000_000 // n)).astype(np.int64)
+    for name in ("d1", "d2"):
+        store.write(PointBatch("vitals", t_ns, {"device": [name] * n}, {"hr": values}))
+    assert store.rollup("vitals", **ALL, step_s=3600, source_bucket="telem", target_bucket="telem_1h") == 2
+    series = store.range("vitals", ["hr"], tags={"device": "d2"}, **ALL, bucket="telem_1h")
+    assert series.columns["hr"][0] == pytest.approx(values.mean(), rel=1e-12)
+    assert (series.minimum["hr"][0], series.maximum["hr"][0]) == (values.min(), values.max())
+
+
 def test_a_roll_up_of_nothing_writes_nothing_and_a_wrong_one_is_refused(store: Store) -> None:
     """No points; a measurement without roll-ups; a window that is not one."""
     nothing = {"step_s": 60, "source_bucket": "telem", "target_bucket": "telem_1m"}
