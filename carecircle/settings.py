@@ -178,6 +178,13 @@ class Settings(BaseSettings):
         """The store's token; empty for the embedded store."""
         return _secret(self.store.token, self.store.token_file) or ""
 
+    def check_secrets(self) -> None:
+        """Read every secret that a file is named for. Raises SettingsError."""
+        self.broker_password()
+        self.command_password()
+        self.store_token()
+        _secret(None, self.alerts.link_key_file)
+
     def link_key(self) -> str:
         """The key that signs acknowledge links; drawn and kept in ``state_dir`` at the first call if none is set."""
         given = _secret(self.alerts.link_key, self.alerts.link_key_file)

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from carecircle import logs
-from carecircle.cli.common import SettingsOption, load_settings
-from carecircle.settings import FILE_VARIABLE, Role
+from carecircle.cli.common import SettingsOption, fail, load_settings
+from carecircle.settings import FILE_VARIABLE, Role, SettingsError
 
 _log = logging.getLogger(__name__)
 
@@ -40,15 +40,21 @@ def run(
     """
     from carecircle import roles  # imports numpy, SQLAlchemy and all: not for --help
     from carecircle.supervisor import Supervisor
+    from console.errors import ConsoleError
+    from journal import JournalLocked
 
     settings = load_settings(settings_file)
     stop = stop_on_signals()
-    if role is not None and len(role) == 1:
-        logs.set_up(settings.log_level, name=role[0])
-        roles.run_role(role[0], settings, stop)
-        return
-    logs.set_up(settings.log_level, name="run")
-    roles.prepare(settings)
+    try:
+        settings.check_secrets()
+        if role is not None and len(role) == 1:
+            logs.set_up(settings.log_level, name=role[0])
+            roles.run_role(role[0], settings, stop)
+            return
+        logs.set_up(settings.log_level, name="run")
+        roles.prepare(settings)
+    except (SettingsError, JournalLocked, ConsoleError, OSError) as error:
+        fail(str(error))
     environment = {FILE_VARIABLE: str(Path(settings_file).absolute())} if settings_file else {}
     supervisor = Supervisor(environment=environment)
     for one in role or list(Role):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -43,7 +44,10 @@ def simulate(
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's seed.")] = None,
     ca: Annotated[Path | None, typer.Option(help="Certificate authority of the broker, with mqtts://.")] = None,
     passwords: Annotated[
-        Path | None, typer.Option(help="File with a line device:password for each device that has its own login.")
+        Path | None,
+        typer.Option(
+            help="CSV file with a row user,password for each device, as `carecircle setup mosquitto` writes it."
+        ),
     ] = None,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to get rid of what waits, at the end.")] = 15.0,
 ) -> None:
@@ -122,8 +126,10 @@ def _summary(console: Console, truth: Truth, fleet: Fleet) -> int:
 
 
 def _read_passwords(path: Path) -> dict[str, str]:
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    wrong = next((n for n, line in enumerate(lines, 1) if ":" not in line), None)
+    """The file that ``carecircle setup mosquitto`` writes: a row ``user,password`` for each device."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.reader(file) if row and not row[0].startswith("#")]
+    wrong = next((n for n, row in enumerate(rows, 1) if len(row) != 2), None)
     if wrong is not None:
-        fail(f"{path}: line {wrong} is not device:password")
-    return dict(line.split(":", 1) for line in lines)
+        fail(f"{path}: row {wrong} is not user,password")
+    return {user: password for user, password in rows if user != "user"}

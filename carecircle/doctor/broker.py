@@ -33,7 +33,7 @@ def check_broker(settings: Settings, *, gateway_runs: bool) -> Iterator[_Result]
         socket.create_connection((broker.host, broker.port), timeout=_TIMEOUT_S).close()
     except OSError as error:
         advice = "Is the broker running, and is CARECIRCLE_BROKER__URL its address as seen from here?"
-        yield False, "broker", f"{broker.url}: {error}", advice
+        yield False, "broker", f"{broker.url}: {error.strerror or error}", advice
         return
     yield True, "broker", f"{broker.url} answers", ""
     if gateway_runs:
@@ -77,7 +77,12 @@ def _login(settings: Settings, username: str | None, password: str | None) -> _R
             "Check CARECIRCLE_BROKER__CA_FILE and that the certificate names this host.",
         )
     except OSError as error:
-        return False, what, str(error), "The connection broke off: does the port speak MQTT, with or without TLS?"
+        return (
+            False,
+            what,
+            error.strerror or str(error),
+            "The connection broke off: does the port speak MQTT, with or without TLS?",
+        )
     client.loop_start()
     try:
         answered.wait(_TIMEOUT_S)

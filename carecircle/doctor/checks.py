@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -91,27 +92,26 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:
-    folder = settings.data_dir
+    folder = settings.data_dir.absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".doctor"
-        started = time.perf_counter()
-        with probe.open("wb") as file:
+        with tempfile.NamedTemporaryFile(dir=existing, prefix=".doctor-") as file:
+            started = time.perf_counter()
             file.write(b"x" * 4096)
             file.flush()
             os.fsync(file.fileno())
-        took_s = time.perf_counter() - started
-        probe.unlink()
+            took_s = time.perf_counter() - started
     except OSError as error:
         yield Finding(
             Level.PROBLEM,
             "data folder",
-            f"{folder.absolute()}: {error.strerror}",
+            f"{existing}: {error.strerror}",
             "Give the user that runs carecircle write access, or set CARECIRCLE_DATA_DIR.",
         )
         return
-    free = shutil.disk_usage(folder).free
-    said = f"{folder.absolute()}, {free / 2**30:.1f} GiB free, a durable write takes {took_s * 1000:.1f} ms"
+    free = shutil.disk_usage(existing).free
+    said = f"{folder}{'' if folder == existing else ' (made at the first run)'}, {free / 2**30:.1f} GiB free,"
+    said += f" a durable write takes {took_s * 1000:.1f} ms"
     if free < _LOW_DISK_BYTES:
         yield Finding(Level.WARNING, "data folder", said, "Below 1 GiB the journals fill up soon: make room.")
     elif took_s > _SLOW_SYNC_S:
@@ -120,10 +120,23 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "data folder", said)
 
 
+def _is_missing_file(url: str) -> bool:
+    """Whether it is an embedded database that nobody has made yet: looking at it would make it."""
+    return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
+
+
 def _database(settings: Settings) -> Iterator[Finding]:
     import registry
 
     url = settings.resolved_database_url()
+    if _is_missing_file(url):
+        yield Finding(
+            Level.WARNING,
+            "database",
+            f"{url}: not there yet",
+            "It is made at the first `carecircle registry import` or `carecircle run`.",
+        )
+        return
     engine = registry.create_engine(url)
     shown = engine.url.render_as_string(hide_password=True)
     try:
@@ -162,6 +175,9 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from store import StoreError, StoreUnavailable, open_store
 
     url = settings.resolved_store_url()
+    if _is_missing_file(url):
+        yield Finding(Level.OK, "store", f"{url} (made at the first run)")
+        return
     try:
         store = open_store(url, token=settings.store_token(), org=settings.store.org, timeout_s=5)
         try:
