@@ -1,1 +1,4 @@
-"""The web console: the live incident board, the links that acknowledge, and what was decided on and why."""
+"""The web console: the live board, incident pages, and what acknowledgement links lead to.
+
+Read ``app`` first; docs/console.md says what is promised. Serve it with :mod:`console.server`.
+"""

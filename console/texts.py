@@ -251,7 +251,7 @@ CHINESE: dict[str, str] = {
     "board.counts": "待应答 {waiting}，处理中 {taken}",
     "what.line": "{kind}：{name}",
     "kind.fall": "跌倒",
-    "kind.sos": "紧急呼救",
+    "kind.sos": "紧急呼叫",
     "kind.smoke": "烟雾",
     "kind.gas": "燃气",
     "person.unknown": "未知人员，设备 {device}",
