@@ -57,7 +57,7 @@ class InfluxStore:
         if missing:
             raise StoreMisconfigured(
                 f"{self._http.url} has no bucket {', '.join(missing)} that InfluxQL can read with this token: "
-                "`carecircle setup influxdb` makes buckets and DBRP mappings"
+                "make it, or its DBRP mapping, as docs/store.md shows"
             )
 
     def write(self, batch: PointBatch, *, bucket: str | None = None) -> list[Rejected]:

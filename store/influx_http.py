@@ -142,13 +142,12 @@ def failure(url: str, status: int, body: str, headers: Mapping[str, str]) -> Sto
     detail = _message(body)
     if status in (401, 403):
         return StoreMisconfigured(
-            f"{url} refused the token ({status}: {detail}): give one that may read and write the buckets; "
-            "`carecircle setup influxdb` makes one"
+            f"{url} refused the token ({status}: {detail}): set one that may read and write the buckets; see "
+            "docs/store.md"
         )
     if status == 404:
         return StoreMisconfigured(
-            f"{url}: {detail or 'not found'}: a bucket or its DBRP mapping is missing; `carecircle setup influxdb` "
-            "makes both"
+            f"{url}: {detail or 'not found'}: a bucket or its DBRP mapping is missing; make it as docs/store.md shows"
         )
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(f"{url} answered {status}: {detail}", _retry_after_s(headers.get("Retry-After")))

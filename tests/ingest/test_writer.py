@@ -271,7 +271,7 @@ def test_an_operators_mistake_blocks_and_loses_nothing(
     journals.put(_vitals(10, 10))
     now_ms = work(writer, now_ms)
     assert writer.state is WriterState.BLOCKED
-    assert "carecircle setup influxdb" in writer.detail
+    assert "docs/store.md" in writer.detail
     influx.create_buckets(["telem"])
     work(writer, now_ms + 1_000)
     assert writer.state is WriterState.WRITING

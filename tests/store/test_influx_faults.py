@@ -176,7 +176,7 @@ def test_a_single_point_that_is_too_large_is_rejected(influx: InfluxServer, narr
 def test_a_missing_bucket_is_found_by_check_and_loses_nothing(influx: InfluxServer, influx_store: Store) -> None:
     """The error names the bucket and what makes it; when it is there the same write goes in."""
     influx.drop_bucket("telem")
-    with pytest.raises(StoreMisconfigured, match=r"no bucket telem .*carecircle setup influxdb"):
+    with pytest.raises(StoreMisconfigured, match=r"no bucket telem .*docs/store.md"):
         influx_store.check()
     with pytest.raises(StoreMisconfigured, match="bucket"):
         influx_store.write(_points(10))
