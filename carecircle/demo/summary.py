@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from alerts.queries import IncidentView
@@ -13,7 +13,7 @@ from firmware_sim.truth import Found, Score, Truth, match
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts of incidents where named so; ``latency`` is impact to the responder's webhook, falls only, in seconds."""
+    """Messages are unique (device, stream, boot, seq); notified, acknowledged and escalated count incidents."""
 
     source: str
     messages_published: int
@@ -24,7 +24,6 @@ class Summary:
     notified: int
     acknowledged: int
     escalated: int
-    problems: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -33,7 +32,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """The keys that ``carecircle demo --json`` promises."""
-        latency = self.score.impact_to_notified_s
+        latency, press = self.score.impact_to_notified_s, self.score.press_to_notified_s
         return {
             "source": self.source,
             "messages_published": self.messages_published,
@@ -49,6 +48,7 @@ class Summary:
             "acknowledged": self.acknowledged,
             "escalated": self.escalated,
             "impact_to_notified_s": {"p50": latency.p50, "p95": latency.p95, "max": latency.max},
+            "press_to_notified_s": {"p50": press.p50, "p95": press.p95, "max": press.max},
         }
 
 

@@ -1,0 +1,56 @@
+"""`carecircle demo`, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.require import data_root
+
+
+def demo(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run it, and read what it wrote; it exits non-zero when a message was lost or a fall or call missed."""
+    environment = {
+        **os.environ,
+        "CARECIRCLE_DATA": str(data_root()),
+        "CARECIRCLE_BROKER__URL": "mqtt://nowhere.invalid",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "carecircle", "demo", "--json", str(folder / "demo.json"), *arguments],
+        env=environment, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "http://127.0.0.1:" in done.stdout
+    summary: dict[str, Any] = json.loads((folder / "demo.json").read_text())
+    return summary
+
+
+def verify(summary: dict[str, Any]) -> None:
+    """What the demo promises of every run of a minute."""
+    assert summary["messages_lost"] == 0
+    assert summary["messages_journaled"] >= summary["messages_published"] > 2_000
+    assert summary["falls_detected"] == summary["falls_injected"] == 12
+    assert summary["sos_found"] == summary["sos_pressed"] == 2
+    assert summary["false_alarms"] <= 1
+    assert summary["notified"] == summary["incidents"] >= 12
+    assert summary["acknowledged"] == (summary["incidents"] + 1) // 2, "every second one is answered"
+    assert summary["escalated"] >= summary["incidents"] - summary["acknowledged"]
+    assert summary["impact_to_notified_s"]["p95"] <= 4.5
+    assert summary["press_to_notified_s"]["p95"] <= 1.0
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("source", ["recordings", "synthetic"])
+def test_a_minute_of_the_demo_finds_every_fall_and_call_and_loses_nothing(tmp_path: Path, source: str) -> None:
+    """Twelve falls and two calls among forty wearers; the settings of a real system in the environment do not matter."""
+    if source == "recordings" and not (data_root() / "falls").is_dir():
+        pytest.skip(f"no recordings in {data_root()}: set CARECIRCLE_DATA to the folder that has falls/")
+    summary = demo(tmp_path, "--seconds", "60", "--source", source)
+    assert summary["source"] == source
+    verify(summary)
