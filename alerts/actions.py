@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, select
 
 from alerts import lifecycle
-from alerts.database import load_incident
+from alerts.database import load_incident, raise_change
 from alerts.lifecycle import Answer, Change, Incident, Outcome, State
 from alerts.writing import write_change
 from registry.database import writing
@@ -86,6 +86,7 @@ def _act(engine: Engine, incident_id: str, now_ms: int, decide: _Decide) -> Acti
         answer, change = decide(incident)
         if change is not None:
             write_change(connection, change, now_ms)
+            raise_change(connection)
             incident = change.after
         return _result(connection, answer, incident)
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from alerts import fusion, models
 from alerts.calling import Round
-from alerts.database import load_incident, pack_window, raise_change, to_incident
+from alerts.database import load_incident, pack_window, to_incident
 from alerts.fusion import CANCEL, Known, Prompt, PromptState, Rules, Subject, Taken, Verdict
 from alerts.guarding import guarded
 from alerts.lifecycle import Incident, Note, State, What
@@ -95,8 +95,6 @@ def _take(connection: Connection, detection: Detection, directory: Directory, ru
         command = Command(id=ask.command, type="prompt", expires_ms=ask.expires_ms)
         queue_record(connection, "commands", pack_command(Outgoing(device=ask.device, command=command)))
     _write_evidence(connection, detection, subject, taken, now_ms)
-    if taken.change is not None or taken.ask is not None:
-        raise_change(connection)
     return taken
 
 
@@ -159,33 +157,32 @@ def _to_prompt(row: Any) -> Prompt:
 
 def _write_prompt(connection: Connection, prompt: Prompt) -> None:
     connection.execute(delete(models.prompt).where(models.prompt.c.id == prompt.id))
-    connection.execute(insert(models.prompt).values(**{**asdict(prompt), "state": prompt.state.value}))
+    connection.execute(insert(models.prompt), {**asdict(prompt), "state": prompt.state.value})
 
 
 def _write_evidence(connection: Connection, detection: Detection, subject: Subject, taken: Taken, now_ms: int) -> None:
-    connection.execute(
-        insert(models.evidence).values(
-            detection=detection.id,
-            stage=detection.stage.value,
-            incident=taken.incident,
-            verdict=taken.verdict.value,
-            reason=None if taken.reason is None else taken.reason.value,
-            device=detection.device,
-            person=subject.person,
-            kind=detection.kind,
-            detector=detection.detector,
-            version=detection.version,
-            severity=detection.severity.value,
-            score=detection.score if math.isfinite(detection.score) else 0.0,
-            historical=detection.historical,
-            onset_ms=detection.onset_ms,
-            decided_ms=detection.decided_ms,
-            recv_ms=detection.recv_ms,
-            taken_ms=now_ms,
-            # JSON has no NaN; a feature that could not be computed is left out
-            features={name: value for name, value in detection.features.items() if math.isfinite(value)},
-            notes=detection.notes,
-            params_hash=detection.params_hash,
-            window=None if detection.window is None else pack_window(detection.window),
-        )
-    )
+    row = {
+        "detection": detection.id,
+        "stage": detection.stage.value,
+        "incident": taken.incident,
+        "verdict": taken.verdict.value,
+        "reason": None if taken.reason is None else taken.reason.value,
+        "device": detection.device,
+        "person": subject.person,
+        "kind": detection.kind,
+        "detector": detection.detector,
+        "version": detection.version,
+        "severity": detection.severity.value,
+        "score": detection.score if math.isfinite(detection.score) else 0.0,
+        "historical": detection.historical,
+        "onset_ms": detection.onset_ms,
+        "decided_ms": detection.decided_ms,
+        "recv_ms": detection.recv_ms,
+        "taken_ms": now_ms,
+        # JSON has no NaN; a feature that could not be computed is left out
+        "features": {name: value for name, value in detection.features.items() if math.isfinite(value)},
+        "notes": detection.notes,
+        "params_hash": detection.params_hash,
+        "window": None if detection.window is None else pack_window(detection.window),
+    }
+    connection.execute(insert(models.evidence), row)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import RowMapping
 from alerts import models
 from alerts.calling import channels_of
 from alerts.courier import Job
-from alerts.database import load_incident, raise_change
+from alerts.database import load_incident
 from alerts.delivery import SendResult, Status, settle
 from alerts.guarding import guarded
 from alerts.intake import calls_of
@@ -83,7 +83,7 @@ def _begin(
         return None
     attempt = row["attempts"] + 1
     connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(attempts=attempt))
-    connection.execute(insert(_attempts).values(notification=row["id"], number=attempt, started_ms=now_ms))
+    connection.execute(insert(_attempts), {"notification": row["id"], "number": attempt, "started_ms": now_ms})
     envelope = Envelope(row["id"], row["step"], row["round"], attempt)
     body = webhook_body(incident, responder, envelope, directory, settings, now_ms)
     return Job(row["id"], responder.id, attempt, channel, body, now_ms)
@@ -125,7 +125,6 @@ def record(
         else:
             values["done_ms"] = now_ms
         connection.execute(update(_rows).where(this).values(values))
-        raise_change(connection)
         if settled.status is Status.PENDING:
             continue
         what = What.SENT if settled.status is Status.SENT else What.NOT_SENT
@@ -155,7 +154,6 @@ def _note(connection: Connection, what: What, row: RowMapping, reason: Reason, n
     data = {"notification": row["id"], "responder": row["responder"], "channel": row["channel"]}
     note = Note(what, "system", {**data, "reason": reason.value})
     write_audit(connection, note, now_ms, incident=row["incident"])
-    raise_change(connection)
 
 
 def _short(text: str | None) -> str | None:

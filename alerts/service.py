@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alerts import models
 from alerts.courier import Courier, Job
+from alerts.database import raise_change
 from alerts.delivery import SendResult
 from alerts.intake import refuse, take_detections
 from alerts.lifecycle import State
@@ -41,6 +42,8 @@ _LOOK_S = 0.5
 #: How often it is looked whether sends have come back.
 _IN_FLIGHT_LOOK_S = 0.02
 _RETRY_S = 0.5
+#: At most about so much of the journal in one transaction, as others wait for the database meanwhile.
+_READ_BYTES = 64 << 10
 #: How long a stopping service waits for the answers of what is on its way.
 _LAST_ANSWERS_S = 3.0
 
@@ -115,7 +118,7 @@ class AlertService:
             sqlalchemy.exc.DBAPIError: the database refused; nothing was lost, call it again.
         """
         self._returned += self._courier.results()
-        batches = self._reader.read()
+        batches = self._reader.read(_READ_BYTES)
         period = int(now_ms // (self._settings.area_state_s * 1000))
         idle = not (self._returned or batches or now_ms >= self._not_before_ms or period != self._area_period)
         if idle:
@@ -161,6 +164,8 @@ class AlertService:
         due = [ms for ms in (next_timer_ms(connection), next_send_ms(connection, busy)) if ms is not None]
         not_before_ms = min([*due, now_ms + round(_LOOK_S * 1000)])
         something = bool(self._returned or detections or fired or jobs)
+        if something:
+            raise_change(connection)
         return _Done(busy, jobs, not_before_ms, counts, something)
 
     def _refresh(self, connection: Connection) -> None:

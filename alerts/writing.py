@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from alerts import models
-from alerts.database import from_incident, raise_change
+from alerts.database import from_incident
 from alerts.delivery import Status, notification_id
 from alerts.lifecycle import Call, Change, ClearTimer, DropPending, Effect, Incident, Note, SetTimer, What
 from alerts.reasons import Reason
@@ -26,7 +26,7 @@ def write_change(connection: Connection, change: Change, now_ms: int) -> None:
     """Write an incident, its audit, timers, notifications and report, in the caller's transaction."""
     before, after = change.before, change.after
     if before is None:
-        connection.execute(insert(models.incident).values(from_incident(after)))
+        connection.execute(insert(models.incident), from_incident(after))
     elif before != after:
         connection.execute(update(models.incident).where(models.incident.c.id == after.id).values(from_incident(after)))
     noted = _difference(before, after)
@@ -36,7 +36,6 @@ def write_change(connection: Connection, change: Change, now_ms: int) -> None:
             noted = (None, None)  # what changed stands in the first row, the others tell why
     if change.path:
         queue_record(connection, "reports", pack_points(incident_points(after, change.path, now_ms)))
-    raise_change(connection)
 
 
 def _write_effect(
@@ -55,7 +54,7 @@ def _write_effect(
                 delete(timers).where(timers.c.incident == incident.id, timers.c.kind == effect.kind.value)
             )
             connection.execute(
-                insert(timers).values(incident=incident.id, kind=effect.kind.value, due_ms=effect.due_ms)
+                insert(timers), {"incident": incident.id, "kind": effect.kind.value, "due_ms": effect.due_ms}
             )
         case ClearTimer():
             connection.execute(
@@ -78,12 +77,12 @@ def write_audit(
 ) -> None:
     """Append an audit row."""
     row = {"at_ms": now_ms, "incident": incident, "what": note.what.value, "who": note.who}
-    connection.execute(insert(models.audit).values(**row, before=before, after=after, data=note.data))
+    connection.execute(insert(models.audit), {**row, "before": before, "after": after, "data": note.data})
 
 
 def queue_record(connection: Connection, journal: str, record: bytes) -> None:
     """Have ``record`` appended to a journal once this transaction is committed."""
-    connection.execute(insert(models.journal_outbox).values(journal=journal, record=record))
+    connection.execute(insert(models.journal_outbox), {"journal": journal, "record": record})
 
 
 def _difference(before: Incident | None, after: Incident) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -105,23 +104,22 @@ def _queue_notifications(connection: Connection, call: Call, incident: Incident,
             status, reason = Status.SENT, Reason.SHOWN
         else:
             status, reason = Status.PENDING, None
-        connection.execute(
-            insert(models.notification).values(
-                id=notification_id(incident.id, call.step, call.round, call.responder, channel),
-                incident=incident.id,
-                step=call.step,
-                round=call.round,
-                responder=call.responder,
-                channel=channel,
-                status=status.value,
-                reason=None if reason is None else reason.value,
-                urgency=SEVERITY_ORDER.index(incident.severity.value),
-                attempts=0,
-                created_ms=now_ms,
-                due_ms=now_ms,
-                done_ms=None if status is Status.PENDING else now_ms,
-            )
-        )
+        row = {
+            "id": notification_id(incident.id, call.step, call.round, call.responder, channel),
+            "incident": incident.id,
+            "step": call.step,
+            "round": call.round,
+            "responder": call.responder,
+            "channel": channel,
+            "status": status.value,
+            "reason": None if reason is None else reason.value,
+            "urgency": SEVERITY_ORDER.index(incident.severity.value),
+            "attempts": 0,
+            "created_ms": now_ms,
+            "due_ms": now_ms,
+            "done_ms": None if status is Status.PENDING else now_ms,
+        }
+        connection.execute(insert(models.notification), row)
 
 
 def _drop_pending(connection: Connection, incident: Incident, reason: Reason, now_ms: int) -> None:
