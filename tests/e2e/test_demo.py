@@ -48,7 +48,7 @@ def verify(summary: dict[str, Any]) -> None:
 @pytest.mark.heavy
 @pytest.mark.parametrize("source", ["recordings", "synthetic"])
 def test_a_minute_of_the_demo_finds_every_fall_and_call_and_loses_nothing(tmp_path: Path, source: str) -> None:
-    """Twelve falls and two calls among forty wearers; the settings of a real system in the environment do not matter."""
+    """Twelve falls and two calls among forty wearers; settings of a real system in the environment do not matter."""
     if source == "recordings" and not (data_root() / "falls").is_dir():
         pytest.skip(f"no recordings in {data_root()}: set CARECIRCLE_DATA to the folder that has falls/")
     summary = demo(tmp_path, "--seconds", "60", "--source", source)
