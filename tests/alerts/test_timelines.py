@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from alerts import actions
@@ -423,3 +426,13 @@ def test_a_responder_removed_while_a_message_waits_is_passed_over_at_once(story:
     assert story.told() == ["ann", "bob"]
     (gone,) = [each for each in story.detail().notifications if each.responder == "ann"]
     assert (gone.status.value, gone.reason) == ("not_sent", "responder_gone")
+
+
+def test_the_documented_message_has_the_fields_of_a_real_one(story: Story) -> None:
+    """Whoever writes a receiver reads the page."""
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    documented = json.loads(page.split("```json\n")[1].split("```")[0])
+    story.happens("fall")
+    (message,) = story.news()
+    assert list(documented) == list(message.body)
+    assert set(documented["data"]) == set(message.data)
