@@ -115,7 +115,7 @@ class Inbox:
             self._quarantine.put(error.reason, error.detail, message, device)
             self.quarantined[error.reason] = self.quarantined.get(error.reason, 0) + 1
         self._refused = []
-        self._quarantine.commit()
+        self._quarantine.ensure()
         if self._records:
             self._journal.append(self._records)
             self._appended += len(self._records)

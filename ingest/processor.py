@@ -149,10 +149,8 @@ class Processor:
         if not self._dirty:
             return
         positions = {name: reader.position for name, reader in self._readers.items()}
-        if not self._quarantine.commit():
-            _log.warning("processor: no checkpoint now: the quarantine waits for room on the disk")
-            return
         try:
+            self._quarantine.commit()  # on a full disk entries wait: draining raw is what makes room
             checkpoint.save(self._checkpoint_path, checkpoint.Checkpoint(positions, self._pipeline.state()))
             for name, reader in self._readers.items():
                 if reader.committed != positions[name]:

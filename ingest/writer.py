@@ -204,7 +204,7 @@ class Writer:
             self._put_aside(points, rejected, now_ms)
             self._dirty.mark(points, now_ms)
             del pending.batches[measurement]
-        self._quarantine.commit()
+        self._quarantine.commit()  # on a full disk entries wait: draining is what makes room
         if self._dirty.unsaved:
             self._save_windows()
         for number, end in pending.ends.items():

@@ -91,6 +91,7 @@ class Quarantine:
         self._tally = Tally()
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._full: JournalFull | None = None  # why entries are held
         self._tally_dirty = False
         self._now_ms = self._tallied_ms = 0
         for segment in list_segments(directory / stage):
@@ -125,8 +126,7 @@ class Quarantine:
     def commit(self) -> bool:
         """Make what was put durable, with one sync. Cheap where there is nothing.
 
-        False while the disk is full and entries wait in memory: whoever must not acknowledge or pass a message before
-        it is kept holds until this is True.
+        False while the disk is full and entries wait in memory.
 
         Raises:
             CommitFailedError: the disk fails.
@@ -136,10 +136,22 @@ class Quarantine:
         self._writer.commit()
         return not self._held
 
+    def ensure(self) -> None:
+        """:meth:`commit` for a stage that must not acknowledge or pass a message before it is kept.
+
+        Raises:
+            JournalFull: entries wait in memory; hold, and call it again.
+            CommitFailedError: the disk fails.
+        """
+        if not self.commit():
+            assert self._full is not None
+            raise self._full
+
     def _flush(self) -> bool:
         try:
             self._writer.append([*self._held, pack_tally(self._tally)])
-        except JournalFull:  # the writer has logged it, once
+        except JournalFull as error:  # the writer has logged it, once
+            self._full = error
             return False
         self._held.clear()
         self._held_bytes = 0

@@ -12,6 +12,9 @@ import pytest
 
 from journal import JournalFull, JournalReader, JournalWriter
 from journal.disk import free_bytes
+from journal.quarantine import Quarantine, list_entries
+from telemetry.errors import Reason
+from telemetry.records import Flag, RawMessage
 from tests.journal.helpers import drain, make_record, open_writer, read_all, read_record
 from tests.servers.small_disk import SIZE_BYTES
 
@@ -172,3 +175,19 @@ def test_a_used_up_quota_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monk
         time.sleep(0.06)
         writer.append([b"c"])
     assert read_all(tmp_path) == [b"a", b"c"]
+
+
+def test_a_stage_holds_until_a_bad_message_is_kept(small_disk: Path) -> None:
+    """While the quarantine has no room the gateway must not acknowledge what it could not put there."""
+    quarantine = Quarantine(small_disk / "quarantine", "gateway")
+    ballast = _fill(small_disk)
+    message = RawMessage(1_800_000_000_000, Flag.NONE, b"care/v1/w1/vitals", bytes(9_000))
+    quarantine.put(Reason.TOO_LARGE, "9000 bytes", message, "w1")
+    with pytest.raises(JournalFull):
+        quarantine.ensure()
+    ballast.unlink()
+    time.sleep(0.1)  # a full journal looks for room every 50 ms
+    quarantine.ensure()
+    quarantine.close()
+    (entry,) = list_entries(small_disk / "quarantine")
+    assert entry.reason == Reason.TOO_LARGE
