@@ -10,7 +10,6 @@ import heapq
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -48,6 +47,16 @@ class Setup:
     answers_prompts: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A device in one run: its id (the MQTT user name), who has it (a pseudonymous key, or None), where, which boot."""
+
+    device: str
+    person: str | None
+    placement: str
+    boot: int
+
+
 @dataclass(slots=True)
 class Call:
     """An event on its way: repeated until ``acked_ms`` is set."""
@@ -63,25 +72,23 @@ class Device:
     """What wearers and buttons share.
 
     Args:
-        device: id, the MQTT user name.
-        person: pseudonymous key of who has it, or None.
-        placement: as the birth message says it.
+        identity: which device this is.
         setup: see :class:`Setup`.
-        rng: draws boot, battery and reactions.
+        rng: draws battery and reactions.
     """
 
-    def __init__(self, device: str, person: str | None, placement: str, setup: Setup, rng: np.random.Generator) -> None:
-        self.id = device
-        self.person = person
-        self.placement = placement
+    def __init__(self, identity: Identity, setup: Setup, rng: np.random.Generator) -> None:
+        self.id = identity.device
+        self.person = identity.person
+        self.placement = identity.placement
+        self.boot = identity.boot
         self.setup = setup
         self.rng = rng
-        self.boot = int(rng.integers(0, 2**32))
         self.outbox = Outbox(setup.room)
         self.calls: list[Call] = []
         self._battery = float(rng.uniform(55, 100))
         self._seq: dict[Stream, itertools.count[int]] = {stream: itertools.count() for stream in Stream}
-        self._topics = {stream: topic(device, stream).encode() for stream in Stream}
+        self._topics = {stream: topic(self.id, stream).encode() for stream in Stream}
         #: When the fleet will wake this device; kept here so that one entry in its queue is the valid one.
         self.planned_ms: int | None = None
         self._agenda: list[tuple[int, int, bool, Task]] = []
@@ -185,8 +192,17 @@ class Wearer(Device):
         others: see :class:`Device`.
     """
 
-    def __init__(self, *args: Any, origin_ms: int, track: Track, vitals: VitalSigns) -> None:
-        super().__init__(*args)
+    def __init__(
+        self,
+        identity: Identity,
+        setup: Setup,
+        rng: np.random.Generator,
+        *,
+        origin_ms: int,
+        track: Track,
+        vitals: VitalSigns,
+    ) -> None:
+        super().__init__(identity, setup, rng)
         self.origin_ms = origin_ms
         self.track = track
         self._vitals = vitals
@@ -243,8 +259,10 @@ class SosButton(Device):
         others: see :class:`Device`.
     """
 
-    def __init__(self, *args: Any, presses_ms: Sequence[int], start_ms: int) -> None:
-        super().__init__(*args)
+    def __init__(
+        self, identity: Identity, setup: Setup, rng: np.random.Generator, *, presses_ms: Sequence[int], start_ms: int
+    ) -> None:
+        super().__init__(identity, setup, rng)
         for press_ms in presses_ms:
             self.at(press_ms, lambda at_ms: self.call("sos", at_ms))
         self.start(start_ms)

@@ -100,6 +100,11 @@ class Fleet:
         """The devices, once :meth:`run` has made them."""
         return list(self._devices.values())
 
+    @property
+    def problem(self) -> str:
+        """What troubles a connection now or did last, in words; empty when all is well."""
+        return next((session.problem for session in self._sessions if session.problem), "")
+
     def stop(self) -> None:
         """End the run early, as if its time were over."""
         self._stop.set()
@@ -325,7 +330,7 @@ class Fleet:
                 falls=sum(len(d.falls_by(now_ms)) for d in devices if isinstance(d, Wearer)),
                 calls=sum(len(d.calls) for d in devices),
                 calls_open=self._open_calls(),
-                problem=next((s.problem for s in self._sessions if s.problem), ""),
+                problem=self.problem,
             )
         )
 

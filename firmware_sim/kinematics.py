@@ -51,6 +51,10 @@ class Body:
     def __len__(self) -> int:
         return len(self.lean)
 
+    def head(self, n: int) -> Body:
+        """The first ``n`` samples."""
+        return Body(self.lean[:n], self.side[:n], self.heading[:n], self.push[:n], self.support[:n], self.spin[:n])
+
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
@@ -121,6 +125,23 @@ def through(points: list[tuple[float, float]]) -> Samples:
     for (_, start), (duration_s, end) in pairwise(points):
         parts.append(start + (end - start) * smooth(max(2, round(duration_s * FS_HZ))))
     return np.concatenate(parts)
+
+
+def joined(before: Body, n: int) -> Body:
+    """A body of ``n`` samples that begins with ``before`` and then keeps its last posture, carried and at rest."""
+
+    def held(values: Samples, rest: float | Samples) -> Samples:
+        more = np.zeros((n - len(values), *values.shape[1:])) + rest
+        return np.concatenate([values, more])
+
+    return Body(
+        held(before.lean, before.lean[-1]),
+        held(before.side, before.side[-1]),
+        held(before.heading, before.heading[-1]),
+        held(before.push, 0.0),
+        held(before.support, 1.0),
+        held(before.spin, 0.0),
+    )
 
 
 def fitted(path: Samples, n: int) -> Samples:

@@ -83,15 +83,16 @@ def _loop(track: Track, rng: np.random.Generator) -> list[bytes]:
     acc = track.take(_POOL_S * FS_HZ - BRIDGE)[0]
     still = np.zeros((len(acc), 3), np.float32)
     clip = Clip("pool", acc.astype(np.float32) * np.float32(LSB_G), still)
-    whole = np.concatenate([acc, to_counts(bridge(clip, clip, rng).acc_g, LSB_G)])
+    whole = np.concatenate([acc, to_counts(bridge(clip, clip, rng, BRIDGE).acc_g, LSB_G)])
     return [motion_body(whole[i : i + FS_HZ], None) for i in range(0, len(whole), FS_HZ)]
 
 
 def _devices(
-    count: int, seconds: int, falls: int, source: MotionSource, seed: int
+    count: int, seconds: int, falls: int, source: MotionSource, seed: int, run: int
 ) -> tuple[list[_LoadDevice], list[tuple[int, int, str]]]:
     """The devices, and (device, sample, key) of each fall."""
     rng = np.random.default_rng([seed, 0x10AD])
+    boots = np.random.default_rng([seed, run])  # another run has other message keys
     pools: dict[str, list[list[bytes]]] = {}
     for placement in ("waist", "wrist"):
         tracks = [Track(source.wearer(placement, rng, falls=False), [], rng) for _ in range(_POOL // 2)]
@@ -103,7 +104,7 @@ def _devices(
     devices, happened = [], []
     for index in range(count):
         placement = load_device(index)[2]
-        boot = int(rng.integers(0, 2**32))
+        boot = int(boots.integers(0, 2**32))
         if index in fallers:
             sample = int(rng.uniform(MIN_LEAD_S, latest) * FS_HZ)
             track = Track(source.wearer(placement, rng, falls=True), [sample], rng)
@@ -142,7 +143,7 @@ async def load(
     count = frames_per_s if devices is None else devices
     per_device = seconds * frames_per_s // count
     motion = motion_source(source, seed, recordings)
-    made, happened = _devices(count, per_device, falls, motion, seed)
+    made, happened = _devices(count, per_device, falls, motion, seed, int(time.time() * 1000))
     sessions = [_session(f"load-hub-{i + 1}", broker, np.random.default_rng([seed, i])) for i in range(connections)]
     gate = asyncio.Semaphore(connections)
     tasks = [asyncio.create_task(session.run(gate)) for session in sessions]

@@ -20,12 +20,19 @@ FS_HZ = 50
 LSB_G = 1e-3
 LSB_DPS = 0.1
 
-#: Length of a join. 180 degrees in 1.5 s is the rate of a quick turn in bed and stays at 1 g.
-BRIDGE = 75
+#: A join between like postures, in samples; and one that turns the body: rest, turn, rest. Who walks stands still
+#: before lying down; a posture that changes within two seconds of a step would look like a fall.
+_SHORT_JOIN = 75
+_JOIN_REST = 100
+_TURN = (75, 150)
+_LIKE_DEG = 25.0
+#: The longest join.
+BRIDGE = 2 * _JOIN_REST + _TURN[1]
 #: Motion that a fall needs before it, so that a detector has its context.
 MIN_LEAD_S = 5.0
-#: A fall clip may lose its head to fit, but keeps this much before the impact.
-_MIN_HEAD = 100
+#: Of a fall, this much before the impact is played: recordings hold other things before it, and what is found in a
+#: fall should count as that fall (the rule of the evaluations is 2.5 s).
+_HEAD = 120
 #: Samples whose mean stands for gravity at the end of a clip: one step of a walk.
 _GRAVITY_SAMPLES = 25
 #: Noise of a sensor at rest, in g and deg/s: the SisFall recordings after a fall have 0.006 g.
@@ -93,18 +100,24 @@ def _turn(start: Array, end: Array, share: Array) -> tuple[Array, Array]:
     return (unit * (length[0] + (length[1] - length[0]) * share)[:, None]).astype(np.float32), axis * angle
 
 
-def bridge(before: Clip, after: Clip, rng: np.random.Generator, n: int = BRIDGE) -> Clip:
-    """``n`` samples that lead from the end of ``before`` to the start of ``after``.
+def bridge(before: Clip, after: Clip, rng: np.random.Generator, n: int | None = None) -> Clip:
+    """Samples that lead from the end of ``before`` to the start of ``after``: ``n``, or as many as the turn takes.
 
     Gravity turns smoothly from the one posture to the other (a plain cross-fade of opposite postures would pass
     through zero and look like free fall); what the ends have beyond gravity dies away within 0.2 s.
     """
     start = before.acc_g[-_GRAVITY_SAMPLES:].mean(0)
     end = after.acc_g[:_GRAVITY_SAMPLES].mean(0)
-    u = (np.arange(1, n + 1, dtype=np.float32)) / np.float32(n + 1)
-    share = u * u * (3 - 2 * u)
-    path, turn = _turn(start, end, share)
-    rate = np.degrees(6 * u * (1 - u) / (n / FS_HZ))[:, None] * -turn  # gravity turns against the device
+    cosine = start @ end / max(1e-6, float(np.linalg.norm(start) * np.linalg.norm(end)))
+    angle_deg = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    turning = round(np.clip(angle_deg / 60 * FS_HZ, *_TURN))
+    if n is None:
+        n = _SHORT_JOIN if angle_deg < _LIKE_DEG else turning + 2 * _JOIN_REST
+    turning = min(turning, n)
+    still = (n - turning) // 2
+    u = np.clip((np.arange(1, n + 1, dtype=np.float32) - still) / np.float32(turning + 1), 0, 1)
+    path, turn = _turn(start, end, u * u * (3 - 2 * u))
+    rate = np.degrees(6 * u * (1 - u) / (turning / FS_HZ))[:, None] * -turn  # gravity turns against the device
     fade = np.exp(-np.arange(1, n + 1, dtype=np.float32) / 5)[:, None]
     acc = path + (before.acc_g[-1] - start) * fade + (after.acc_g[0] - end) * fade[::-1]
     gyr = rate + before.gyr_dps[-1] * fade + after.gyr_dps[0] * fade[::-1]
@@ -173,13 +186,13 @@ class Track:
         return self._acc[start : self._used], self._gyr[start : self._used]
 
     def _check(self) -> None:
-        free = 0
+        free = -BRIDGE  # nothing comes before the first, so that it needs no join
         for at, clip in self._falls:
             assert clip.impact is not None
-            if at - min(clip.impact, _MIN_HEAD) < free + BRIDGE:
+            if at - min(clip.impact, _HEAD) < free + BRIDGE:
                 raise SimulationError(
                     f"a fall {at / FS_HZ:.1f} s into the track, but the wearer is free only after "
-                    f"{free / FS_HZ:.1f} s: start the fall later or shorten lies_s"
+                    f"{(free + BRIDGE + _HEAD) / FS_HZ:.1f} s: start the fall later or shorten lies_s"
                 )
             free = at + len(clip) - clip.impact + self._lies
 
@@ -188,17 +201,20 @@ class Track:
         position = 0
         for at, whole in self._falls:
             assert whole.impact is not None
-            start = max(at - whole.impact, position + (BRIDGE if before is not None else 0))
-            clip = whole.cut(whole.impact - (at - start), len(whole))
+            clip = whole.cut(max(0, whole.impact - _HEAD), len(whole))
+            assert clip.impact is not None
+            start = at - clip.impact
             if before is None and start < BRIDGE + FS_HZ:  # no room for anything else before the first fall
-                yield at_rest(clip.cut(0, _GRAVITY_SAMPLES), start, self._rng)
+                waits = at_rest(clip.cut(0, _GRAVITY_SAMPLES), max(start, _GRAVITY_SAMPLES), self._rng)
+                yield waits.cut(0, start - min(start, _SHORT_JOIN))
+                yield bridge(waits, clip, self._rng, min(start, _SHORT_JOIN))
             else:
                 while position < start - BRIDGE:
                     for piece in self._pieces(before, start - BRIDGE - position):
                         yield piece
                         before, position = piece, position + len(piece)
                 assert before is not None
-                yield bridge(before, clip, self._rng)
+                yield bridge(before, clip, self._rng, start - position)
             yield clip
             before = at_rest(clip, self._lies, self._rng)
             yield before
@@ -210,14 +226,14 @@ class Track:
 
     def _pieces(self, before: Clip | None, room: int | None) -> Iterator[Clip]:
         """The next everyday clip with its join, ``room`` samples at most; a rest where nothing else fits."""
-        first = self._repertoire.everyday(self._rng)
+        clip = self._repertoire.everyday(self._rng)
         if before is None:
-            late = int(self._rng.integers(0, max(1, len(first) // 2)))  # not everybody starts something at once
-            clip = first.cut(late, len(first))
-            yield clip if room is None else clip.cut(0, room)
+            late = int(self._rng.integers(0, max(1, len(clip) // 2)))  # not everybody starts something at once
+            yield clip.cut(late, len(clip)) if room is None else clip.cut(late, min(len(clip), late + room))
             return
-        if room is not None and room < BRIDGE + FS_HZ:
+        join = bridge(before, clip, self._rng)
+        if room is not None and room < len(join) + FS_HZ:
             yield at_rest(before, room, self._rng)
             return
-        yield bridge(before, first, self._rng)
-        yield first if room is None else first.cut(0, room - BRIDGE)
+        yield join
+        yield clip if room is None else clip.cut(0, room - len(join))

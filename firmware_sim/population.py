@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from firmware_sim.device import Device, Setup, SosButton, Wearer
+from firmware_sim.device import Device, Identity, Setup, SosButton, Wearer
 from firmware_sim.errors import NoRecordingsError, SimulationError
 from firmware_sim.motion import FS_HZ, MotionSource, Track
 from firmware_sim.recordings import Recordings
-from firmware_sim.scenario import Member, Scenario, members, plan
+from firmware_sim.scenario import Scenario, members, plan
 from firmware_sim.synthetic import Synthetic
 from firmware_sim.vitals import VitalSigns
 
@@ -55,50 +55,27 @@ def build_devices(scenario: Scenario, source: MotionSource, seed: int, start_ms:
     devices: list[Device] = []
     buttons = 0
     for index, member in enumerate(members(scenario)):
-        rng = np.random.default_rng([seed, index, 1])
+        # Another start is another boot: else a second run would repeat the first one's message keys.
+        boot = int(np.random.default_rng([seed, index, 3, start_ms]).integers(2**32))
+        identity = Identity(member.device, member.person, member.placement, boot)
+        reactions = np.random.default_rng([seed, index, 4])
         if member.kind == "wearable":
             falls_s = [at_s for who, at_s in happens.falls if who == index]
-            devices.append(_wearer(scenario, source, member, setup, falls_s, start_ms, rng))
+            # Generators of their own: what the broker makes a device do must not change how its wearer moves.
+            moves, signs = (np.random.default_rng([seed, index, purpose]) for purpose in (1, 5))
+            phase_ms = int(moves.integers(1000))  # else all would publish in the same millisecond
+            samples = [round((at_s * 1000 - phase_ms) / 1000 * FS_HZ) for at_s in falls_s]
+            repertoire = source.wearer(member.placement, moves, falls=bool(samples))
+            try:
+                track = Track(repertoire, samples, moves, scenario.wearers.lies_s)
+            except SimulationError as error:
+                raise SimulationError(f"{member.device}: {error}") from None
+            vitals = VitalSigns(signs, int(scenario.utc_offset_h * 3600))
+            devices.append(
+                Wearer(identity, setup, reactions, origin_ms=start_ms + phase_ms, track=track, vitals=vitals)
+            )
         else:
             presses_ms = [start_ms + int(at_s * 1000) for who, at_s in happens.sos if who == buttons]
             buttons += 1
-            devices.append(
-                SosButton(
-                    member.device,
-                    member.person,
-                    member.placement,
-                    setup,
-                    rng,
-                    presses_ms=presses_ms,
-                    start_ms=start_ms,
-                )
-            )
+            devices.append(SosButton(identity, setup, reactions, presses_ms=presses_ms, start_ms=start_ms))
     return devices
-
-
-def _wearer(
-    scenario: Scenario,
-    source: MotionSource,
-    member: Member,
-    setup: Setup,
-    falls_s: list[float],
-    start_ms: int,
-    rng: np.random.Generator,
-) -> Wearer:
-    phase_ms = int(rng.integers(1000))  # else all would publish in the same millisecond
-    samples = [round((at_s * 1000 - phase_ms) / 1000 * FS_HZ) for at_s in falls_s]
-    repertoire = source.wearer(member.placement, rng, falls=bool(samples))
-    try:
-        track = Track(repertoire, samples, rng, scenario.wearers.lies_s)
-    except SimulationError as error:
-        raise SimulationError(f"{member.device}: {error}") from None
-    return Wearer(
-        member.device,
-        member.person,
-        member.placement,
-        setup,
-        rng,
-        origin_ms=start_ms + phase_ms,
-        track=track,
-        vitals=VitalSigns(rng, int(scenario.utc_offset_h * 3600)),
-    )

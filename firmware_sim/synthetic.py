@@ -67,15 +67,22 @@ def _still(n: int, lean: float, side: float, rng: np.random.Generator, sway: flo
     return Body(lean + sway * wander(n, 0.4, rng), side + sway * wander(n, 0.4, rng), 2 * sway * wander(n, 0.2, rng))
 
 
+def waist_steps(n: int, person: Person, rng: np.random.Generator) -> Body:
+    """Walking on: the trunk rocks from leg to leg."""
+    phase, push = gait(n, person, rng)
+    body = _still(n, 0.06, 0.0, rng, sway=0.03)
+    body.side += 0.08 * person.vigour * np.sin(phase / 2)
+    body.lean += 0.04 * person.vigour * np.sin(phase)
+    body.heading += 0.12 * person.vigour * np.sin(phase / 2 + 0.4)
+    body.push = push
+    return body
+
+
 def waist_walk(person: Person, rng: np.random.Generator) -> Body:
     """Standing, walking with a turn, standing."""
     n = _seconds(rng, 8, 18)
-    phase, push = gait(n, person, rng)
-    body = _still(n, 0.06, 0.0, rng)
-    body.side += 0.05 * np.sin(phase / 2)
-    body.lean += 0.02 * np.sin(phase)
-    body.heading += 0.07 * np.sin(phase / 2) + fitted(through([(n / FS_HZ / 2, 0.0), (2.0, rng.uniform(-2, 2))]), n)
-    body.push = push
+    body = waist_steps(n, person, rng)
+    body.heading += fitted(through([(n / FS_HZ / 2, 0.0), (2.0, rng.uniform(-2, 2))]), n)
     return body
 
 
@@ -130,9 +137,8 @@ def waist_stand(person: Person, rng: np.random.Generator) -> Body:
     return body
 
 
-def wrist_walk(person: Person, rng: np.random.Generator) -> Body:
-    """Walking with the arm swinging once for every two steps."""
-    n = _seconds(rng, 8, 18)
+def wrist_steps(n: int, person: Person, rng: np.random.Generator) -> Body:
+    """Walking on: the arm swings once for every two steps."""
     phase, push = gait(n, person, rng)
     swing = rng.uniform(0.2, 0.6) * person.vigour
     body = _still(n, 1.2, rng.uniform(-0.4, 0.4), rng, sway=0.06)
@@ -142,6 +148,11 @@ def wrist_walk(person: Person, rng: np.random.Generator) -> Body:
     body.push = 0.8 * push[:, [2, 1, 0]]  # the forearm hangs: what is up for the trunk runs along it
     body.push[:, 0] += 0.12 * swing * np.cos(phase)
     return body
+
+
+def wrist_walk(person: Person, rng: np.random.Generator) -> Body:
+    """Standing, walking, standing."""
+    return wrist_steps(_seconds(rng, 8, 18), person, rng)
 
 
 def wrist_hands(person: Person, rng: np.random.Generator) -> Body:
@@ -232,17 +243,26 @@ class _Wearer:
 
     def fall(self, rng: np.random.Generator) -> Clip:
         """A fall of a kind drawn by chance."""
-        before, push = _before_fall(self._person, rng)
-        kind, body = FALLS[self._person.placement](before, push, rng)
-        return self._person.sensor.read(f"synthetic/{kind}", body, rng, is_fall=True)
+        doing, before = _before_fall(self._person, rng)
+        kind, body = FALLS[self._person.placement](before, rng)
+        return self._person.sensor.read(f"synthetic/fall_{kind}_{doing}", body, rng, is_fall=True)
 
 
-def _before_fall(person: Person, rng: np.random.Generator) -> tuple[str, Samples]:
-    """What the wearer was doing, and ``(n, 3)`` pushes of it up to the loss of balance."""
+def _before_fall(person: Person, rng: np.random.Generator) -> tuple[str, Body]:
+    """What the wearer was doing up to the loss of balance: in a word, and as motion."""
     doing = str(rng.choice(["walking", "standing", "sitting"], p=[0.5, 0.25, 0.25]))
     n = _seconds(rng, 3, 6)
-    push = gait(n + FS_HZ, person, rng)[1][:n] if doing == "walking" else np.zeros((n, 3))
-    return doing, push
+    at_waist = person.placement == "waist"
+    if doing == "walking":
+        walks = waist_steps(n + FS_HZ, person, rng) if at_waist else wrist_steps(n + FS_HZ, person, rng)
+        return doing, walks.head(n)
+    if at_waist:
+        lean = 0.05 if doing == "standing" else float(rng.uniform(-0.2, 0.1))
+        return doing, _still(n, lean, 0.0, rng, sway=0.04)
+    lean, side = (1.1, 0.1) if doing == "standing" else (float(rng.uniform(-0.1, 0.5)), float(rng.uniform(-0.6, 0.6)))
+    body = _still(n, lean, side, rng, sway=0.08)
+    body.push = 0.05 * person.vigour * np.stack([wander(n, 3, rng) for _ in range(3)], axis=1)
+    return doing, body
 
 
 class Synthetic:

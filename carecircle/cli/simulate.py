@@ -122,6 +122,9 @@ def _summary(console: Console, truth: Truth, fleet: Fleet) -> int:
         f"{len(truth.falls)} falls, {len(truth.sos)} calls for help, {acked} acknowledged",
         highlight=False,
     )
+    problem = fleet.problem
+    if problem and waiting:
+        console.print(f"last trouble: {problem}", highlight=False)
     return waiting + dropped
 
 

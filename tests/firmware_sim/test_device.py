@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from firmware_sim.device import Device, Setup, SosButton
+from firmware_sim.device import Device, Identity, Setup, SosButton
 from firmware_sim.population import build_devices
 from firmware_sim.scenario import parse_scenario
 from firmware_sim.session import Message
@@ -21,12 +21,13 @@ T = 1_790_000_000_000
 def button(*presses_ms: int) -> SosButton:
     """A button that is pressed at these instants."""
     rng = np.random.default_rng(1)
-    return SosButton("button-1", "p-1", "neck", Setup(heartbeat_s=10_000), rng, presses_ms=presses_ms, start_ms=T)
+    identity = Identity("button-1", "p-1", "neck", 4711)
+    return SosButton(identity, Setup(heartbeat_s=10_000), rng, presses_ms=presses_ms, start_ms=T)
 
 
-def wearers(text: str, seed: int = 1) -> list[Device]:
+def wearers(text: str, seed: int = 1, start_ms: int = T) -> list[Device]:
     """The devices of a scenario, on synthetic motion."""
-    return build_devices(parse_scenario(text, "test"), Synthetic(seed), seed, T)
+    return build_devices(parse_scenario(text, "test"), Synthetic(seed), seed, start_ms)
 
 
 def spoken(device: Device, until_ms: int, take: bool = True) -> list[tuple[int, Message]]:
@@ -153,6 +154,14 @@ def test_the_same_seed_is_the_same_message_bit_for_bit() -> None:
 
     assert everything(1) == everything(1)
     assert not set(everything(1)) & set(everything(2))
+
+
+def test_another_start_is_another_boot() -> None:
+    """A scenario played twice against one system must not look like repeats of the first run's messages."""
+    text = "{name: t, wearers: {count: 3}, buttons: 2}"
+    boots = [{device.boot for device in wearers(text, start_ms=T + later)} for later in (0, 0, 1)]
+    assert boots[0] == boots[1]
+    assert not boots[0] & boots[2]
 
 
 def test_a_halted_device_only_calls() -> None:

@@ -66,7 +66,7 @@ def test_two_falls_need_time_between_them() -> None:
     rng = np.random.default_rng(1)
     with pytest.raises(SimulationError, match="free only after"):
         Track(Synthetic(1).wearer("waist", rng, falls=True), [500, 900], rng, lies_s=30)
-    Track(Synthetic(1).wearer("waist", rng, falls=True), [500, 1100], rng, lies_s=0.5)
+    Track(Synthetic(1).wearer("waist", rng, falls=True), [500, 1300], rng, lies_s=0.5)
 
 
 def test_a_second_fall_follows_the_first_without_a_jump() -> None:

@@ -31,14 +31,17 @@ def synthetic_days(placement: str, count: int = 300) -> list[Clip]:
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_a_fall_is_little_support_then_an_impact_then_lying_still(placement: str) -> None:
     """The phases of every synthetic fall, without any recording to compare with."""
+    dips = []
     for clip in synthetic_falls(placement, 100):
         assert clip.impact is not None
         length = np.linalg.norm(clip.acc_g, axis=1)
         assert 2.0 < length[clip.impact] < 28
-        assert length[clip.impact - 50 : clip.impact].min() < 0.95
-        assert length[clip.impact + 200 :].std() < 0.06
+        assert np.median(length[: clip.impact - 100]) == pytest.approx(1, abs=0.15)
+        dips.append(length[clip.impact - 50 : clip.impact].min())
+        assert length[clip.impact + 200 :].std() < (0.06 if placement == "waist" else 0.12)
         assert clip.impact >= 100
         assert len(clip) - clip.impact >= 250
+    assert np.percentile(dips, 75) < 0.75
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
@@ -51,7 +54,8 @@ def test_falls_measure_what_recorded_falls_measure(placement: str) -> None:
         assert low <= made[name][1] <= high, name
     # and they differ among each other as recorded ones do
     assert made["peak_g"][2] / made["peak_g"][0] > 2
-    assert made["peak_g"][1] == pytest.approx(real["peak_g"][1], rel=0.2)
+    # WEDA-FALL clips at 4 g an axis, so that a wrist's peaks may be higher than recorded
+    assert made["peak_g"][1] == pytest.approx(real["peak_g"][1], rel=0.2 if placement == "waist" else 0.35)
     assert made["dip_g"][1] == pytest.approx(real["dip_g"][1], abs=0.15)
     assert made["posture_deg"][1] == pytest.approx(real["posture_deg"][1], abs=20)
 
