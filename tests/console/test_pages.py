@@ -96,7 +96,7 @@ def test_the_next_responder_appears_when_the_first_does_not_answer(browser: Test
     take(engine, NOON_MS, fall("d-0001", NOON_MS - 4000))
     wait_until(engine, NOON_MS + 30_000)
     said = text_of(browser.get("/").text)
-    assert "Being called: Zhang Min 张敏, Wang Fang" in said
+    assert "Being called: Wang Fang, Zhang Min 张敏" in said
     assert "Acknowledge for Wang Fang" in said
 
 
