@@ -135,11 +135,6 @@ def subject_of(detection: Detection, directory: Directory) -> Subject:
     return Subject(person.key, detection.device, person.area, desk=False)
 
 
-def evidence_ms(detection: Detection) -> int:
-    """When it happened, for fusing: our receipt when live (a device clock may lie), the onset when historical."""
-    return onset_of(detection)[0] if detection.historical else detection.recv_ms
-
-
 def onset_of(detection: Detection) -> tuple[int, int | None]:
     """The onset to go by, and what the device says it was where that is implausible (else None)."""
     oldest_ms = _OLDEST_HISTORY_MS if detection.historical else _IMPLAUSIBLE_MS
@@ -150,12 +145,12 @@ def onset_of(detection: Detection) -> tuple[int, int | None]:
 
 def choose(detection: Detection, open_incidents: Iterable[Incident], fuse_s: float) -> Incident | None:
     """The open incident of the same subject within ``fuse_s`` of whose evidence this lies; the newest of several."""
-    at_ms, window_ms = evidence_ms(detection), round(fuse_s * 1000)
+    at_ms, window_ms = onset_of(detection)[0], round(fuse_s * 1000)
     near = [
         incident
         for incident in open_incidents
         if incident.state is not State.RESOLVED
-        and incident.first_evidence_ms - window_ms <= at_ms <= incident.last_evidence_ms + window_ms
+        and incident.onset_ms - window_ms <= at_ms <= incident.last_evidence_ms + window_ms
     ]
     return max(near, key=lambda incident: (incident.last_evidence_ms, incident.id), default=None)
 
@@ -248,7 +243,6 @@ def _withdrawn(detection: Detection, known: Known) -> Taken:
 
 def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
     policy = rules.historical if detection.historical else rules.policy
-    at_ms = evidence_ms(detection)
     onset_ms, said_ms = onset_of(detection)
     incident = Incident(
         id=incident_id(detection.id),
@@ -263,8 +257,7 @@ def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, no
         onset_ms=onset_ms,
         said_ms=said_ms,
         opened_ms=now_ms,
-        first_evidence_ms=at_ms,
-        last_evidence_ms=at_ms,
+        last_evidence_ms=onset_ms,
     )
     opened = Note(What.OPENED, "system", _told(detection) | {"policy": policy.name, "desk": subject.desk})
     change = Change(None, incident, (opened,), (State.OPEN,))
@@ -292,13 +285,12 @@ def _join(detection: Detection, subject: Subject, known: Known, incident: Incide
         change = Change(incident, incident, (note, answered))
         return Taken(Verdict.CANCELLED, incident.id, change, bound, reason=Reason.WEARER_CANCELLED)
     severity = max(incident.severity, detection.severity, key=SEVERITY_ORDER.index)
-    at_ms = evidence_ms(detection)
+    at_ms, _ = onset_of(detection)
     after = replace(
         incident,
         severity=severity,
         kind=max(incident.kind, detection.kind, key=_kind_rank),
-        onset_ms=min(incident.onset_ms, onset_of(detection)[0]),
-        first_evidence_ms=min(incident.first_evidence_ms, at_ms),
+        onset_ms=min(incident.onset_ms, at_ms),
         last_evidence_ms=max(incident.last_evidence_ms, at_ms),
     )
     ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)

@@ -96,7 +96,6 @@ class Incident:
     policy: Policy
     onset_ms: int
     opened_ms: int
-    first_evidence_ms: int
     last_evidence_ms: int
     said_ms: int | None = None
     step: int = 0

@@ -39,7 +39,6 @@ incident = Table(
     Column("onset_ms", BigInteger, nullable=False),
     Column("said_ms", BigInteger),
     Column("opened_ms", BigInteger, nullable=False),
-    Column("first_evidence_ms", BigInteger, nullable=False),
     Column("last_evidence_ms", BigInteger, nullable=False),
     Column("step", Integer, nullable=False),
     Column("round", Integer, nullable=False),

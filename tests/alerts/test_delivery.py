@@ -15,7 +15,7 @@ from alerts.delivery import MAX_ATTEMPTS, SendResult, Status, backoff_s, notific
 from alerts.queries import NotificationView, notification_counts
 from alerts.reasons import Reason
 from alerts.service import AlertService
-from detectors.detection import Severity
+from detectors.detection import Severity, pack_detection
 from tests.alerts.story import Story, telling
 from tests.servers.ports import free_port
 from tests.servers.sink import Answer, Sink
@@ -207,11 +207,26 @@ def test_one_responder_gets_one_message_at_a_time_the_most_urgent_first(story: S
     assert min(gaps) >= 0.02
 
 
+def test_what_is_on_its_way_is_not_sent_again_while_time_passes(story: Story) -> None:
+    """Nor does the next message overtake it: one at a time per responder, as long as the answer takes."""
+    story.sink.default["desk"] = Answer(delay_s=0.3)
+    story._detections.append([pack_detection(story.detection("sos", device=name, person=None)) for name in "ab"])
+    story._detections.commit()
+    story.service.step(story.now_ms)
+    story.sink.wait_for(1)
+    for _ in range(3):
+        story.now_ms += 1_000
+        story.service.step(story.now_ms)
+    assert len(story.news()) == 1
+    story.settle()
+    assert len(set(story.sink.ids())) == len(story.sink.ids()) == 2
+
+
 def test_a_send_whose_fate_is_unknown_goes_out_again_after_a_restart(any_story: Story) -> None:
     """The process died between the send and writing down its answer."""
     story = any_story
     story.sink.answers["ann"].append(Answer(delay_s=3))
-    story._detections.append([_packed(story)])
+    story._detections.append([pack_detection(story.detection("fall"))])
     story._detections.commit()
     story.service.step(story.now_ms)
     story.sink.wait_for(1)
@@ -221,12 +236,6 @@ def test_a_send_whose_fate_is_unknown_goes_out_again_after_a_restart(any_story: 
     assert first.id == second.id
     assert (first.data["repeat"], second.data["repeat"]) == (False, True)
     assert [attempt.reason for attempt in to(story, "ann").attempts] == ["crashed", "delivered"]
-
-
-def _packed(story: Story) -> bytes:
-    from detectors.detection import pack_detection
-
-    return pack_detection(story.detection("fall"))
 
 
 def test_a_second_service_on_the_same_journals_is_refused(story: Story) -> None:

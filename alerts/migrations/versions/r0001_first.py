@@ -47,7 +47,6 @@ def upgrade() -> None:
         sa.Column("onset_ms", sa.BigInteger, nullable=False),
         sa.Column("said_ms", sa.BigInteger),
         sa.Column("opened_ms", sa.BigInteger, nullable=False),
-        sa.Column("first_evidence_ms", sa.BigInteger, nullable=False),
         sa.Column("last_evidence_ms", sa.BigInteger, nullable=False),
         sa.Column("step", sa.Integer, nullable=False),
         sa.Column("round", sa.Integer, nullable=False),
