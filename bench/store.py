@@ -75,7 +75,7 @@ def _with_gaps(batch: PointBatch) -> PointBatch:
 
 
 def _client_points(batch: PointBatch) -> Iterator[Any]:
-    from influxdb_client import Point
+    from influxdb_client.client.write.point import Point
 
     tags, fields = list(batch.tags.items()), list(batch.fields.items())
     for row, t_ns in enumerate(batch.t_ns.tolist()):
@@ -101,14 +101,20 @@ def _measure(store: Store, points: list[PointBatch]) -> dict[str, Any]:
 
     first_ms = int(points[0].t_ns[0]) // 1_000_000
     last_ms = int(points[-1].t_ns[-1]) // 1_000_000 + 10_000
-    hour = {"start_ms": first_ms, "end_ms": first_ms + 3_600_000, "step_s": 60}
     device = points[0].tags["device"][0]
     written_s = _seconds(write)
     made = 0
 
     def roll_up() -> None:
         nonlocal made
-        made = store.rollup("motion", **hour, source_bucket="telem", target_bucket="telem_1m")
+        made = store.rollup(
+            "motion",
+            start_ms=first_ms,
+            end_ms=first_ms + 3_600_000,
+            step_s=60,
+            source_bucket="telem",
+            target_bucket="telem_1m",
+        )
 
     rollup_s = _seconds(roll_up)
     day_s = _seconds(
@@ -145,7 +151,7 @@ def _influxdb(folder: Path, points: list[PointBatch]) -> dict[str, Any] | str:
 
 
 def _write_points(server: Any, points: list[PointBatch]) -> None:
-    from influxdb_client import InfluxDBClient
+    from influxdb_client.client.influxdb_client import InfluxDBClient
     from influxdb_client.client.write_api import SYNCHRONOUS
 
     with InfluxDBClient(server.url, token=server.token, org=server.org) as client:

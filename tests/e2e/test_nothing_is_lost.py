@@ -26,7 +26,7 @@ from tests.servers.mosquitto import Mosquitto
 from tests.servers.require import data_root
 from tests.servers.sink import Sink
 
-RATE = 2_000
+RATE = 2_500
 SECONDS = 18
 FALLS = 10
 OUTAGE_S = 20.0
@@ -81,7 +81,7 @@ def stored_motion(influx: InfluxServer) -> dict[tuple[str, int], float]:
 def test_nothing_is_lost_while_processes_are_killed_and_the_store_is_away(
     tmp_path: Path, mosquitto: Mosquitto, influx: InfluxServer, sink: Sink
 ) -> None:
-    """Frames at 2,000/s, gateway and processor killed twice each, InfluxDB away for 20 s."""
+    """Frames at more than 2,000/s, gateway and processor killed twice each, InfluxDB away for 20 s."""
     chance = random.Random(time.time_ns())
     members = [Member(device, person, "wearable", place) for device, person, place in map(load_device, range(RATE))]
     environment = {
@@ -115,7 +115,7 @@ def test_nothing_is_lost_while_processes_are_killed_and_the_store_is_away(
         disturbance.join()
         said = f"kills at {kills}"
         assert result.confirmed == result.sent >= 20_000
-        assert result.rate >= 0.9 * RATE, "the publisher was held up, so this was not the load that was meant"
+        assert result.rate >= 2_000, "the publisher was held up, so this was not the load that was meant"
         published = set(result.truth.keys())
         wait_until(lambda: published <= journaled(system), 60, f"every published frame is journaled ({said})")
         expected, falls = undisturbed(list(system.raw), system)

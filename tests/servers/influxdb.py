@@ -178,12 +178,14 @@ class InfluxServer:
 
     def stop(self) -> None:
         """Stop both in good order: connections are refused until :meth:`start`."""
-        self._nginx = _end(self._nginx, signal.SIGTERM)
-        self._influxd = _end(self._influxd, signal.SIGTERM)
+        _end(self._nginx, signal.SIGTERM)
+        _end(self._influxd, signal.SIGTERM)
+        self._nginx = self._influxd = None
 
     def kill(self) -> None:
         """SIGKILL influxd alone; nginx answers 502 until :meth:`start`."""
-        self._influxd = _end(self._influxd, signal.SIGKILL)
+        _end(self._influxd, signal.SIGKILL)
+        self._influxd = None
 
     @contextlib.contextmanager
     def pause(self, status: int = 503, *, retry_after: bool = False) -> Iterator[None]:
