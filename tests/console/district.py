@@ -146,12 +146,14 @@ def take(engine: Engine, now_ms: int, *detections: Detection) -> None:
     """What the alerts process does with detections."""
     with registry.writing(engine) as connection:
         take_detections(connection, detections, registry.directory(connection), RULES, now_ms)
+        alerts.database.raise_change(connection)
 
 
 def wait_until(engine: Engine, now_ms: int) -> None:
     """What the alerts process does when time has passed."""
     with registry.writing(engine) as connection:
         fire_timers(connection, registry.directory(connection), now_ms)
+        alerts.database.raise_change(connection)
 
 
 def incident_of(engine: Engine, device: str) -> str:
