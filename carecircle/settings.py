@@ -123,9 +123,7 @@ class FallSettings(_Group):
 class Settings(BaseSettings):
     """All settings of a running system."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CARECIRCLE_", env_nested_delimiter="__", extra="ignore", nested_model_default_partial_update=True
-    )
+    model_config = SettingsConfigDict(env_prefix="CARECIRCLE_", env_nested_delimiter="__", extra="ignore")
 
     data_dir: Path = Field(Path("var/carecircle"), description="journals, state, embedded databases")
     database_url: str = Field("", description="registry and incidents; empty: SQLite in data_dir")

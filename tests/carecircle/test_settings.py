@@ -1,0 +1,102 @@
+"""Settings: a file, the environment over it, secrets, and errors that say what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from carecircle.settings import Settings, SettingsError, load
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's own settings."""
+    for name in [name for name in os.environ if name.startswith("CARECIRCLE_")]:
+        monkeypatch.delenv(name)
+
+
+def names(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The path of every setting."""
+    found = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += names(kind, (*prefix, name))
+        else:
+            found.append((*prefix, name))
+    return found
+
+
+@pytest.mark.parametrize("path", names(Settings), ids=".".join)
+def test_every_setting_is_documented_with_its_variable(path: tuple[str, ...]) -> None:
+    """A row in docs/operations.md."""
+    variable = "CARECIRCLE_" + "__".join(part.upper() for part in path)
+    assert f"| `{'.'.join(path)}` | `{variable}` |" in OPERATIONS.read_text()
+
+
+def test_the_environment_wins_over_the_file_setting_by_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One setting of a group from the environment leaves the others as the file has them."""
+    file = tmp_path / "carecircle.toml"
+    file.write_text('log_level = "debug"\n[broker]\nurl = "mqtt://from.file:1884"\nkeepalive_s = 7\n')
+    monkeypatch.setenv("CARECIRCLE_BROKER__URL", "mqtts://from.environment")
+    settings = load(file)
+    assert (settings.broker.host, settings.broker.port, settings.broker.tls) == ("from.environment", 8883, True)
+    assert settings.broker.keepalive_s == 7
+    assert settings.log_level == "debug"
+
+
+def test_the_example_of_the_documentation_is_accepted(tmp_path: Path) -> None:
+    """What docs/operations.md shows can be copied."""
+    text = OPERATIONS.read_text()
+    file = tmp_path / "example.toml"
+    file.write_text(text[text.index("```toml") + 7 : text.index("```", text.index("```toml") + 7)])
+    settings = load(file)
+    assert settings.broker.command_username == "carecircle-cmd"
+    assert settings.resolved_public_url() == "https://care.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nonsense = 1", "nonsense"),
+        ('[broker]\nurl = "http://x"', "broker.url"),
+        ("[broker]\nkeepalive_s = 0", "CARECIRCLE_BROKER__KEEPALIVE_S"),
+        ('[broker]\nsecret = "x"', "broker.secret"),
+        ("[console]\nport = 99999", "console.port"),
+        ("this is not toml", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """The error has the setting, and how it could be set."""
+    file = tmp_path / "carecircle.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        load(file)
+
+
+def test_secrets_come_from_files_and_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither repr nor dump has the password; a missing file is named."""
+    (tmp_path / "password").write_text("hush\n")
+    monkeypatch.setenv("CARECIRCLE_BROKER__PASSWORD_FILE", str(tmp_path / "password"))
+    monkeypatch.setenv("CARECIRCLE_STORE__TOKEN", "hush-too")
+    settings = load()
+    assert settings.broker_password() == "hush"
+    assert settings.store_token() == "hush-too"
+    assert "hush" not in repr(settings)
+    (tmp_path / "password").unlink()
+    with pytest.raises(SettingsError, match=str(tmp_path)):
+        settings.check_secrets()
+
+
+def test_the_link_key_is_drawn_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    """Every role finds the same key."""
+    settings = Settings(data_dir=tmp_path)
+    key = settings.link_key()
+    assert len(key) >= 32
+    assert Settings(data_dir=tmp_path).link_key() == key
+    assert (tmp_path / "state" / "link.key").stat().st_mode & 0o777 == 0o600
