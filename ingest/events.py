@@ -48,7 +48,7 @@ class EventLane:
         except TelemetryError as error:
             refused = error
             rescued = rescue_event(message.payload, message.recv_ms)
-            if rescued is None or rescued.type not in RESCUED:
+            if rescued is None or rescued.type.lower() not in RESCUED:
                 return refused
             event = rescued
         if not self._first_time(device_id, device, event) and not message.flags & Flag.REPLAY:
