@@ -6,6 +6,7 @@ the real thing: a broker process, the roles as `carecircle run` starts them, and
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -28,9 +29,12 @@ from firmware_sim.load import load_device, publish_load
 from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.scenario import Member
 from journal import JournalReader
+from journal.quarantine import read_tally, stages
+from store import open_store
 
 _ROLES = ("gateway", "processor", "writer", "alerts")
 _DRAIN_WITHIN_S = 120.0
+_SECRET = "whsec_" + base64.b64encode(bytes(24)).decode()
 
 
 class BenchError(RuntimeError):
@@ -85,10 +89,10 @@ def run(*, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = pri
         engine = roles.prepare(settings)
         stack.callback(engine.dispose)
         say(f"registering {rate} wearers")
-        write_district(
-            folder / "district", _members(rate), webhook_url="http://127.0.0.1:9/", webhook_secret="whsec_AAAA"
-        )
-        registry.import_folder(engine, folder / "district")
+        write_district(folder / "district", _members(rate), webhook_url="http://127.0.0.1:9/", webhook_secret=_SECRET)
+        imported = registry.import_folder(engine, folder / "district")
+        if not imported.applied:
+            raise BenchError(f"the registry refused the wearers: {imported.problems[0]}")
         supervisor = Supervisor(log=folder / "log", environment=environment)
         stack.callback(supervisor.stop)
         for role in _ROLES:
@@ -110,9 +114,18 @@ def run(*, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = pri
         cpu = {role: round(_cpu_s(process) - before[role], 2) for role, process in processes.items()}
         memory.look(0)
         frames = result.confirmed
+        store = open_store(settings.resolved_store_url())
+        stored = len(store.latest("motion", ["enmo_g"], by="device"))
+        store.close()
+        quarantined = sum(
+            sum(read_tally(settings.quarantine_dir, s).total().values()) for s in stages(settings.quarantine_dir)
+        )
+        if stored != rate or quarantined:
+            raise BenchError(f"{stored} of {rate} wearers have a point, {quarantined} messages are in the quarantine")
         return {
             "broker": broker,
             "frames": frames,
+            "wearers_with_points": stored,
             "frames_offered_per_s": rate,
             "published_per_s": round(result.rate),
             "whole_path": {

@@ -131,7 +131,9 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
                 Path(folder), members(fleet.scenario), webhook_url=responders.url, webhook_secret=secret,
                 seed=fleet.seed,
             )  # fmt: skip
-            registry.import_folder(engine, Path(folder))
+            imported = registry.import_folder(engine, Path(folder))
+            if not imported.applied:
+                raise DemoError(f"the registry refused the district: {imported.problems[0]}")
         supervisor = Supervisor(log=data_dir / "log", environment=environment)
         stack.callback(supervisor.stop)
         for role in Role:

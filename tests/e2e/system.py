@@ -57,7 +57,8 @@ class System:
         self.settings = _settings_of(self.environment)
         self.engine: Engine = roles.prepare(self.settings)
         write_district(folder / "district", members, webhook_url=webhook_url, webhook_secret=SECRET)
-        registry.import_folder(self.engine, folder / "district")
+        imported = registry.import_folder(self.engine, folder / "district")
+        assert imported.applied, imported.problems
         self.supervisor = Supervisor(log=folder / "log", environment=self.environment)
         self.raw: list[RawMessage] = []
         self._wanted = wanted
