@@ -18,7 +18,7 @@ class FallParameters:
         before_s: what is looked at before the impact. Longer windows learn how people stand before an acted fall.
         decide_after_s: how long after the impact the decision is made.
         operating_point: which of the thresholds in the weights is used: sensitive, balanced or quiet.
-        refractory_s: a second alarm this soon after an impact is the same fall.
+        refractory_s: an impact this soon after a confirmed one, and no higher, is the same fall.
         keep_before_s: how much of the stream before the impact goes with a detection, for the plot.
         silent_s: a device that has sent nothing for so long is decided on with what is there.
         gap_tolerance_s: a time stamp this far from the expected one is jitter, not a gap (at most three quarters of a

@@ -19,8 +19,10 @@ from detectors.parameters import FallParameters, params_hash
 
 DETECTOR = "fall"
 VERSION = "1"
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 _NEVER = -(10**9)
+#: More samples than a stream ever has: 700 years.
+_PLACES = 1 << 40
 #: Log-odds of what cannot be a fall: the sensor is at fault.
 _SURE = np.float32(20.0)
 
@@ -29,11 +31,12 @@ _CANDIDATE = np.dtype(
     [
         ("row", np.int64),
         ("peak", np.int64),  # sample number
+        ("size_g", np.float32),  # its magnitude
         ("onset_ms", np.int64),  # device clock
+        ("first_ms", np.int64),  # onset of the impact under which it was suspected: what its id is made of
         ("offset_ms", np.int64),
         ("boot", np.uint32),
         ("head", np.int16),  # of the model
-        ("doubt", np.float32),  # log-odds of the first stage
         ("suspected", np.bool_),
     ]
 )
@@ -73,7 +76,8 @@ class FallBank:
     """Finds falls in the motion of many devices.
 
     An impact is suspected ``peak_radius_s`` after its peak and confirmed or withdrawn ``decide_after_s`` after it, both
-    under one id. What is decided depends on the samples only, not on how they were cut into frames.
+    under one id: of the impact that was suspected, also when a higher one follows and the onset moves there. What is
+    decided depends on the samples only, not on how they were cut into frames.
 
     Args:
         weights: the learned model, by default the one that comes with the package.
@@ -92,6 +96,7 @@ class FallBank:
         self._hot = np.zeros(0, np.int64)  # sample number behind the last piece that may hold an impact
         self._searched = np.zeros(0, np.int64)  # impacts before this sample number were found ahead of time
         self._alarm = np.zeros(0, np.int64)  # sample number of the last confirmed impact
+        self._alarm_g = np.zeros(0, np.float32)  # and its magnitude
         self._open = np.zeros(0, _CANDIDATE)
         self._historical = False
         self._radius = round(self.parameters.peak_radius_s * FS_HZ)
@@ -101,6 +106,11 @@ class FallBank:
 
     def __len__(self) -> int:
         return len(self._devices)
+
+    @property
+    def waiting(self) -> int:
+        """How many impacts have passed the first stage and wait for their decision."""
+        return len(self._open)
 
     def add(self, device: str, *, placement: str, person: str | None) -> int:
         """The row of a device, made when it is new; a known one takes over the placement and person.
@@ -127,6 +137,7 @@ class FallBank:
             self._hot = np.append(self._hot, never)
             self._searched = np.append(self._searched, never)
             self._alarm = np.append(self._alarm, never)
+            self._alarm_g = np.append(self._alarm_g, np.zeros(more, np.float32))
 
     def update(self, batch: MotionBatch | None, now_ms: int) -> list[Detection]:
         """Take in a batch, or let time pass.
@@ -150,11 +161,12 @@ class FallBank:
             self._hot[rows[hot]] = head[hot]
             first = head - self._radius - n
             active = self._hot[rows] > first
-            if active.any():
-                found += self._search(rows[active], first[active], n, when)
+            # Decisions first: whatever is found now lies more than a second behind what is decided now.
             if len(self._open):
                 due = self._ring.head[self._open["row"]] > self._open["peak"] + self._after
                 found += self._decide(due, when)
+            if active.any():
+                found += self._search(rows[active], first[active], n, when)
         return found
 
     def _tick(self, now_ms: int) -> list[Detection]:
@@ -171,25 +183,31 @@ class FallBank:
         if not len(waiting):
             return []
         head = self._ring.head[waiting]
-        found = self._search(waiting, head - self._radius, self._radius, when)
+        found = self._decide(np.isin(self._open["row"], waiting), when, last=True)
+        found += self._search(waiting, head - self._radius, self._radius, when)
         self._searched[waiting] = head
-        return found + self._decide(np.isin(self._open["row"], waiting), when)
+        return found + self._decide(np.isin(self._open["row"], waiting), when, last=True)
 
     def _search(self, rows: Rows, first: NDArray[np.int64], n: int, when: _When) -> list[Detection]:
         """Look for impacts among n samples of each row from ``first`` on, and open the ones worth it."""
         counts, _ = self._ring.window(rows, first - self._radius, n + 2 * self._radius)
-        where = impacts(squared_magnitude(counts), trigger_g=self.parameters.trigger_g, radius=self._radius)
+        squared = squared_magnitude(counts)
+        where = impacts(squared, trigger_g=self.parameters.trigger_g, radius=self._radius)
         which, offset = np.nonzero(where)
+        size_g = (np.sqrt(squared[which, self._radius + offset]) * ACC_LSB_G).astype(np.float32)
         peak = first[which] + offset
         row = rows[which]
-        new = (peak >= self._searched[row]) & (peak - self._alarm[row] >= self._refractory)
+        new = (peak >= self._searched[row]) & ~self._same_fall(row, peak, size_g)
+        if len(self._open):
+            new &= ~np.isin(row * _PLACES + peak, _place(self._open))
         row, peak = row[new], peak[new]
         if not len(row):
             return []
         candidates = np.zeros(len(row), _CANDIDATE)
-        candidates["row"], candidates["peak"] = row, peak
+        candidates["row"], candidates["peak"], candidates["size_g"] = row, peak, size_g[new]
         since_ms = (self._ring.head[row] - peak) * STEP_MS
         candidates["onset_ms"] = np.rint(self._intake.head_ms(row) - since_ms).astype(np.int64)
+        candidates["first_ms"] = candidates["onset_ms"]
         candidates["offset_ms"] = self._intake.offset_ms[row]
         candidates["boot"] = self._intake.boot[row]
         looks = self._look(candidates, self._radius)
@@ -204,7 +222,6 @@ class FallBank:
                 head, looks.acc[members], None if looks.gyr is None else looks.gyr[members], peak=self._before
             )
             doubt = doubt - self._penalty(looks.missing[members])
-            candidates["doubt"][members] = doubt
             keep[members] = doubt >= self.model.heads[head].reject_below
             for i in np.flatnonzero(doubt >= self.model.heads[head].suspect_above).tolist():
                 one = candidates[members[i]]
@@ -219,12 +236,25 @@ class FallBank:
     def _suspected(self, row: int) -> bool:
         return bool((self._open["suspected"] & (self._open["row"] == row)).any())
 
-    def _decide(self, due: NDArray[np.bool_], when: _When) -> list[Detection]:
-        """Confirm or drop the open impacts that ``due`` marks."""
+    def _decide(self, due: NDArray[np.bool_], when: _When, *, last: bool = False) -> list[Detection]:
+        """Confirm or drop the open impacts that ``due`` marks.
+
+        An impact with a higher one behind it (a stumble, then the floor) gives way to that one; what was suspected
+        of it goes on there, and waits with it unless this is the ``last`` look.
+        """
         if not due.any():
             return []
         candidates = np.sort(self._open[due], order=["row", "peak"])
         self._open = self._open[~due]
+        climbed = self._climb(candidates)
+        if climbed.any():
+            candidates, climbed = (part[~climbed | candidates["suspected"]] for part in (candidates, climbed))
+            taken = np.isin(_place(self._open), _place(candidates[climbed]))
+            early = climbed & (self._ring.head[candidates["row"]] <= candidates["peak"] + self._after) & (not last)
+            self._open = np.concatenate([self._open[~taken], candidates[early]])
+            candidates = candidates[~early]
+        if not len(candidates):
+            return []
         looks = self._look(candidates, self._after)
         verdicts: list[tuple[int, float, dict[str, float]]] = []
         for head, members in _groups(candidates["head"]):
@@ -243,14 +273,38 @@ class FallBank:
                     verdicts.append((int(members[i]), float(log_odds[i]), features))
         found = []
         for i, odds, features in sorted(verdicts, key=lambda verdict: verdict[0]):
-            row, peak = int(candidates["row"][i]), int(candidates["peak"][i])
-            fell = _sigmoid(odds) >= features["threshold"] and peak - self._alarm[row] >= self._refractory
+            row, peak, size_g = candidates[["row", "peak", "size_g"]][i].item()
+            fell = _sigmoid(odds) >= features["threshold"] and not bool(self._same_fall(row, peak, size_g))
             if fell:
-                self._alarm[row] = peak
+                self._alarm[row], self._alarm_g[row] = peak, size_g
             if fell or candidates["suspected"][i]:
                 stage = Stage.CONFIRMED if fell else Stage.WITHDRAWN
                 found.append(self._detection(candidates[i], stage, odds, features, when))
         return found
+
+    def _climb(self, candidates: NDArray[Any]) -> NDArray[np.bool_]:
+        """Move candidates to the highest sample of the time until their decision; which were moved.
+
+        Those that even then are due are not the last of their climb, and move on.
+        """
+        rows = candidates["row"].astype(np.intp)
+        counts, _ = self._ring.window(rows, candidates["peak"].copy(), self._after + 1)
+        squared = squared_magnitude(counts)
+        step = squared.argmax(axis=1)
+        climbed = np.asarray(step > 0)
+        candidates["peak"] += step
+        candidates["onset_ms"] += np.rint(step * STEP_MS).astype(np.int64)
+        candidates["size_g"][climbed] = np.sqrt(squared[climbed, step[climbed]]) * ACC_LSB_G
+        on = climbed & (self._ring.head[rows] > candidates["peak"] + self._after)
+        if on.any():
+            further = candidates[on]
+            self._climb(further)
+            candidates[on] = further
+        return climbed
+
+    def _same_fall(self, row: Any, peak: Any, size_g: Any) -> Any:
+        """Whether an impact is one more of the fall that was last confirmed: soon after it, and no higher."""
+        return (peak - self._alarm[row] < self._refractory) & (size_g <= self._alarm_g[row])
 
     def _penalty(self, missing: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.float32(self.parameters.missing_penalty) * missing
@@ -277,11 +331,12 @@ class FallBank:
         self, candidate: Any, stage: Stage, odds: float, features: dict[str, float], when: _When
     ) -> Detection:
         row, onset_ms, offset_ms = int(candidate["row"]), int(candidate["onset_ms"]), int(candidate["offset_ms"])
+        first_ms = int(candidate["first_ms"])
         device = self._devices[row]
         decided_ms, recv_ms = when.of(row)
         still = features["after_vector_std_g"] < self.parameters.still_g
         return Detection(
-            id=detection_id(device.name, DETECTOR, int(candidate["boot"]), onset_ms),
+            id=detection_id(device.name, DETECTOR, int(candidate["boot"]), first_ms),
             stage=stage,
             device=device.name,
             person=device.person,
@@ -323,6 +378,7 @@ class FallBank:
             "hot": self._hot[:n].copy(),
             "searched": self._searched[:n].copy(),
             "alarm": self._alarm[:n].copy(),
+            "alarm_g": self._alarm_g[:n].copy(),
             "open": {name: self._open[name].copy() for name in _CANDIDATE.names or ()},
             "historical": self._historical,
             "ring": self._ring.state(),
@@ -346,6 +402,7 @@ class FallBank:
         self._hot, self._searched, self._alarm = (
             np.array(state[name], np.int64) for name in ("hot", "searched", "alarm")
         )
+        self._alarm_g = np.array(state["alarm_g"], np.float32)
         self._open = np.zeros(len(state["open"]["row"]), _CANDIDATE)
         for name, column in state["open"].items():
             self._open[name] = column
@@ -360,6 +417,11 @@ class _Looks(NamedTuple):
     missing: NDArray[np.float32]  # share of the window
     turns: NDArray[np.bool_]  # there is a gyroscope
     plausible: NDArray[np.bool_]
+
+
+def _place(candidates: NDArray[Any]) -> NDArray[np.int64]:
+    """One number for each candidate's sample of its device."""
+    return np.asarray(candidates["row"] * _PLACES + candidates["peak"])
 
 
 def _groups(heads: NDArray[np.int16]) -> list[tuple[int, NDArray[np.intp]]]:

@@ -26,6 +26,7 @@ class Candidates:
     dataset: NDArray[np.str_]
     subject: NDArray[np.str_]  # dataset/subject
     recording: NDArray[np.str_]
+    impact_s: NDArray[np.float64]  # from the recording's start
     label: NDArray[np.int8]
     acc: Counts  # (n, before + 1 + after, 3)
     gyr: Counts
@@ -37,6 +38,7 @@ class Candidates:
             self.dataset[chosen],
             self.subject[chosen],
             self.recording[chosen],
+            self.impact_s[chosen],
             self.label[chosen],
             self.acc[chosen],
             self.gyr[chosen],
@@ -45,16 +47,21 @@ class Candidates:
 
 
 def find_candidates(streams: Sequence[Stream], parameters: FallParameters) -> Candidates:
-    """All impacts of the streams."""
+    """The impacts of the streams that are decided on: those with no higher one before their decision."""
     radius = round(parameters.peak_radius_s * FS_HZ)
     before, after = round(parameters.before_s * FS_HZ), round(parameters.decide_after_s * FS_HZ)
-    columns: dict[str, list[Any]] = {name: [] for name in ("dataset", "subject", "recording", "label", "acc", "gyr")}
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("dataset", "subject", "recording", "impact_s", "label", "acc", "gyr")
+    }
     for stream in streams:
         squared = np.pad(squared_magnitude(stream.acc[None]), ((0, 0), (radius, radius)))
         peaks = np.flatnonzero(impacts(squared, trigger_g=parameters.trigger_g, radius=radius)[0])
+        behind = np.pad(squared[0, radius:], (0, after))
         acc = _padded(stream.acc, before, after)
         gyr = np.full_like(acc, MISSING) if stream.gyr is None else _padded(stream.gyr, before, after)
         for peak in peaks:
+            if behind[peak] < behind[peak + 1 : peak + 1 + after].max():
+                continue
             recording = stream.recording_at(int(peak))
             label = 0
             if recording.is_fall:
@@ -62,6 +69,7 @@ def find_candidates(streams: Sequence[Stream], parameters: FallParameters) -> Ca
             columns["dataset"].append(stream.dataset)
             columns["subject"].append(stream.name)
             columns["recording"].append(recording.key)
+            columns["impact_s"].append((peak - recording.start) / FS_HZ)
             columns["label"].append(label)
             columns["acc"].append(acc[peak : peak + before + 1 + after])
             columns["gyr"].append(gyr[peak : peak + before + 1 + after])
@@ -69,6 +77,7 @@ def find_candidates(streams: Sequence[Stream], parameters: FallParameters) -> Ca
         np.array(columns["dataset"]),
         np.array(columns["subject"]),
         np.array(columns["recording"]),
+        np.array(columns["impact_s"], np.float64),
         np.array(columns["label"], np.int8),
         np.array(columns["acc"], np.int16).reshape(-1, before + 1 + after, 3),
         np.array(columns["gyr"], np.int16).reshape(-1, before + 1 + after, 3),

@@ -60,9 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise DetectorError(f"cannot leave out {sorted(unknown)}: the folder has {sorted(known)}")
         streams = [stream for stream in folder.streams if stream.dataset not in given.leave_out]
         heads = []
+        figures: dict[str, Any] = {}
         for trainer in trainers(streams, parameters, seed=given.seed):
-            heads.append(trainer.fit())
-            print(f"{trainer.name}: {len(trainer.candidates.label)} impacts, {heads[-1].thresholds}", flush=True)
+            head, figures[trainer.name] = trainer.fit()
+            heads.append(head)
+            print(f"{trainer.name}: {len(trainer.candidates.label)} impacts, {head.thresholds}", flush=True)
     except DetectorError as error:
         print(error, file=sys.stderr)
         return 2
@@ -73,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=given.seed,
         parameters=parameters,
     )
+    note["figures"] = {"what": "recordings with an impact, by folds of subjects that were not trained on", **figures}
     given.out.mkdir(parents=True, exist_ok=True)
     save_model(tuple(heads), given.out / "weights.npz", note)
     print(f"wrote {given.out / 'weights.npz'}")

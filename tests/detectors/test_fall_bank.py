@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,7 @@ import pytest
 from detectors.detection import Detection, Severity, Stage, detection_id, pack_detection, unpack_detection
 from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
+from detectors.fall.model import FallModel, shipped_model
 from detectors.fall.windows import MISSING
 from detectors.motion import MotionBatch
 from tests.detectors.signals import T0_MS, fall, frame, frames, standing, together, walking
@@ -84,6 +86,37 @@ def test_a_wearer_who_jumps_about_has_no_two_alarms_for_one_fall() -> None:
     samples[round(7.1 * 50)] = [0.0, 0.0, 5.0, 0, 0, 0]
     found = feed(bank(), frames(samples))
     assert stages(found).count("confirmed") == 1
+
+
+def credulous() -> FallModel:
+    """A model that takes every impact for a fall."""
+    heads = tuple(
+        dataclasses.replace(
+            head, reject_below=-99.0, suspect_above=-99.0, thresholds=dict.fromkeys(head.thresholds, 0.0)
+        )
+        for head in shipped_model().heads
+    )
+    return FallModel(heads, b"credulous")
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1.0, 5.0, 20.0])
+def test_a_stumble_before_the_fall_is_part_of_it(seconds: float) -> None:
+    """Jolts of 2, 3, 6 and 4 g, 1.5 s apart: one alarm, at the highest, under the id that the first was suspected
+    under, however the stream is cut. A jolt 6 s later is another matter."""
+    samples = standing(40)
+    for at_s, size_g in ((10.0, 2.0), (11.5, 3.0), (13.0, 6.0), (14.5, 4.0), (21.0, 2.5)):
+        samples[round(at_s * 50), :3] = [0.0, 0.0, size_g]
+    it = FallBank(credulous())
+    it.add("d", placement="waist", person=None)
+    found = feed(it, frames(samples, seconds=seconds))
+    assert [(one.stage.value, one.onset_ms - T0_MS) for one in found] == [
+        ("suspected", 10_000),
+        ("confirmed", 13_000),
+        ("suspected", 21_000),
+        ("confirmed", 21_000),
+    ]
+    assert found[0].id == found[1].id
+    assert found[2].id == found[3].id != found[0].id
 
 
 def test_the_clock_offset_moves_the_instants_but_not_the_id() -> None:
