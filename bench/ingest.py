@@ -146,7 +146,6 @@ def _settings(folder: Path, port: int) -> tuple[Settings, dict[str, str]]:
     environment = {
         "CARECIRCLE_DATA_DIR": str(folder / "data"),
         "CARECIRCLE_BROKER__URL": f"mqtt://127.0.0.1:{port}",
-        "CARECIRCLE_JOURNAL__CHECKPOINT_S": "1",
         "CARECIRCLE_LOG_LEVEL": "warning",
     }
     os.environ.update(environment)

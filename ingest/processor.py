@@ -37,6 +37,8 @@ _INPUTS = ("raw", "replayed")
 IDLE_MS = 500
 _PIPELINE_EVERY_MS = 10_000
 _FULL_RETRY_S = 0.1
+#: In a quiet moment a checkpoint is due this soon after the last one: it costs nobody anything then.
+_QUIET_CHECKPOINT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class Processor:
         self._host = socket.gethostname()
         self._last_message_ms = 0
         self._dirty = False
-        self._next_checkpoint_s = time.monotonic() + settings.checkpoint_every_s
+        self._checkpoint_s = time.monotonic()  # of the last one
+        self._next_checkpoint_s = self._checkpoint_s + settings.checkpoint_every_s
         self._next_owners_s = 0.0
         self._next_pipeline_ms = 0
         self._busy_s = 0.0
@@ -121,6 +124,7 @@ class Processor:
             self._last_message_ms = wall_ms
         elif wall_ms - self._last_message_ms >= IDLE_MS:
             now_ms = wall_ms - IDLE_MS
+            self._next_checkpoint_s = min(self._next_checkpoint_s, self._checkpoint_s + _QUIET_CHECKPOINT_S)
         self._emit(self._pipeline.advance(now_ms))
         self._busy_s += time.thread_time() - started_s
         self._housekeeping()
@@ -209,7 +213,8 @@ class Processor:
     def _housekeeping(self) -> None:
         if time.monotonic() >= self._next_checkpoint_s:
             self.save_checkpoint()
-            self._next_checkpoint_s = time.monotonic() + self._settings.checkpoint_every_s
+            self._checkpoint_s = time.monotonic()
+            self._next_checkpoint_s = self._checkpoint_s + self._settings.checkpoint_every_s
 
     def _refresh_owners(self) -> None:
         self._next_owners_s = time.monotonic() + self._settings.owners_every_s
