@@ -30,6 +30,7 @@ from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.fleet import Fleet, Progress
 from firmware_sim.mqtt import BrokerAddress
+from firmware_sim.population import Source
 from firmware_sim.scenario import load_scenario, members
 from firmware_sim.truth import Truth
 
@@ -51,7 +52,7 @@ class Options:
 
     seconds: float | None
     data: Path
-    source: str = "auto"
+    source: Source = "auto"
     seed: int | None = None
     data_dir: Path | None = None
 
@@ -118,7 +119,7 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
             load_scenario("demo"),
             BrokerAddress(host="127.0.0.1", port=broker_port),
             seed=options.seed,
-            source=options.source,  # type: ignore[arg-type]
+            source=options.source,
             recordings=options.data / "falls",
             on_progress=progress.take,
         )

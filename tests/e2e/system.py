@@ -22,7 +22,9 @@ from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.scenario import Member
 from journal import JournalReader
+from telemetry.codec import decode_motion
 from telemetry.records import RawMessage, unpack_raw
+from telemetry.topics import parse_topic
 from tests.servers.sink import SECRET
 
 STAGES = ("gateway", "processor", "writer", "alerts")
@@ -104,6 +106,15 @@ class System:
             return reader.lag_bytes()
         finally:
             reader.close()
+
+    def journaled(self) -> set[tuple[str, str, int, int]]:
+        """(device, stream, boot, seq) of the motion frames in the journal `raw` so far."""
+        keys = set()
+        for message in list(self.raw):
+            if message.topic.endswith(b"/motion"):
+                frame = decode_motion(message.payload)
+                keys.add((parse_topic(message.topic)[0], "motion", frame.boot, frame.seq))
+        return keys
 
     def incidents(self) -> list[IncidentView]:
         """All incidents, resolved ones too."""

@@ -11,24 +11,12 @@ import pytest
 from firmware_sim.load import load_device, publish_load
 from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.scenario import Member
-from telemetry.codec import decode_motion
-from telemetry.topics import parse_topic
 from tests.e2e.system import System, wait_until
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.sink import Sink
 
 RATE, SECONDS = 300, 24
 FULL_FOR_S = 10.0
-
-
-def journaled(system: System) -> set[tuple[str, str, int, int]]:
-    """(device, stream, boot, seq) of the motion frames in the journal so far."""
-    keys = set()
-    for message in list(system.raw):
-        if message.topic.endswith(b"/motion"):
-            frame = decode_motion(message.payload)
-            keys.add((parse_topic(message.topic)[0], "motion", frame.boot, frame.seq))
-    return keys
 
 
 @pytest.mark.heavy
@@ -76,7 +64,7 @@ def test_a_full_disk_loses_nothing_and_falls_are_told_once(
         assert held.is_set(), f"the gateway never held, so this was no full disk\n{system.log('gateway')}"
         published = set(result.truth.keys())
         assert len(published) == RATE * SECONDS
-        wait_until(lambda: published <= journaled(system), 40, f"everything arrives\n{system.log('gateway')}")
+        wait_until(lambda: published <= system.journaled(), 40, f"everything arrives\n{system.log('gateway')}")
         wait_until(lambda: system.lag("raw", "processor") == 0, 40, f"the processor goes on\n{system.log('processor')}")
         wait_until(lambda: system.lag("points", "writer") == 0, 40, f"the writer goes on\n{system.log('writer')}")
         incidents = system.incidents()

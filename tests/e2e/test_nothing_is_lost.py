@@ -117,7 +117,7 @@ def test_nothing_is_lost_while_processes_are_killed_and_the_store_is_away(
         assert result.confirmed == result.sent >= 20_000
         assert result.rate >= 2_000, "the publisher was held up, so this was not the load that was meant"
         published = set(result.truth.keys())
-        wait_until(lambda: published <= journaled(system), 60, f"every published frame is journaled ({said})")
+        wait_until(lambda: published <= system.journaled(), 60, f"every published frame is journaled ({said})")
         expected, falls = undisturbed(list(system.raw), system)
         assert len(falls) >= FALLS // 2, "the detector finds most of what was staged, else this shows nothing"
         wait_until(lambda: system.lag("raw", "processor") == 0, 60, f"the processor is done ({said})")
@@ -140,13 +140,3 @@ def test_nothing_is_lost_while_processes_are_killed_and_the_store_is_away(
         told = Counter(request.data["incident"] for request in sink.received)
         assert told == Counter({incident.id: 1 for incident in incidents}), f"one notification each ({said})"
         assert all(request.genuine for request in sink.received)
-
-
-def journaled(system: System) -> set[tuple[str, str, int, int]]:
-    """(device, stream, boot, seq) of the motion frames in the journal so far."""
-    keys = set()
-    for message in list(system.raw):
-        if message.topic.endswith(b"/motion"):
-            frame = decode_motion(message.payload)
-            keys.add((parse_topic(message.topic)[0], "motion", frame.boot, frame.seq))
-    return keys
