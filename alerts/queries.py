@@ -13,8 +13,24 @@ from alerts import models
 from alerts.database import to_incident, unpack_window
 from alerts.delivery import Status
 from alerts.lifecycle import TAKEN, Outcome, State
-from detectors.detection import SEVERITY_ORDER, Severity, Window
+from detectors.detection import SEVERITY_ORDER, Severity, Stage, Window
 from registry import models as people
+
+__all__ = [
+    "AttemptView",
+    "EvidenceView",
+    "IncidentDetail",
+    "IncidentView",
+    "NotificationView",
+    "Stage",
+    "TimelineEntry",
+    "Window",
+    "changes_since",
+    "current_change",
+    "incident_detail",
+    "notification_counts",
+    "open_incidents",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

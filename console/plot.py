@@ -15,7 +15,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.detection import Window
+from alerts.queries import Window
 
 #: All three axes at this count: a sample that never came (see detectors.detection.Window).
 _GAP = -32768

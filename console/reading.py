@@ -17,12 +17,13 @@ from alerts.queries import (
     EvidenceView,
     IncidentDetail,
     IncidentView,
+    Stage,
+    Window,
     current_change,
     incident_detail,
     open_incidents,
 )
 from console.settings import ConsoleSettings
-from detectors.detection import Stage, Window
 from registry import current_revision
 from registry import models as people
 
