@@ -13,15 +13,23 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from carecircle.evaluation.falls_calibration import by_placement
+from carecircle.evaluation.falls_plots import draw_reliability
+from carecircle.evaluation.falls_report import write_errors
+from carecircle.evaluation.falls_run import Heard, alarms_of, listen
+from carecircle.evaluation.falls_stress import STRESSES, Stress
+from carecircle.evaluation.falls_tables import figures_table, stress_table
 from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
 from detectors.fall.model import FallModel, load_model, shipped_model
 from detectors.fall.recordings import Stream, read_folder
 from detectors.fall.ring import FS_HZ
-from detectors.fall.scoring import Alarm, Figures, Share, figures, run
+from detectors.fall.scoring import Alarm, Figures, figures
 from detectors.parameters import FallParameters
+
+#: Weights, and the people they are measured on.
+Part = tuple[list[Stream], FallModel]
 
 app = typer.Typer(help="Measure the detectors on recordings.", no_args_is_help=True)
 
@@ -40,7 +48,13 @@ def falls(
     cross_validate: Annotated[
         bool, typer.Option("--cross-validate", help="Train anew without each fifth of the people, and measure on it.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write figures.json and alarms.csv into this folder.")] = None,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Measure also with turned, clipped, slow, lossy and miscalibrated sensors.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of what --stress draws.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Write figures.json, alarms.csv, reliability.png and errors.html here.")
+    ] = None,
 ) -> None:
     """Run the production fall detector over a folder of recordings, as one continuous stream per person."""
     console = Console()
@@ -55,27 +69,53 @@ def falls(
         if cross_validate and weights:
             raise DetectorError("--cross-validate trains its own weights: leave --weights away")
         streams = list(folder.streams)
-        found = _cross_validated(streams, console) if model is None else _evaluated(streams, model, console)
+        parts = _cross_validated(streams, console) if model is None else [(streams, model)]
     except DetectorError as error:
         complain.print(str(error), style="red", highlight=False)
         raise typer.Exit(2) from error
+    heard = _heard(parts, console, "evaluating")
+    found = alarms_of(heard)
     rows = _figures(streams, found)
     note = "cross-validated by subject" if model is None else _acquaintance(streams, model)
-    console.print(_table(rows, note))
-    report = {
+    console.print(figures_table(rows, note))
+    calibrations = by_placement((stream.placement for stream in streams), heard)
+    report: dict[str, Any] = {
         "data": str(data.name),
         "weights": "cross-validated" if model is None else str(weights.name if weights else "shipped"),
         "note": note,
         "absent": list(folder.absent),
         "figures": [_plain(row) for row in rows],
+        "calibration": [
+            _without_nan({"placement": one.placement, "error": one.error, "candidates": one.count})
+            for one in calibrations
+        ],
     }
+    if stress:
+        conditions = [("as recorded", rows)]
+        for one in STRESSES:
+            under = _heard(parts, console, one.name, stress=one, seed=seed)
+            conditions += [(one.name, _figures(streams, alarms_of(under)))]
+        console.print(stress_table(conditions, seed))
+        report["stress"] = {
+            "seed": seed,
+            "conditions": [{"name": name, "figures": [_plain(row) for row in some]} for name, some in conditions],
+        }
+    written = []
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         json_file, alarms_file = json_file or out / "figures.json", alarms_file or out / "alarms.csv"
+        thresholds = {stream.name: _threshold(stream, model) for some, model in parts for stream in some}
+        write_errors(out / "errors.html", streams, heard, thresholds, note)
+        draw_reliability(out / "reliability.png", calibrations, note)
+        written += [out / "errors.html", out / "reliability.png"]
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=2) + "\n")
+        written.append(json_file)
     if alarms_file is not None:
         _write_alarms(alarms_file, found)
+        written.append(alarms_file)
+    for path in written:
+        console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _progress(console: Console) -> Progress:
@@ -88,27 +128,33 @@ def _seconds(streams: Sequence[Stream]) -> int:
     return sum(-(-len(stream.acc) // FS_HZ) for stream in streams)
 
 
-def _evaluated(streams: list[Stream], model: FallModel, console: Console) -> list[Alarm]:
+def _heard(
+    parts: Sequence[Part], console: Console, what: str, *, stress: Stress | None = None, seed: int = 0
+) -> list[Heard]:
+    """What the bank says of every part, each with its own weights."""
+    heard: list[Heard] = []
     with _progress(console) as progress:
-        task = progress.add_task("evaluating", total=_seconds(streams))
-        return run(FallBank(model), streams, tell=lambda seconds: progress.advance(task, seconds))
+        task = progress.add_task(what, total=sum(_seconds(streams) for streams, _ in parts))
+        for streams, model in parts:
+            alter = stress.prepare(streams, seed) if stress else None
+            heard += listen(FallBank(model), streams, alter=alter, tell=lambda seconds: progress.advance(task, seconds))
+    return heard
 
 
-def _cross_validated(streams: list[Stream], console: Console) -> list[Alarm]:
+def _cross_validated(streams: list[Stream], console: Console) -> list[Part]:
     from detectors.fall.learn import cross_validated_heads
 
-    found: list[Alarm] = []
     with _progress(console) as progress:
         training = progress.add_task("training", total=None)
         parts = cross_validated_heads(
             streams, FallParameters(), seed=0, tell=lambda text: progress.update(training, description=text)
         )
-        progress.update(training, description="trained", total=1, completed=1)
-        task = progress.add_task("evaluating", total=_seconds(streams))
-        for some, heads in parts:
-            model = FallModel(heads, b"cross-validation")
-            found += run(FallBank(model), some, tell=lambda seconds: progress.advance(task, seconds))
-    return found
+        return [(list(some), FallModel(heads, b"cross-validation")) for some, heads in parts]
+
+
+def _threshold(stream: Stream, model: FallModel) -> float:
+    head = model.heads[model.head_for(stream.placement, stream.gyr is not None)]
+    return head.thresholds[FallParameters().operating_point]
 
 
 def _acquaintance(streams: Sequence[Stream], model: FallModel) -> str:
@@ -132,32 +178,6 @@ def _figures(streams: Sequence[Stream], found: Sequence[Alarm]) -> list[Figures]
     everything = [r for stream in streams for r in stream.recordings]
     elderly = [r for r in everything if r.elderly and not r.is_fall]
     return [*rows, figures("elderly ADL", elderly, found), figures("all", everything, found)]
-
-
-def _table(rows: Sequence[Figures], note: str) -> Table:
-    table = Table(title="Falls on the strict stream, operating point balanced", caption=note)
-    for name in ("", "falls found", "sensitivity %", "ADL files quiet", "specificity %", "false alarms", "per hour"):
-        table.add_column(name, justify="left" if not name else "right")
-    table.add_column("latency p50 / p95 s", justify="right")
-    for row in rows:
-        table.add_row(
-            row.name,
-            f"{row.sensitivity.hits}/{row.sensitivity.total}",
-            _percent(row.sensitivity),
-            f"{row.specificity.hits}/{row.specificity.total}",
-            _percent(row.specificity),
-            f"{row.false_alarms} in {row.adl_hours:.2f} h",
-            "" if math.isnan(row.false_alarms_per_hour) else f"{row.false_alarms_per_hour:.2f}",
-            "" if math.isnan(row.latency_p95_s) else f"{row.latency_p50_s:.2f} / {row.latency_p95_s:.2f}",
-        )
-    return table
-
-
-def _percent(share: Share) -> str:
-    if not share.total:
-        return ""
-    low, high = share.interval
-    return f"{100 * share.value:.1f} ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def _plain(row: Figures) -> dict[str, Any]:
