@@ -21,7 +21,7 @@ CAPTION = (
     "Bars: 95 % Wilson interval. ECE: expected calibration error."
 )
 
-_INK, _BLUE, _RED, _GREY = "#1f2933", "#1d5fa8", "#b3261e", "#8a949e"
+_INK, _BLUE, _GREY = "#1f2933", "#1d5fa8", "#8a949e"
 
 
 def draw_reliability(path: Path, calibrations: Sequence[Calibration], note: str) -> None:
@@ -90,10 +90,10 @@ def draw_error(stream: Stream, recording: Recording, at_s: float, heard: Sequenc
         return _BOTTOM - p * (_BOTTOM - _LOWER)
 
     out = [f'<svg viewBox="0 0 {_WIDTH} 340" role="img" aria-label="acceleration and score over time">']
-    if end_s < last_s:
-        out += [_box(x(end_s), x(last_s), "held"), _text(x(end_s) + 4, _TOP + 10, "end, last sample held", "start")]
     if recording.is_fall and recording.until_s > first_s and recording.from_s < last_s:
         out.append(_box(x(recording.from_s), x(recording.until_s), "label"))
+    if end_s < last_s:
+        out += [_box(x(end_s), x(last_s), "held"), _text(x(end_s) + 4, _MIDDLE - 6, "end, last sample held", "start")]
     for g in np.arange(0, top_g + 0.5, step_g):
         out += [_line(_LEFT, y_g(g), _RIGHT, y_g(g), "grid"), _text(_LEFT - 6, y_g(g) + 4, f"{g:g}", "end")]
     for p in (0.0, 0.5, 1.0):

@@ -88,12 +88,12 @@ def write_errors(
         sheets.append(_sheet(i, error, plot))
     datasets = dict.fromkeys(error.recording.dataset for error in errors)
     kinds = dict.fromkeys(error.kind for error in errors)
-    counts = ", ".join(f"{sum(e.kind == kind for e in errors)} {kind}s" for kind in kinds) or "no errors"
+    counts = ", ".join(f"{kind}s: {sum(e.kind == kind for e in errors)}" for kind in kinds) or "No errors"
     if len(errors) > MOST_PLOTS:
         counts += f"; the first {MOST_PLOTS} with a plot"
     body = _PAGE if errors else _NOTHING
     for name, words in {
-        "NOTE": escape(f"{counts}. {note[:1].upper()}{note[1:]}."),
+        "NOTE": escape(f"{counts[:1].upper()}{counts[1:]}. {note[:1].upper()}{note[1:]}."),
         "DATASETS": "".join(_option(name) for name in datasets),
         "KINDS": "".join(_option(name) for name in kinds),
         "ROWS": "".join(rows),
@@ -158,7 +158,7 @@ h2 { font-size: 1.1rem; margin: 0; overflow-wrap: anywhere } .kind { margin: .1r
 dl { display: flex; flex-wrap: wrap; gap: .6rem 2rem; margin: 0 0 1rem }
 dt { font-size: .8rem; color: #52606d } dd { margin: 0 }
 svg { width: 100%; font-size: 11px } svg text { fill: #52606d }
-.grid { stroke: #e4e8ec } .label { fill: #fdf0d5 } .held { fill: #f3f4f6 }
+.grid { stroke: #e4e8ec } .label { fill: #fdf0d5 } .held { fill: #52606d; fill-opacity: .1 }
 .impact { stroke: #b26a00; stroke-width: 1.5; stroke-dasharray: 5 3 }
 .threshold { stroke: #52606d; stroke-dasharray: 2 3 }
 .signal { fill: none; stroke: #1d5fa8; stroke-width: 1.3 }

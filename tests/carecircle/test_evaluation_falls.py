@@ -92,7 +92,7 @@ def test_the_report_has_its_files_and_says_where(toys: Path, tmp_path: Path) -> 
     assert (out / "reliability.png").read_bytes().startswith(b"\x89PNG")
     page = (out / "errors.html").read_text()
     assert page.count("<article ") == page.count('aria-label="acceleration and score over time"') == 2
-    assert "1 missed falls, 1 false alarms" in page
+    assert "Missed falls: 1, false alarms: 1." in page
     assert "toy/A/&lt;b&gt;F2&lt;/b&gt;" in page
     assert "toy/B/&quot;D1&quot;&amp;" in page
     assert "&lt;i&gt;trip&lt;/i&gt;" in page
@@ -131,7 +131,7 @@ def test_without_errors_the_page_says_so(streams: list[Stream], tmp_path: Path) 
     heard = [Heard(first, Stage.CONFIRMED, 4.6, 7.0, 0.9), *_missed_found(streams)]
     page = tmp_path / "errors.html"
     assert not write_errors(page, streams, heard, {stream.name: 0.5 for stream in streams}, "strangers")
-    assert "no errors" in page.read_text()
+    assert "No errors" in page.read_text()
     assert "<script" not in page.read_text()
 
 
