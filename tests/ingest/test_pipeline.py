@@ -243,6 +243,22 @@ def test_history_has_a_lane_of_its_own(fall: list[np.ndarray]) -> None:
     assert not confirmed(live)
 
 
+def test_frames_from_the_quarantine_are_detected_on_as_history(fall: list[np.ndarray]) -> None:
+    """Put back a day later, one by one: their receive time is old, which is no silence of the device."""
+    pipeline = fresh()
+    pipeline.feed([raw("w2", "vitals", encode_json(Vitals(t=NOW + DAY, boot=1, seq=0, hr=60.0)), NOW + DAY + 20)])
+    pipeline.advance()
+    out = Output()
+    for k, acc in enumerate(fall):
+        payload = encode_motion(t=NOW + k * 1000, boot=7, seq=k, fs=50, lsb=LSB_G, acc=acc)
+        pipeline.feed([raw("w1", "motion", payload, NOW + k * 1000 + 1050, Flag.REPLAY)])
+        add(out, pipeline.advance())
+    add(out, pipeline.advance(NOW + DAY + 30_000))
+    (found,) = confirmed(out)
+    assert found.historical
+    assert found.features["missing_pct"] == 0.0
+
+
 def test_a_backlog_of_the_broker_is_history(fall: list[np.ndarray]) -> None:
     """Known boot, our gateway was away for an hour: what was made meanwhile is late though nobody marked it."""
     pipeline = fresh()
