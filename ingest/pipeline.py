@@ -214,7 +214,7 @@ class Pipeline:
             del device.recent_frames[0]
         if not live:
             self.counts["late"] += 1
-        # by the pipeline's clock: what is put back from the quarantine arrived long ago, and no device fell silent since
+        # by our clock: what is put back from the quarantine arrived long ago, and no device fell silent since
         self._motion.take(device, motion, self._now_ms, offset_ms, live=live)
 
     def _take_vitals(self, device: Device, message: RawMessage) -> None:
