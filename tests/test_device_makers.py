@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ingest.gateway_settings import GatewaySettings
 from telemetry.codec import Motion, decode
 from telemetry.errors import Reason
-from telemetry.messages import Event, Status
+from telemetry.messages import Event, Status, Vitals
 from telemetry.topics import parse_topic
 from tests.servers.gateway import GatewayThread, raw_messages
 from tests.servers.mosquitto import Mosquitto
@@ -19,11 +21,12 @@ from tests.servers.mosquitto import Mosquitto
 PAGE = (Path(__file__).parents[1] / "docs" / "device-makers.md").read_text()
 
 
-def test_the_example_runs_until_its_call_for_help_is_acknowledged(
-    tmp_path: Path, start_mosquitto: Callable[..., Mosquitto]
+@pytest.mark.parametrize(("number", "also"), [(0, "motion"), (1, "vitals")], ids=["paho", "aiomqtt"])
+def test_an_example_runs_until_its_call_for_help_is_acknowledged(
+    tmp_path: Path, start_mosquitto: Callable[..., Mosquitto], number: int, also: str
 ) -> None:
-    """Logged in by password; status, motion and the SOS are in the journal, and the device has heard so."""
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    """Logged in by password; status, readings and the SOS are in the journal, and the device has heard so."""
+    example = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[number]
     broker = start_mosquitto(
         passwords={"carecircle": "gate", "w-1": "wearer"}, options=["use_username_as_clientid true"]
     )
@@ -37,14 +40,18 @@ def test_the_example_runs_until_its_call_for_help_is_acknowledged(
         device, stream = parse_topic(message.topic)
         assert device == "w-1"
         received[stream.value] = decode(stream, message.payload)
-    status, motion, event = received["status"], received["motion"], received["event"]
+    assert set(received) == {"status", "event", also}
+    status, reading, event = received["status"], received[also], received["event"]
     assert isinstance(status, Status)
     assert status.online
-    assert isinstance(motion, Motion)
-    assert motion.acc_g().tolist() == [[0, 0, 1]] * 50
+    if isinstance(reading, Motion):
+        assert reading.acc_g().tolist() == [[0, 0, 1]] * 50
+    else:
+        assert isinstance(reading, Vitals)
+        assert (reading.hr, reading.spo2) == (72, 97)
     assert isinstance(event, Event)
     assert event.type == "sos"
-    assert status.boot == motion.boot == event.boot
+    assert status.boot == reading.boot == event.boot
 
 
 def test_every_reason_that_a_device_maker_can_cause_is_explained() -> None:
