@@ -27,13 +27,10 @@ from ingest.mqtt_opening import Login
 from ingest.mqtt_outbox import Outbox
 from journal import JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
+from telemetry.records import CONNECTED
 from telemetry.topics import subscriptions
 
 _log = logging.getLogger(__name__)
-
-#: Topic of the record that the gateway puts into `raw` whenever messages may have waited at the broker. Its payload is
-#: JSON: ``down_since_ms`` (they may be as old as that), ``session_present`` and ``cause`` (connected, resumed).
-MARKER_TOPIC = b"$gateway/connected"
 
 _TICK_S = 0.02  # how often the journal `commands` is looked at, and a stop noticed
 _HOLD_RETRY_S = 0.1
@@ -334,7 +331,7 @@ class Gateway:
 
     def _mark(self, down_since_ms: int, *, session_present: bool, cause: str) -> None:
         marker = {"down_since_ms": down_since_ms, "session_present": session_present, "cause": cause}
-        self._inbox.mark(MARKER_TOPIC, json.dumps(marker).encode())
+        self._inbox.mark(CONNECTED, json.dumps(marker).encode())
 
 
 def _ignore(_: bool) -> None:

@@ -21,12 +21,9 @@ from ingest.readings import PointBuilder, RecentValues, home_value, status_value
 from telemetry.codec import decode_home, decode_motion, decode_status, decode_vitals
 from telemetry.errors import Reason, TelemetryError
 from telemetry.messages import VITALS_NUMBERS
-from telemetry.records import Flag, PointBatch, RawMessage
+from telemetry.records import CONNECTED, OWN_PREFIX, Flag, PointBatch, RawMessage
 from telemetry.topics import Stream, parse_topic
 
-#: Records of our own in `raw` have topics that no device can have.
-OWN_PREFIX = b"$"
-CONNECTED = b"$gateway/connected"
 #: After a reconnection the broker delivers what it kept; this long afterwards it has.
 BACKLOG_MS = 120_000
 #: Motion frames per device whose time is compared: two different frames for one instant are a conflict.

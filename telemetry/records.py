@@ -16,6 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _HEADER = struct.Struct("<qBB")
+#: Records of our own in `raw` have topics that no device can have.
+OWN_PREFIX = b"$"
+#: Written by the gateway whenever messages may have waited at the broker. The payload is JSON: ``down_since_ms`` (they
+#: may be as old as that), ``session_present`` and ``cause`` (connected, resumed).
+CONNECTED = b"$gateway/connected"
 #: ``care/v1/`` + 64 characters of device + ``/motion`` are 79; longer topics cannot be ours and are cut.
 MAX_TOPIC = 255
 

@@ -12,11 +12,11 @@ import pytest
 from detectors.fall.bank import FallBank
 from firmware_sim.motion import LSB_G, Track
 from firmware_sim.synthetic import Synthetic
-from ingest.pipeline import CONNECTED, Output, Pipeline
+from ingest.pipeline import Output, Pipeline
 from telemetry.codec import encode_json, encode_motion
 from telemetry.errors import Reason
 from telemetry.messages import Event, Home, Status, Vitals
-from telemetry.records import Flag, RawMessage
+from telemetry.records import CONNECTED, Flag, RawMessage
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
