@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
 
 #: Names the settings file where no ``--settings`` does.
 FILE_VARIABLE = "CARECIRCLE_SETTINGS"
 
 Seconds = Annotated[float, Field(gt=0)]
+OperatingPoint = Literal["sensitive", "balanced", "quiet"]
 
 
 class Role(StrEnum):
@@ -114,10 +116,22 @@ class JournalSettings(_Group):
     checkpoint_s: Seconds = Field(10.0, description="how often the processor saves its state")
 
 
+class PlacementPoints(_Group):
+    """Operating points of the fall detector by where the device is worn."""
+
+    waist: OperatingPoint | None = None
+    wrist: OperatingPoint | None = None
+    hip: OperatingPoint | None = None
+    pocket: OperatingPoint | None = None
+    unknown: OperatingPoint | None = Field(None, description="every other placement too")
+
+
 class FallSettings(_Group):
     """The fall detector."""
 
     weights: Path | None = Field(None, description="learned weights other than those in the package")
+    operating_point: OperatingPoint = Field("balanced", description="how readily motion is called a fall")
+    placements: PlacementPoints = PlacementPoints()
 
 
 class Settings(BaseSettings):
@@ -215,7 +229,7 @@ def load(file: Path | None = None, **overrides: Any) -> Settings:
     """The settings of ``file`` (or of the one that ``CARECIRCLE_SETTINGS`` names), the environment over it.
 
     Raises:
-        SettingsError: naming each wrong setting, how it was set and what is expected.
+        SettingsError: naming each wrong setting, where it was set and what is expected.
     """
     if file is None and (named := os.environ.get(FILE_VARIABLE)):
         file = Path(named)
@@ -232,15 +246,35 @@ def load(file: Path | None = None, **overrides: Any) -> Settings:
             raise SettingsError(f"the settings file {file} has unknown settings: {', '.join(unknown)}")
     try:
         from_environment = Settings(**overrides).model_dump(exclude_unset=True)
+    except UnreadableError as error:  # a whole group in one variable
+        raise SettingsError(f"wrong settings in the environment: {error}: it must be a JSON object") from None
+    except ValidationError as error:
+        raise SettingsError(_in_words("the environment", error)) from None
+    try:
         return Settings(**_merge(said, from_environment))
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            f" (environment: CARECIRCLE_{'__'.join(str(part).upper() for part in problem['loc'])})"
-            for problem in error.errors()
-        ]
-        where = f" in {file} or the environment" if file else ""
-        raise SettingsError(f"wrong settings{where}:\n  " + "\n  ".join(lines)) from None
+        raise SettingsError(_in_words(str(file), error)) from None
+
+
+def _in_words(where: str, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        path = [str(part) for part in problem["loc"]]
+        said = problem["msg"]
+        if problem["type"] == "extra_forbidden":
+            said = f"there is no such setting, only {', '.join(_beside(path))}"
+        elif problem["type"] == "literal_error":
+            said += f", not {problem['input']!r}"
+        lines.append(f"{'.'.join(path)}: {said} (environment: CARECIRCLE_{'__'.join(path).upper()})")
+    return f"wrong settings in {where}:\n  " + "\n  ".join(lines)
+
+
+def _beside(path: list[str]) -> list[str]:
+    """The settings of the group that the last name of ``path`` was looked for in."""
+    group: Any = Settings
+    for name in path[:-1]:
+        group = group.model_fields[name].annotation
+    return list(group.model_fields)
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

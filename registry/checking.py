@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import get_args, get_type_hints
 
 import msgspec
 
@@ -37,7 +38,7 @@ def to_entries(name: str, rows: list[Row]) -> tuple[dict[EntryKey, Entry], dict[
         try:
             entry: Entry = msgspec.convert(values, kind, strict=False)
         except msgspec.ValidationError as error:
-            problems.append(_in_words(row, str(error)))
+            problems.append(_in_words(kind, row, str(error)))
             continue
         key = key_of(entry)
         if key in entries:
@@ -67,7 +68,7 @@ def _renumbered(
     return numbered, lines
 
 
-def _in_words(row: Row, text: str) -> Problem:
+def _in_words(kind: type[Entry], row: Row, text: str) -> Problem:
     place = _PLACE.search(text)
     field_name = place["field"] if place else None
     message = text[: place.start()] if place else text
@@ -78,6 +79,9 @@ def _in_words(row: Row, text: str) -> Problem:
     if missing and not field_name:
         return row.problem(f"{missing[1]} is missing", missing[1])
     value = row.values.get(field_name or "")
+    if field_name and message.startswith("Invalid enum value"):
+        names = ", ".join(name for name in get_args(get_type_hints(kind)[field_name]) if name)
+        return row.problem(f"{field_name}: {value!r} is none of {names}", field_name)
     said = f" (it is {value!r})" if isinstance(value, str) else ""
     return row.problem(f"{field_name}: {message}{said}" if field_name else message, field_name)
 

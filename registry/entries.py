@@ -5,7 +5,7 @@ Ranges and patterns stand in the type and are checked when a row is read from a 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -21,6 +21,8 @@ Word = Annotated[str, Meta(max_length=64)]
 Language = Annotated[str, Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=16)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
+#: Operating points of the fall detector; "" leaves the choice to the settings.
+FallPoint = Literal["", "sensitive", "balanced", "quiet"]
 
 
 class AreaEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +44,7 @@ class PersonEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     language: Language = "en"
     phone: Word = ""
     risks: tuple[Word, ...] = ()  # lives_alone, disabled, very_old, dementia ...
+    fall_point: FallPoint = ""  # how readily motion is called a fall
 
 
 class DeviceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -32,6 +32,7 @@ person = Table(
     Column("language", String(16), nullable=False),
     Column("phone", Text, nullable=False),
     Column("risks", JSON, nullable=False),
+    Column("fall_point", String(16), nullable=False, server_default=""),
 )
 
 device = Table(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
-from carecircle.settings import Settings, SettingsError, load
+from carecircle.settings import OperatingPoint, PlacementPoints, Settings, SettingsError, load
+from detectors.fall.model import OPERATING_POINTS
+from ingest.devices import PLACEMENTS
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -58,6 +61,7 @@ def test_the_example_of_the_documentation_is_accepted(tmp_path: Path) -> None:
     settings = load(file)
     assert settings.broker.command_username == "carecircle-cmd"
     assert settings.resolved_public_url() == "https://care.example"
+    assert (settings.falls.operating_point, settings.falls.placements.wrist) == ("balanced", "quiet")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +81,47 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     file.write_text(text)
     with pytest.raises(SettingsError, match=said):
         load(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "said"),
+    [
+        ('[falls]\noperating_point = "loud"', {}, "in FILE: falls.operating_point: Input should be 'sensitive',"
+         " 'balanced' or 'quiet', not 'loud' (environment: CARECIRCLE_FALLS__OPERATING_POINT)"),
+        ('[falls.placements]\nwrist = "loud"', {}, "in FILE: falls.placements.wrist: Input should be 'sensitive',"),
+        ('[falls.placements]\nankle = "quiet"', {}, "in FILE: falls.placements.ankle: there is no such setting,"
+         " only waist, wrist, hip, pocket, unknown (environment: CARECIRCLE_FALLS__PLACEMENTS__ANKLE)"),
+        ("", {"CARECIRCLE_FALLS__PLACEMENTS__WRIST": "loud"}, "in the environment: falls.placements.wrist: Input"),
+        ("", {"CARECIRCLE_FALLS__PLACEMENTS__ANKLE": "quiet"}, "in the environment: falls.placements.ankle: there is"),
+        ("", {"CARECIRCLE_FALLS__PLACEMENTS": '{"wrist": "loud"}'}, "in the environment: falls.placements.wrist:"),
+        ("", {"CARECIRCLE_FALLS__PLACEMENTS": "quiet"}, 'in the environment: error parsing value for field "falls"'),
+    ],
+)  # fmt: skip
+def test_a_wrong_operating_point_is_named_with_what_is_allowed_and_where_it_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, environment: dict[str, str], said: str
+) -> None:
+    """In the file or in the environment: whoever reads it knows where to correct it."""
+    file = tmp_path / "carecircle.toml"
+    file.write_text(text)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        load(file)
+    assert said.replace("FILE", str(file)) in " ".join(str(raised.value).split())
+
+
+def test_operating_points_are_set_by_placement_in_file_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment changes one placement and leaves the others; the names are those of detector and pipeline."""
+    file = tmp_path / "carecircle.toml"
+    file.write_text('[falls]\noperating_point = "sensitive"\n[falls.placements]\nwrist = "quiet"\nhip = "balanced"\n')
+    monkeypatch.setenv("CARECIRCLE_FALLS__PLACEMENTS__WRIST", "balanced")
+    falls = load(file).falls
+    assert falls.operating_point == "sensitive"
+    assert falls.placements.model_dump(exclude_none=True) == {"wrist": "balanced", "hip": "balanced"}
+    assert tuple(PlacementPoints.model_fields) == PLACEMENTS
+    assert get_args(OperatingPoint) == OPERATING_POINTS
 
 
 def test_secrets_come_from_files_and_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ PEOPLE = """\
 - key: p-0002
   name: Zhang Wei
   area: lianhu.taoyuan
+  fall_point: quiet
 """
 DEVICES = """\
 id,person,area,kind,placement,model

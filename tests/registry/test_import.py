@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, text
 
 import registry
+from detectors.fall.model import OPERATING_POINTS
 from registry.errors import NoFolderError
 from tests.registry.folders import AREAS, PEOPLE, RESPONDERS, write_folder
 
@@ -38,6 +41,18 @@ def test_a_folder_of_yaml_and_csv_becomes_the_registry(engine: Engine, tmp_path:
     assert li is not None
     assert [channel.type for channel in li.channels] == ["webhook", "console"]
     assert li.languages == ("zh", "en")
+
+
+def test_a_person_may_have_an_operating_point_of_their_own(engine: Engine, tmp_path: Path) -> None:
+    """Each that the detector has; nobody has one unless it is said, and without it again nobody has."""
+    registry.import_folder(engine, write_folder(tmp_path / "in"))
+    assert {key: person.fall_point for key, person in registry.directory(engine).people.items()} == {
+        "p-0001": "", "p-0002": "quiet",
+    }  # fmt: skip
+    for point in (*OPERATING_POINTS, "''"):
+        folder = write_folder(tmp_path / "in", people=PEOPLE.replace("quiet", point))
+        assert registry.import_folder(engine, folder).problems == []
+        assert registry.directory(engine).people["p-0002"].fall_point == point.strip("'")
 
 
 def test_importing_again_changes_nothing(engine: Engine, tmp_path: Path) -> None:
@@ -105,6 +120,8 @@ def test_a_change_raises_the_revision_and_reaches_every_table(engine: Engine, tm
         ({"people": "key: p-1\n"}, "people.yaml:1: people must be a list"),
         ({"people": "- &a [*a]\n"}, "people.yaml:1: an entry of people must be a mapping"),
         ({"people": "- {key: p-1, name: N, area: lianhu, risks: &a [*a]}\n"}, "people.yaml:1: risks:"),
+        ({"people": PEOPLE.replace("quiet", "Quiet")},
+         "people.yaml:13: fall_point: 'Quiet' is none of sensitive, balanced, quiet"),
         ({"areas": AREAS + "- {path: zhou, name: B}\n"}, "areas.yaml:7: 'zhou' stands beside 'lianhu': put one"),
         ({"areas": AREAS.replace("- path: lianhu.taoyuan\n  name: Taoyuan street\n", "")},
          "areas.yaml:3: 'lianhu.taoyuan.s1' has no parent: add 'lianhu.taoyuan'"),
@@ -236,8 +253,39 @@ def test_the_tables_are_those_that_the_migrations_make(engine: Engine) -> None:
     assert [each for each in differences if "alembic_version" not in str(each)] == []
 
 
+def version_of(engine: Engine) -> str:
+    """The newest migration that this database has."""
+    with engine.connect() as connection:
+        return str(connection.execute(text("SELECT version_num FROM alembic_version_registry")).scalar_one())
+
+
 def test_upgrading_twice_is_harmless(engine: Engine) -> None:
     """Every process upgrades at its start."""
     registry.upgrade(engine)
-    with engine.connect() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version_registry")).scalar_one() == "r0001"
+    assert version_of(engine) == "r0002"
+
+
+def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> None:
+    """They have no operating point, also those that a process of that release still writes."""
+    engine = registry.create_engine(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(registry.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with registry.writing(engine) as connection:
+        config.attributes.update(connection=connection, version_table="alembic_version_registry")
+        command.upgrade(config, "r0001")
+        connection.execute(text("INSERT INTO area (path, name) VALUES ('a', 'A')"))
+    add = text(
+        "INSERT INTO person (key, name, area, address, language, phone, risks)"
+        " VALUES (:key, 'N', 'a', '', 'en', '', '[]')"
+    )
+    with registry.writing(engine) as connection:
+        connection.execute(add, {"key": "p-1"})
+    registry.upgrade(engine)
+    with registry.writing(engine) as connection:
+        connection.execute(add, {"key": "p-2"})
+    assert version_of(engine) == "r0002"
+    assert {key: person.fall_point for key, person in registry.directory(engine).people.items()} == {
+        "p-1": "", "p-2": "",
+    }  # fmt: skip
+    engine.dispose()
