@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.detection import Stage
+from detectors.detection import Detection, Stage
 from detectors.fall.bank import FallBank
 from detectors.fall.recordings import Recording, Stream, batches
 from detectors.fall.ring import FS_HZ
+from detectors.motion import MotionBatch
 
 #: When the first sample of every stream was taken: any instant does, a whole second reads well.
 START_MS = 1_700_000_000_000
@@ -79,43 +80,61 @@ class Figures:
         return self.false_alarms / self.adl_hours if self.adl_hours else math.nan
 
 
-def run(bank: FallBank, streams: Sequence[Stream], *, tell: Callable[[int], None] | None = None) -> list[Alarm]:
-    """The confirmed alarms of the production bank over streams side by side.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A detection of the bank, and the recording that holds its impact. Times as in :class:`Alarm`."""
+
+    detection: Detection
+    recording: Recording
+    impact_s: float
+    decided_s: float
+
+
+def play(
+    bank: FallBank,
+    streams: Sequence[Stream],
+    *,
+    alter: Callable[[MotionBatch], MotionBatch] | None = None,
+    tell: Callable[[int], None] | None = None,
+) -> Iterator[Said]:
+    """Everything that a bank says of streams side by side, in the order in which it says it.
 
     Args:
-        bank: a new bank; every stream becomes one of its devices.
+        bank: a new bank; row i becomes ``streams[i]``.
         streams: see :mod:`detectors.fall.recordings`.
+        alter: what happens to the frames on their way to the bank.
         tell: called with the number of seconds of all streams that were done.
     """
     for stream in streams:
         bank.add(stream.name, placement=stream.placement, person=None)
     named = {stream.name: stream for stream in streams}
-    alarms: list[Alarm] = []
     now_ms = START_MS
     for second in batches(list(streams), start_ms=START_MS):
         now_ms += 1000
-        found = [one for batch in second for one in bank.update(batch, now_ms)]
+        for batch in second:
+            for one in bank.update(alter(batch) if alter else batch, now_ms):
+                yield _said(one, named[one.device])
         if tell is not None:
-            tell(sum(len(batch) for batch in second))
-        alarms += [
-            _alarm(one.onset_ms, one.decided_ms, one.score, named[one.device]) for one in found if _counts(one.stage)
-        ]
+            tell(sum(map(len, second)))
     # The streams have ended: what is still open is decided when the devices count as silent.
     now_ms += round(bank.parameters.silent_s * 1000)
     for one in bank.update(None, now_ms):
-        if _counts(one.stage):
-            alarms.append(_alarm(one.onset_ms, one.decided_ms, one.score, named[one.device]))
-    return alarms
+        yield _said(one, named[one.device])
 
 
-def _counts(stage: Stage) -> bool:
-    return stage is Stage.CONFIRMED
+def _said(one: Detection, stream: Stream) -> Said:
+    recording = stream.recording_at(round((one.onset_ms - START_MS) / 1000 * FS_HZ))
+    start_ms = START_MS + recording.start / FS_HZ * 1000
+    return Said(one, recording, (one.onset_ms - start_ms) / 1000, (one.decided_ms - start_ms) / 1000)
 
 
-def _alarm(onset_ms: int, decided_ms: int, score: float, stream: Stream) -> Alarm:
-    recording = stream.recording_at(round((onset_ms - START_MS) / 1000 * FS_HZ))
-    start_s = recording.start / FS_HZ
-    return Alarm(recording, (onset_ms - START_MS) / 1000 - start_s, (decided_ms - START_MS) / 1000 - start_s, score)
+def run(bank: FallBank, streams: Sequence[Stream]) -> list[Alarm]:
+    """The confirmed alarms of the production bank over streams side by side; ``bank`` is a new one."""
+    return [
+        Alarm(said.recording, said.impact_s, said.decided_s, said.detection.score)
+        for said in play(bank, streams)
+        if said.detection.stage is Stage.CONFIRMED
+    ]
 
 
 def figures(name: str, recordings: Sequence[Recording], alarms: Sequence[Alarm]) -> Figures:

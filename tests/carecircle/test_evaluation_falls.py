@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,14 @@ def test_the_alarms_are_those_that_are_scored(streams: list[Stream]) -> None:
     heard = listen(FallBank(), streams)
     assert alarms_of(heard) == run(FallBank(), streams)
     assert {one.stage for one in heard} >= {Stage.SUSPECTED, Stage.CONFIRMED}
+
+
+def test_the_bank_hears_what_the_change_makes_of_the_frames(streams: list[Stream]) -> None:
+    """Of sensors that lie still it says nothing; told are all seconds of all people, half a second at the end too."""
+    told: list[int] = []
+    still = listen(FallBank(), streams, alter=lambda b: replace(b, acc_g=b.acc_g * 0 + 0.6), tell=told.append)
+    assert still == []
+    assert sum(told) == sum(-(-len(stream.acc) // 50) for stream in streams)
 
 
 def test_without_errors_the_page_says_so(streams: list[Stream], tmp_path: Path) -> None:
