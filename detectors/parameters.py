@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,7 @@ class EventParameters:
     earliest_ms: int = 1_577_836_800_000
 
 
-def params_hash(parameters: FallParameters | EventParameters, *more: bytes) -> str:
+def params_hash(parameters: DataclassInstance, *more: bytes) -> str:
     """Short hash of a detector's parameters and of what else decides with them (the weights' content)."""
     digest = hashlib.blake2b(repr(sorted(dataclasses.asdict(parameters).items())).encode(), digest_size=8)
     for part in more:
