@@ -16,6 +16,7 @@ from detectors.fall.bank import FallBank
 from detectors.fall.model import FallModel, shipped_model
 from detectors.fall.windows import MISSING
 from detectors.motion import MotionBatch
+from detectors.parameters import FallParameters
 from tests.detectors.signals import T0_MS, fall, frame, frames, standing, together, walking
 
 
@@ -236,6 +237,56 @@ def test_adding_a_device_again_changes_its_person_and_keeps_its_row() -> None:
     assert it.add("d0", placement="hip", person="p9") == 0
     assert it.add("d2", placement="waist", person=None) == 2
     assert feed(it, frames(fall(peak_g=8.0)[0]))[-1].person == "p9"
+
+
+def graded() -> FallModel:
+    """A model whose thresholds are a tenth, a half and more than all."""
+    thresholds = {"sensitive": 0.1, "balanced": 0.5, "quiet": 1.1}
+    heads = tuple(dataclasses.replace(head, thresholds=thresholds) for head in shipped_model().heads)
+    return FallModel(heads, b"graded")
+
+
+@pytest.mark.parametrize(("point", "limit"), [("sensitive", 0.1), ("balanced", 0.5), (None, 0.5)])
+def test_a_device_is_judged_at_its_own_operating_point(point: str | None, limit: float) -> None:
+    """Beside a device for which nothing is ever enough; the detection says which threshold was passed."""
+    samples, _ = fall(peak_g=8.0)
+    it = FallBank(graded())
+    it.add("d0", placement="waist", person=None, operating_point=point)
+    it.add("d1", placement="waist", person=None, operating_point="quiet")
+    found = feed(it, [together(pair) for pair in zip(frames(samples), frames(samples, row=1), strict=True)])
+    assert {(one.device, one.stage.value, one.features.get("threshold")) for one in found} == {
+        ("d0", "suspected", None),
+        ("d0", "confirmed", limit),
+        ("d1", "suspected", None),
+        ("d1", "withdrawn", 1.1),
+    }
+
+
+def test_the_operating_point_survives_a_restore_and_changes_with_another_add() -> None:
+    """The registry may set a person more sensitive while the device is worn; a checkpoint keeps it."""
+    it = FallBank(graded())
+    it.add("d0", placement="waist", person=None)
+    it.add("d0", placement="waist", person=None, operating_point="quiet")
+    again = FallBank(graded())
+    again.restore(pickle.loads(pickle.dumps(it.state())))
+    assert stages(feed(again, frames(fall(peak_g=8.0)[0]))) == ["suspected", "withdrawn"]
+
+
+def test_the_general_operating_point_is_that_of_the_parameters() -> None:
+    """For devices that nothing was said about."""
+    it = FallBank(graded(), FallParameters(operating_point="quiet"))
+    it.add("d0", placement="waist", person=None)
+    assert stages(feed(it, frames(fall(peak_g=8.0)[0]))) == ["suspected", "withdrawn"]
+
+
+def test_an_unknown_operating_point_is_refused_with_those_there_are() -> None:
+    """A misspelt setting must not silently be another one."""
+    it = bank()
+    with pytest.raises(DetectorError, match="'keen': take one of sensitive, balanced, quiet"):
+        it.add("d9", placement="waist", person=None, operating_point="keen")
+    assert len(it) == 1, "nothing was added"
+    with pytest.raises(DetectorError, match="'loud'"):
+        FallBank(parameters=FallParameters(operating_point="loud"))
 
 
 def test_a_device_that_falls_silent_after_the_impact_is_decided_on_by_a_tick() -> None:

@@ -1,0 +1,61 @@
+"""What is seen around an impact: the model's view of it, and the samples that go with a detection."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.detection import Window
+from detectors.fall.ring import FS_HZ, STEP_MS, Ring, Rows
+from detectors.fall.windows import ACC_LSB_G, GYR_LSB_DPS, Floats, hold_over_gaps, missing_samples
+from detectors.parameters import FallParameters
+
+#: A gyroscope that lacks more than this share of what the accelerometer sent is not there.
+_GYROSCOPE_GAPS = 0.1
+
+
+class Looks(NamedTuple):
+    """Windows around k impacts, gaps filled."""
+
+    acc: Floats  # (k, n, 3) in g
+    gyr: Floats | None  # (k, n, 3) in deg/s; None when no device has one
+    missing: NDArray[np.float32]  # (k,) share of the window
+    turns: NDArray[np.bool_]  # (k,) there is a gyroscope
+    plausible: NDArray[np.bool_]  # (k,) the sensor measures gravity
+
+
+def look(
+    ring: Ring, rows: Rows, peak: NDArray[np.int64], *, before: int, after: int, parameters: FallParameters
+) -> Looks:
+    """The windows from ``before`` samples in front of the peaks to ``after`` samples behind them."""
+    counts, turned = ring.window(rows, peak - before, before + after + 1)
+    acc, gaps = hold_over_gaps(counts, ACC_LSB_G)
+    magnitude = np.sqrt(np.einsum("...i,...i->...", acc, acc))
+    plausible = np.ones(len(rows), np.bool_)
+    for part in (magnitude[:, :before], magnitude[:, before:]):
+        middle = np.median(part, axis=1)
+        plausible &= (middle >= parameters.plausible_low_g) & (middle <= parameters.plausible_high_g)
+    missing = gaps.mean(axis=1, dtype=np.float32)
+    if turned is None:
+        return Looks(acc, None, missing, np.zeros(len(rows), np.bool_), plausible)
+    gyr, still = hold_over_gaps(turned, GYR_LSB_DPS)
+    # A gyroscope that sent as much as the accelerometer is there; what was lost is then lost for both.
+    turns = (still & ~gaps).mean(axis=1) < _GYROSCOPE_GAPS
+    return Looks(acc, gyr, missing, turns, plausible)
+
+
+def plot(ring: Ring, row: int, peak: int, *, before: int, after: int, onset_ms: int) -> Window:
+    """The samples around one impact for people to look at, without what never came; ``onset_ms`` is its instant."""
+    n = min(before + after + 1, int(ring.head[row]) - peak + before)
+    acc, gyr = ring.window(np.array([row]), np.array([peak - before]), n)
+    turned = b"" if gyr is None or missing_samples(gyr).all() else gyr[0].astype("<i2").tobytes()
+    return Window(
+        t0_ms=onset_ms - round(before * STEP_MS),
+        fs_hz=float(FS_HZ),
+        lsb_g=ACC_LSB_G,
+        acc=acc[0].astype("<i2").tobytes(),
+        lsb_dps=GYR_LSB_DPS,
+        gyr=turned,
+    )
