@@ -84,7 +84,7 @@ def _gateway(settings: Settings, _engine: Engine, stop: threading.Event) -> None
 
 
 def owners_of(engine: Engine) -> Callable[[], Mapping[str, Owner] | None]:
-    """A function that gives the registry's devices whenever they have changed since its last call, else None."""
+    """A function that gives whose the registry's devices are whenever it has changed since its last call, else None."""
     known = -1
 
     def changed() -> Mapping[str, Owner] | None:
@@ -101,18 +101,30 @@ def owners_of(engine: Engine) -> Callable[[], Mapping[str, Owner] | None]:
             return None
         known = directory.revision
         _log.info("registry revision %d: %d devices", known, len(directory.devices))
-        return directory.devices
+        return _owners(directory)
 
     return changed
+
+
+def _owners(directory: registry.Directory) -> dict[str, Owner]:
+    owners = {}
+    for device in directory.devices.values():
+        person = directory.people.get(device.person or "")
+        fall_point = person.fall_point if person is not None else ""
+        owners[device.id] = Owner(device.person, device.area, device.placement, fall_point)
+    return owners
 
 
 def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> None:
     from detectors.fall.bank import FallBank
     from detectors.fall.model import load_model, shipped_model
+    from ingest.devices import FallPoints
     from ingest.pipeline import Pipeline
     from ingest.processor import Processor, ProcessorSettings
 
-    model = load_model(settings.falls.weights) if settings.falls.weights else shipped_model()
+    falls = settings.falls
+    model = load_model(falls.weights) if falls.weights else shipped_model()
+    points = FallPoints(falls.operating_point, falls.placements.model_dump(exclude_none=True))
     Processor(
         ProcessorSettings(
             settings.journal_dir,
@@ -121,7 +133,7 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
             checkpoint_every_s=settings.journal.checkpoint_s,
             segment_bytes=settings.journal.segment_bytes,
         ),
-        Pipeline(FallBank(model), FallBank(model)),
+        Pipeline(FallBank(model), FallBank(model), points),
         owners=owners_of(engine),
     ).run(stop)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 _log = logging.getLogger(__name__)
 
-#: Rises whenever the state's shape changes; a checkpoint of another version is not read.
-VERSION = 1
+#: Rises whenever the state's shape changes, a bank's included; a checkpoint of another version is not read.
+VERSION = 2
 _MAGIC = b"CCCP"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from ingest.clock import DeviceClock
 from ingest.dedupe import SeenSequence
@@ -14,22 +13,43 @@ from telemetry.topics import Stream
 DEFAULT_HEARTBEAT_S = 60.0
 #: Heartbeats that may be missed (GB/T 28181: 60 s, three misses).
 HEARTBEATS_MISSED = 3
+#: Where a wearable is worn, as the fall detector tells them apart. Everything else is unknown to it.
+PLACEMENTS: tuple[str, ...] = ("waist", "wrist", "hip", "pocket", "unknown")
 
 
-class Owner(Protocol):
-    """What the pipeline needs of a registry entry."""
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What the pipeline needs of the registry for one device.
 
-    @property
-    def person(self) -> str | None:
-        """Pseudonymous key of the wearer, None for an unassigned device."""
+    Attributes:
+        person: pseudonymous key of the wearer, None for an unassigned device.
+        area: dotted path.
+        placement: where the device is worn; None or "" when the registry does not say.
+        fall_point: the wearer's own operating point of the fall detector, "" without one.
+    """
 
-    @property
-    def area(self) -> str | None:
-        """Dotted path."""
+    person: str | None
+    area: str | None
+    placement: str | None
+    fall_point: str = ""
 
-    @property
-    def placement(self) -> str | None:
-        """Where the device is worn; None when the registry does not say."""
+
+@dataclass(frozen=True, slots=True)
+class FallPoints:
+    """The operating points of the fall detector for wearers who have none of their own.
+
+    Attributes:
+        general: where no placement says otherwise; None leaves it to the detector.
+        by_placement: of waist, wrist, hip, pocket, unknown; the last is for every other placement too.
+    """
+
+    general: str | None = None
+    by_placement: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, device: Device) -> str | None:
+        """The person's, else the placement's, else the general one."""
+        placement = device.placement if device.placement in PLACEMENTS else "unknown"
+        return device.fall_point or self.by_placement.get(placement, self.general)
 
 
 @dataclass(slots=True)
@@ -41,6 +61,7 @@ class Device:
     person: str = ""
     area: str = ""
     placement: str = "unknown"
+    fall_point: str = ""  # the person's own; "" without one
     registered: bool = True
     clock: DeviceClock = field(default_factory=DeviceClock)
     seen: dict[Stream, SeenSequence] = field(default_factory=dict)
@@ -89,16 +110,16 @@ class Devices:
         return device
 
     def update_owners(self, owners: Mapping[str, Owner]) -> list[Device]:
-        """Take a new state of the registry; the devices whose person or placement has changed."""
+        """Take a new state of the registry; the devices whose person, placement or fall point has changed."""
         self._owners = owners
         changed = []
         for device in self.rows:
-            before = (device.person, device.placement, device.registered)
+            before = (device.person, device.placement, device.fall_point, device.registered)
             owner = owners.get(device.id)
             device.registered = owner is not None
             if owner is not None:
                 self._assign(device, owner)
-            if (device.person, device.placement, device.registered) != before:
+            if (device.person, device.placement, device.fall_point, device.registered) != before:
                 changed.append(device)
         return changed
 
@@ -135,7 +156,8 @@ class Devices:
     def _assign(device: Device, owner: Owner) -> None:
         device.person = owner.person or ""
         device.area = owner.area or ""
-        placement: Any = owner.placement
+        device.fall_point = owner.fall_point
+        placement = owner.placement
         if not placement or placement == "unknown":
             placement = device.said_placement
         device.placement = placement or "unknown"

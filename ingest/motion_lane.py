@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.detection import Detection, Stage
 from detectors.motion import MotionBatch
-from ingest.devices import Device, Devices
+from ingest.devices import Device, Devices, FallPoints
 from ingest.reorder import Frame, Reorderer
 from ingest.summary import SPAN_MS, MotionSummary, Windows
 from telemetry.codec import Motion
@@ -21,8 +21,8 @@ _NS_PER_MS = 1_000_000
 class RowBank(Protocol):
     """A motion detector over many devices (``detectors.fall``)."""
 
-    def add(self, device: str, *, placement: str, person: str | None) -> int:
-        """The row of a device; called again it updates placement and person."""
+    def add(self, device: str, *, placement: str, person: str | None, operating_point: str | None = None) -> int:
+        """The row of a device; called again it updates placement, person and operating point (None: the bank's)."""
 
     def update(self, batch: MotionBatch | None, now_ms: int) -> list[Detection]:
         """Take a batch, or a tick."""
@@ -37,41 +37,45 @@ class RowBank(Protocol):
 class _Lane:
     """A bank, the frames on their way to it in order, and the rows its devices have there."""
 
-    def __init__(self, bank: RowBank, *, historical: bool) -> None:
+    def __init__(self, bank: RowBank, points: FallPoints, *, historical: bool) -> None:
         self.bank = bank
+        self.points = points
         self.historical = historical
         self.rows: dict[int, int] = {}  # row of the device -> row in this bank
         self.reorder = Reorderer()
         self.ready: list[Frame] = []
         self.late: list[Frame] = []  # their place in the ring has passed: summed up, not detected on
 
-    def row(self, device: Device) -> int:
-        row = self.rows.get(device.row)
-        if row is None:
-            row = self.bank.add(device.id, placement=device.placement, person=device.person or None)
-            self.rows[device.row] = row
-        return row
+    def add(self, device: Device) -> None:
+        """Tell the bank of a device, or what is new about it."""
+        self.rows[device.row] = self.bank.add(
+            device.id,
+            placement=device.placement,
+            person=device.person or None,
+            operating_point=self.points.of(device),
+        )
 
 
 class MotionLanes:
     """From decoded frames to fall detections and ten-second points."""
 
-    def __init__(self, live: RowBank, historical: RowBank) -> None:
-        self._live = _Lane(live, historical=False)
-        self._historical = _Lane(historical, historical=True)
+    def __init__(self, live: RowBank, historical: RowBank, points: FallPoints) -> None:
+        self._live = _Lane(live, points, historical=False)
+        self._historical = _Lane(historical, points, historical=True)
         self._summary = MotionSummary()
         self._late_summary = MotionSummary()
 
     def adopt(self, device: Device) -> None:
-        """The device has another wearer or placement from now on."""
+        """The device has another wearer, placement or operating point from now on."""
         for lane in (self._live, self._historical):
             if device.row in lane.rows:
-                lane.bank.add(device.id, placement=device.placement, person=device.person or None)
+                lane.add(device)
 
     def take(self, device: Device, motion: Motion, recv_ms: int, offset_ms: int, *, live: bool) -> None:
         """Take one frame that has not been seen before."""
         lane = self._live if live else self._historical
-        lane.row(device)
+        if device.row not in lane.rows:
+            lane.add(device)
         frame = Frame(device.row, recv_ms, offset_ms, motion)
         if not lane.reorder.push(frame, lane.ready):
             lane.late.append(frame)
@@ -104,12 +108,14 @@ class MotionLanes:
             "summaries": [self._summary.state(), self._late_summary.state()],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
+    def restore(self, state: dict[str, Any], devices: Devices) -> None:
+        """From a checkpoint, with the operating points of now."""
         for lane, (bank, rows, held) in zip((self._live, self._historical), state["lanes"], strict=True):
             lane.bank.restore(bank)
             lane.rows = rows
             lane.reorder.restore(held)
+            for row in rows:
+                lane.add(devices.rows[row])
         self._summary.restore(state["summaries"][0])
         self._late_summary.restore(state["summaries"][1])
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from detectors.detection import Detection
-from ingest.devices import Device, Devices, Owner
+from ingest.devices import Device, Devices, FallPoints, Owner
 from ingest.events import EventLane
 from ingest.motion_lane import MotionLanes, RowBank
 from ingest.readings import PointBuilder, RecentValues, home_value, status_values, vitals_values
@@ -54,12 +54,18 @@ class Output:
 
 
 class Pipeline:
-    """All per-device state between the journal and the store. One instance serves all devices of a process."""
+    """All per-device state between the journal and the store. One instance serves all devices of a process.
 
-    def __init__(self, live: RowBank, historical: RowBank) -> None:
+    Args:
+        live: the fall detector of what happens now.
+        historical: another one, for what devices send from their buffers.
+        fall_points: the operating points of both for people who have none of their own.
+    """
+
+    def __init__(self, live: RowBank, historical: RowBank, fall_points: FallPoints | None = None) -> None:
         self.devices = Devices()
         self.counts: dict[str, int] = {"messages": 0, "duplicates": 0, "late": 0, "detections": 0, "points": 0}
-        self._motion = MotionLanes(live, historical)
+        self._motion = MotionLanes(live, historical, fall_points or FallPoints())
         self._events = EventLane()
         self._recent = RecentValues()
         self._down_since_ms: int | None = None
@@ -74,7 +80,7 @@ class Pipeline:
         )
 
     def update_owners(self, owners: Mapping[str, Owner]) -> None:
-        """Take a new state of the registry (device id -> person, area, placement)."""
+        """Take a new state of the registry (by device id)."""
         for device in self.devices.update_owners(owners):
             self._motion.adopt(device)
 
@@ -134,7 +140,7 @@ class Pipeline:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self.devices.restore(state["devices"])
-        self._motion.restore(state["motion"])
+        self._motion.restore(state["motion"], self.devices)
         self._events.restore(state["events"])
         self._recent.restore(state["recent"])
         self._down_since_ms, self._backlog_until_ms = state["gateway"]

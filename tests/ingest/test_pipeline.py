@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import pytest
 
 from detectors.fall.bank import FallBank
-from firmware_sim.motion import LSB_G, Track
-from firmware_sim.synthetic import Synthetic
+from firmware_sim.motion import LSB_G
+from ingest.devices import Device, FallPoints, Owner
 from ingest.pipeline import Output, Pipeline
 from telemetry.codec import encode_json, encode_motion
 from telemetry.errors import Reason
 from telemetry.messages import Event, Home, Status, Vitals
 from telemetry.records import CONNECTED, Flag, RawMessage
+from tests.ingest.clear_fall import FALL_S, SECONDS, clear_fall, threshold_of
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
-FALL_S = 12
-SECONDS = 20
-
-
-@dataclass(frozen=True)
-class Owner:
-    """A registry entry."""
-
-    person: str | None
-    area: str | None
-    placement: str | None
-
-
 OWNERS = {name: Owner(f"p-{name}", "city.street", "waist") for name in ("w1", "w2", "button")} | {
     "spare": Owner(None, "city", None)
 }
 
 
-def fresh() -> Pipeline:
+def fresh(fall_points: FallPoints | None = None) -> Pipeline:
     """A pipeline that knows three devices with people and one without."""
-    pipeline = Pipeline(FallBank(), FallBank())
+    pipeline = Pipeline(FallBank(), FallBank(), fall_points)
     pipeline.update_owners(OWNERS)
     return pipeline
 
@@ -53,14 +40,8 @@ def raw(device: str, stream: str, payload: bytes, recv_ms: int, flags: Flag = Fl
 
 @pytest.fixture(scope="module")
 def fall() -> list[np.ndarray]:
-    """One-second frames of walking with a fall at FALL_S that the detector finds."""
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        track = Track(Synthetic(seed).wearer("waist", rng, falls=True), [FALL_S * 50], rng)
-        frames = [track.take(50)[0] for _ in range(SECONDS)]
-        if confirmed(play(fresh(), frames)):
-            return frames
-    raise AssertionError("no synthetic fall is found at all")
+    """One-second frames of walking with a fall at FALL_S that the detector finds at every operating point."""
+    return clear_fall()
 
 
 def play(
@@ -320,6 +301,86 @@ def test_a_checkpoint_anywhere_changes_nothing(fall: list[np.ndarray]) -> None:
         add(out, second.advance(NOW + SECONDS * 1000 + 30_050))
         assert {d.id for d in confirmed(out)} == {d.id for d in confirmed(reference)}
         assert values(out, "motion", "enmo_g") == pytest.approx(values(reference, "motion", "enmo_g"))
+
+
+# ---- operating points of the fall detector
+
+
+@pytest.mark.parametrize(
+    ("person", "placement", "expected"),
+    [
+        ("sensitive", "wrist", "sensitive"),
+        ("", "wrist", "quiet"),
+        ("", "waist", "general"),
+        ("", "bathroom", "of the others"),
+        ("", "unknown", "of the others"),
+        ("balanced", "bathroom", "balanced"),
+    ],
+)
+def test_the_point_of_a_person_counts_before_that_of_the_placement(person: str, placement: str, expected: str) -> None:
+    """And that before the general one; a placement that the detector does not know is an unknown one."""
+    points = FallPoints("general", {"wrist": "quiet", "unknown": "of the others"})
+    assert points.of(Device("w", 0, placement=placement, fall_point=person)) == expected
+
+
+@pytest.mark.parametrize("hist", [False, True], ids=["live", "history"])
+def test_a_fall_is_decided_at_the_point_of_its_person_and_placement(fall: list[np.ndarray], hist: bool) -> None:
+    """Live and from the device's buffer; where nothing is configured the detector has its own."""
+    for point in ("sensitive", "balanced", "quiet"):
+        by_placement = fresh(FallPoints("balanced", {"waist": point}))
+        (found,) = confirmed(play(by_placement, fall, hist=hist))
+        assert found.features["threshold"] == threshold_of(point)
+        by_person = fresh(FallPoints("quiet", {"waist": "balanced"}))
+        by_person.update_owners(OWNERS | {"w1": Owner("p-w1", "city.street", "waist", point)})
+        (found,) = confirmed(play(by_person, fall, hist=hist))
+        assert found.features["threshold"] == threshold_of(point)
+    (found,) = confirmed(play(fresh(), fall, hist=hist))
+    assert found.features["threshold"] == threshold_of("balanced")
+
+
+@pytest.mark.parametrize("hist", [False, True], ids=["live", "history"])
+def test_a_point_changed_in_the_registry_counts_at_once(fall: list[np.ndarray], hist: bool) -> None:
+    """For the next decision, with the device in the middle of its stream; taken away again, the general one counts."""
+    pipeline = fresh(FallPoints("sensitive"))
+    gap_ms = SECONDS * 1000
+    for k, (point, expected) in enumerate((("", "sensitive"), ("quiet", "quiet"), ("", "sensitive"))):
+        found = []
+        for second, acc in enumerate(fall):
+            if second == FALL_S - 2:
+                pipeline.update_owners(OWNERS | {"w1": Owner("p-w1", "city.street", "waist", point)})
+            t, seq = NOW + k * gap_ms + second * 1000, k * SECONDS + second
+            payload = encode_motion(t=t, boot=7, seq=seq, fs=50, lsb=LSB_G, acc=acc, hist=hist)
+            pipeline.feed([raw("w1", "motion", payload, t + 1050)])
+            found += confirmed(pipeline.advance())
+        assert [one.features["threshold"] for one in found] == [threshold_of(expected)]
+
+
+@pytest.mark.parametrize("hist", [False, True], ids=["live", "history"])
+@pytest.mark.parametrize(("person", "expected"), [("", "quiet"), ("balanced", "balanced")])
+def test_changed_settings_count_for_devices_that_come_out_of_a_checkpoint(
+    fall: list[np.ndarray], hist: bool, person: str, expected: str
+) -> None:
+    """Restarted two seconds before the fall with another point for the placement. The person's own stays, also while
+    the registry does not answer."""
+    messages = [
+        raw("w1", "motion", encode_motion(t=NOW + k * 1000, boot=7, seq=k, fs=50, lsb=LSB_G, acc=acc, hist=hist),
+            NOW + k * 1000 + 1050)
+        for k, acc in enumerate(fall)
+    ]  # fmt: skip
+    before = fresh(FallPoints("sensitive"))
+    before.update_owners(OWNERS | {"w1": Owner("p-w1", "city.street", "waist", person)})
+    for message in messages[: FALL_S - 2]:
+        before.feed([message])
+        assert not before.advance().detections
+    after = Pipeline(FallBank(), FallBank(), FallPoints("sensitive", {"waist": "quiet"}))
+    after.restore(pickle.loads(pickle.dumps(before.state())))
+    out = Output()
+    for message in messages[FALL_S - 2 :]:
+        after.feed([message])
+        add(out, after.advance())
+    (found,) = confirmed(out)
+    assert found.features["threshold"] == threshold_of(expected)
+    assert found.features["missing_pct"] == 0.0
 
 
 # ---- calls for help
