@@ -65,7 +65,14 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
             raise HTTPException(404)
         window, onset_ms = motion
         t = renderer.texts(request)
-        words = PlotWords(t("plot.magnitude"), t("plot.impact"), t("plot.gap"), t("plot.nothing"))
+        words = PlotWords(
+            magnitude=t("plot.magnitude"),
+            turning=t("plot.turning"),
+            impact=t("plot.impact"),
+            falling=t("plot.falling"),
+            gap=t("plot.gap"),
+            nothing=t("plot.nothing"),
+        )
         svg = motion_svg(window, onset_ms=onset_ms, size=SIZES[size], words=words)
         headers = {"content-security-policy": _DRAWING_POLICY, "cache-control": "private, max-age=86400"}
         return Response(svg, media_type="image/svg+xml", headers=headers)

@@ -15,9 +15,11 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from alerts.queries import TimelineEntry
+from alerts.queries import EvidenceView, Stage, TimelineEntry
 from console import explain, times
+from console.explain import Explanation, Number
 from console.language import choose_language
+from console.posture import posture_svg
 from console.reading import Card
 from console.settings import ConsoleSettings
 from console.texts import LANGUAGES, TEXTS, Texts
@@ -73,7 +75,6 @@ class Renderer:
             settings=self.settings,
             now_ms=words.now_ms,
             static=static_address,
-            fold=fold,
             script_words=json.dumps({name: texts(name) for name in _SCRIPT_WORDS}, ensure_ascii=False),
             other_language=f"{request.url.path}?{COOKIE}={other}",
             **values,
@@ -167,12 +168,26 @@ class _Words:
         return self._t("list.comma").join([line, where[:_NAME_LENGTH]] if where else [line])
 
     def reasons(self, card: Card) -> list[str]:
-        """Why it was raised, each once."""
+        """Why it was raised, in short, each once."""
         once: dict[str, None] = {}
-        for evidence in card.evidence:
-            words = explain.in_words(evidence.kind, evidence.detector, evidence.features, self._t)
-            once.update(dict.fromkeys(words))
+        for _, explanation in self.explained(card):
+            once.update(dict.fromkeys(explanation.line))
         return list(once)
+
+    def explained(self, card: Card) -> list[tuple[EvidenceView, Explanation]]:
+        """What decided on each finding, and that in words."""
+        return [(it, explain.explain(it.kind, it.detector, it.features, it.score, self._t)) for it in _decisions(card)]
+
+    def numbers(self, evidence: EvidenceView) -> list[Number]:
+        """Everything a finding holds, for its table."""
+        return explain.numbers(evidence.features, self._t)
+
+    def posture(self, evidence: EvidenceView) -> Markup:
+        """A picture of how far it tilted, where that was measured."""
+        angle_deg = explain.tilt_deg(evidence.features)
+        label = self._t("posture.label", n="" if angle_deg is None else f"{angle_deg:.0f}")
+        before, after = self._t("posture.before"), self._t("posture.after")
+        return Markup(posture_svg(angle_deg, before=before, after=after, label=label))
 
     def entry(self, entry: TimelineEntry, names: Mapping[str, str]) -> Markup | str:
         """A line of the time line: what, by or to whom, why, and the words that somebody wrote."""
@@ -212,9 +227,10 @@ class _Words:
         return self._t.of("actor", name)
 
 
-def fold(values: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Features as they are, short enough to read."""
-    return [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in values.items()]
+def _decisions(card: Card) -> list[EvidenceView]:
+    """Of each finding the newest stage that decided on it: what came after it says how it went on, not why."""
+    decided = {it.detection: it for it in card.view.evidence if it.stage != Stage.FOLLOW_UP.value}
+    return [decided.get(it.detection, it) for it in card.evidence]
 
 
 @lru_cache

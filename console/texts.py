@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from console import feature_texts
+
 LANGUAGES: tuple[str, ...] = ("en", "zh")
 
 ENGLISH: dict[str, str] = {
@@ -87,11 +89,14 @@ ENGLISH: dict[str, str] = {
     "who.resolved": "Closed by {name} at {time}",
     "plot.label": "Motion around the impact: {features}",
     "plot.magnitude": "signal vector magnitude",
+    "plot.turning": "speed of turning",
     "plot.impact": "impact",
+    "plot.falling": "falling freely",
     "plot.gap": "no data",
     "plot.nothing": "no motion to show",
-    "plot.axes": "Strength of the acceleration above, its three axes below, in g; seconds from the impact.",
-    # features in words
+    "plot.axes": "From the top: strength of the acceleration, its three axes (in g), speed of turning where it is "
+    "measured. Seconds from the impact.",
+    # features in words; the many others are in feature_texts
     "why.title": "Why it was raised",
     "why.peak": "impact {n} g",
     "why.freefall": "free fall for {n} s before it",
@@ -102,6 +107,17 @@ ENGLISH: dict[str, str] = {
     "why.turned": "body turned by {n}°",
     "why.missing": "{n} % of the motion is missing",
     "why.score": "certainty {n} %",
+    "why.score_of": "certainty {n} % – the alarm begins at {limit} %",
+    "why.number": "What was measured",
+    "why.value": "Value",
+    "why.weight": "Weight",
+    "why.weight_means": "Weight: how far it moved the decision (in log-odds), + towards a fall, − away from one, "
+    "against an ordinary knock of daily life. Without one it moved little.",
+    "posture.before": "before",
+    "posture.after": "after",
+    "posture.label": "Posture: tilted by {n}° from before the impact to after it",
+    "why.for": "What spoke for a fall",
+    "why.against": "What spoke against it",
     "why.sos": "the SOS button was pressed",
     "why.device_fall": "the device reported a fall",
     "why.none": "no details",
@@ -228,6 +244,7 @@ ENGLISH: dict[str, str] = {
     "error.413": "Too much text. Nothing was changed.",
     "error.500": "The console has a fault; it is in its log. Alerting goes on without it. Reload to try again.",
     "error.503": "The database does not answer. Alerting goes on by itself. Reload to try again.",
+    **feature_texts.ENGLISH,
 }
 
 CHINESE: dict[str, str] = {
@@ -303,10 +320,12 @@ CHINESE: dict[str, str] = {
     "who.resolved": "{name} 于 {time} 结束",
     "plot.label": "撞击前后的运动：{features}",
     "plot.magnitude": "合加速度",
+    "plot.turning": "转动速度",
     "plot.impact": "撞击",
+    "plot.falling": "自由下落",
     "plot.gap": "无数据",
     "plot.nothing": "没有运动数据",
-    "plot.axes": "上图为合加速度，下图为三轴加速度，单位 g；横轴为距撞击的秒数。",
+    "plot.axes": "依次为合加速度、三轴加速度（单位 g）和转动速度（若有测量）；横轴为距撞击的秒数。",
     "why.title": "报警依据",
     "why.peak": "撞击 {n} g",
     "why.freefall": "撞击前失重 {n} 秒",
@@ -317,6 +336,17 @@ CHINESE: dict[str, str] = {
     "why.turned": "身体转动 {n}°",
     "why.missing": "运动数据缺失 {n}%",
     "why.score": "可信度 {n}%",
+    "why.score_of": "可信度 {n}%，达到 {limit}% 即报警",
+    "why.number": "测量项目",
+    "why.value": "数值",
+    "why.weight": "权重",
+    "why.weight_means": "权重：与日常磕碰相比，该项对判定的影响（对数几率），+ 偏向跌倒，− 偏离跌倒；"
+    "没有权重的影响很小。",
+    "posture.before": "之前",
+    "posture.after": "之后",
+    "posture.label": "姿态：撞击前后倾斜 {n}°",
+    "why.for": "支持跌倒的依据",
+    "why.against": "不支持的依据",
     "why.sos": "按下了 SOS 按钮",
     "why.device_fall": "设备报告跌倒",
     "why.none": "没有详细信息",
@@ -436,6 +466,7 @@ CHINESE: dict[str, str] = {
     "error.413": "文字过长。未作任何更改。",
     "error.500": "控制台出现故障，详情见其日志。报警流程不受影响。请刷新重试。",
     "error.503": "数据库没有响应。报警流程仍在自行运行。请刷新重试。",
+    **feature_texts.CHINESE,
 }
 
 _CATALOGUES = {"en": ENGLISH, "zh": CHINESE}

@@ -10,7 +10,7 @@ from console import plot
 from console.render import STATIC
 
 LIGHT, DARK = re.findall(r":root \{(.*?)\}", (STATIC / "console.css").read_text(), flags=re.S)
-LINES = ("smv", "x", "y", "z", "impact")
+LINES = ("smv", "x", "y", "z", "turn", "impact", "hatch")
 TEXT = [
     ("ink", "page"), ("ink", "card"), ("soft", "card"), ("soft", "page"), ("act", "card"), ("act", "page"),
     ("act-ink", "act"), ("act-ink", "act-hover"), ("critical", "card"), ("ink", "calm-bg"), ("ink", "warning-bg"),
@@ -50,7 +50,7 @@ def test_the_lines_of_the_drawing_stand_out(theme: str, half: int) -> None:
     style = plot._STYLE.split("@media")[half]
     card = colours(theme)["card"]
     strokes = dict(re.findall(r"\.(\w+)\{stroke:(#[0-9a-f]{6})", style))
-    words = re.findall(r"fill:(#[0-9a-f]{6})(?!;fill-opacity)", re.sub(r"\.gap\{.*?\}", "", style))
+    words = re.findall(r"fill:(#[0-9a-f]{6})", re.sub(r"\.falling\{.*?\}", "", style))
     assert [name for name in LINES if contrast(strokes[name], card) < 3] == []
-    assert len(words) == 6
+    assert len(words) == 7
     assert [colour for colour in words if contrast(colour, card) < 4.5] == []

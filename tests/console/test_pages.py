@@ -16,6 +16,7 @@ from alerts.lifecycle import Outcome, State
 from alerts.queries import incident_detail
 from console.app import create_app
 from console.settings import ConsoleSettings
+from detectors.detection import Stage
 from tests.console import district
 from tests.console.conftest import NOON_MS, Clock
 from tests.console.district import WANG, ZHANG, fall, incident_of, sos, take, wait_until
@@ -184,6 +185,39 @@ def test_the_incident_page_shows_time_line_and_notifications_with_reasons(browse
         "posture_change_deg80.4",
     ):
         assert words in said
+
+
+BECAUSE = {"threshold": 0.55, "because.after_vector_std_g": 2.0, "because.peak_g": 1.5, "because.movement": -0.6}
+
+
+def test_the_incident_page_says_what_spoke_for_a_fall_and_what_against(browser: TestClient, engine: Engine) -> None:
+    """In words, with how sure it was, how far the posture changed, and each number with its weight."""
+    one = fall("d-0001", NOON_MS - 4000)
+    take(engine, NOON_MS, msgspec.structs.replace(one, features=one.features | BECAUSE))
+    address = f"/incidents/{incident_of(engine, 'd-0001')}"
+    page = browser.get(address).text
+    said = text_of(page)
+    for words in (
+        "certainty 97 % – the alarm begins at 55 %",
+        "What spoke for a fallhardly moved afterwards (0.02 g)a hard knock of 4.2 g",
+        "What spoke against itthe movement as a whole is like everyday life",
+        "beforeafter80°",
+        "movement afterwards after_vector_std_g0.02 g+2.0",
+    ):
+        assert words in said
+    assert 'aria-label="Posture: tilted by 80° from before the impact to after it"' in page
+    assert "支持跌倒的依据之后几乎不动（0.02 g）" in text_of(browser.get(f"{address}?lang=zh").text)
+    assert "hardly moved afterwards (0.02 g), a hard knock of 4.2 g" in text_of(browser.get("/?lang=en").text)
+
+
+def test_what_follows_a_fall_does_not_hide_why_it_was_raised(browser: TestClient, engine: Engine) -> None:
+    """How it went on has numbers of its own; what decided stays on the page."""
+    one = fall("d-0001", NOON_MS - 4000)
+    take(engine, NOON_MS, msgspec.structs.replace(one, features=one.features | BECAUSE))
+    take(engine, NOON_MS + 30_000, msgspec.structs.replace(one, stage=Stage.FOLLOW_UP, features={}, window=None))
+    page = text_of(browser.get(f"/incidents/{incident_of(engine, 'd-0001')}").text)
+    assert page.count("certainty 97 % – the alarm begins at 55 %") == 2
+    assert "a hard knock of 4.2 g" in page
 
 
 @pytest.mark.parametrize(
