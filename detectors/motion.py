@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,3 +40,16 @@ class MotionBatch:
 
     def __len__(self) -> int:
         return len(self.row)
+
+
+def turns(rows: NDArray[np.int32]) -> Iterator[slice | NDArray[np.intp]]:
+    """Parts of a batch, in order, in each of which a row stands once at most; the whole where that holds already."""
+    _, where, count = np.unique(rows, return_inverse=True, return_counts=True)
+    if len(count) == len(rows):
+        yield slice(None)
+        return
+    order = np.argsort(where, kind="stable")
+    nth = np.empty(len(rows), np.intp)
+    nth[order] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    for turn in range(int(count.max())):
+        yield np.flatnonzero(nth == turn)

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 import detectors
+from detectors.device.motion_sensor import MotionSensorBank
+from detectors.device.parameters import MotionSensorParameters
 from detectors.event import EventBank
 from detectors.fall.bank import FallBank
 from detectors.parameters import EventParameters, FallParameters, params_hash
 
-PARAMETERS = [FallParameters, EventParameters]
-BANKS = [FallBank, EventBank]
+PARAMETERS = [FallParameters, EventParameters, MotionSensorParameters]
+BANKS = [FallBank, EventBank, MotionSensorBank]
 #: A number without one of these in its name has no unit (a share, a factor in log-odds, a name).
 UNITS = ("_g", "_s", "_ms", "_hz", "_dps", "_deg", "_pct")
 WITHOUT_UNIT = {"operating_point", "clock_gain", "missing_penalty"}
