@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.detection import Detection, Stage
+from detectors.device.motion_sensor import MotionSensorBank
 from detectors.motion import MotionBatch
 from ingest.devices import Device, Devices, FallPoints
 from ingest.reorder import Frame, Reorderer
@@ -35,10 +36,15 @@ class RowBank(Protocol):
 
 
 class _Lane:
-    """A bank, the frames on their way to it in order, and the rows its devices have there."""
+    """A bank, the frames on their way to it in order, and the rows its devices have there.
+
+    Beside the bank of the live lane stands one that looks after the sensors, with the same rows. What a device kept in
+    its buffer says nothing about its sensors now.
+    """
 
     def __init__(self, bank: RowBank, points: FallPoints, *, historical: bool) -> None:
         self.bank = bank
+        self.sensors = None if historical else MotionSensorBank()
         self.points = points
         self.historical = historical
         self.rows: dict[int, int] = {}  # row of the device -> row in this bank
@@ -47,17 +53,39 @@ class _Lane:
         self.late: list[Frame] = []  # their place in the ring has passed: summed up, not detected on
 
     def add(self, device: Device) -> None:
-        """Tell the bank of a device, or what is new about it."""
-        self.rows[device.row] = self.bank.add(
-            device.id,
-            placement=device.placement,
-            person=device.person or None,
-            operating_point=self.points.of(device),
+        """Tell the banks of a device, or what is new about it."""
+        person = device.person or None
+        row = self.bank.add(
+            device.id, placement=device.placement, person=person, operating_point=self.points.of(device)
         )
+        if self.sensors is not None:
+            beside = self.sensors.add(device.id, placement=device.placement, person=person)
+            assert beside == row, f"row {beside} and {row} of {device.id}"
+        self.rows[device.row] = row
+
+    def update(self, batch: MotionBatch, now_ms: int) -> list[Detection]:
+        """What the banks find in a batch."""
+        found = self.bank.update(batch, now_ms)
+        return found if self.sensors is None else found + self.sensors.update(batch, now_ms)
+
+    def state(self) -> tuple[Any, ...]:
+        """For a checkpoint."""
+        sensors = None if self.sensors is None else self.sensors.state()
+        return self.bank.state(), sensors, dict(self.rows), self.reorder.state()
+
+    def restore(self, state: tuple[Any, ...], devices: Devices) -> None:
+        """From a checkpoint, with the operating points of now."""
+        bank, sensors, self.rows, held = state
+        self.bank.restore(bank)
+        if self.sensors is not None:
+            self.sensors.restore(sensors)
+        self.reorder.restore(held)
+        for row in self.rows:
+            self.add(devices.rows[row])
 
 
 class MotionLanes:
-    """From decoded frames to fall detections and ten-second points."""
+    """From decoded frames to detections (falls, sensors at fault) and ten-second points."""
 
     def __init__(self, live: RowBank, historical: RowBank, points: FallPoints) -> None:
         self._live = _Lane(live, points, historical=False)
@@ -88,7 +116,7 @@ class MotionLanes:
             lane.reorder.expire(now_ms, lane.ready)
             ready, lane.ready = lane.ready, []
             for batch_rows, batch in _batches(ready, lane):
-                detections += lane.bank.update(batch, now_ms)
+                detections += lane.update(batch, now_ms)
                 points += self._sum_up(batch_rows, batch, now_ms, devices, historical=lane.historical)
             detections += lane.bank.update(None, now_ms)
             late, lane.late = lane.late, []
@@ -102,20 +130,14 @@ class MotionLanes:
     def state(self) -> dict[str, Any]:
         """For a checkpoint; call after :meth:`advance`."""
         return {
-            "lanes": [
-                (lane.bank.state(), dict(lane.rows), lane.reorder.state()) for lane in (self._live, self._historical)
-            ],
+            "lanes": [lane.state() for lane in (self._live, self._historical)],
             "summaries": [self._summary.state(), self._late_summary.state()],
         }
 
     def restore(self, state: dict[str, Any], devices: Devices) -> None:
         """From a checkpoint, with the operating points of now."""
-        for lane, (bank, rows, held) in zip((self._live, self._historical), state["lanes"], strict=True):
-            lane.bank.restore(bank)
-            lane.rows = rows
-            lane.reorder.restore(held)
-            for row in rows:
-                lane.add(devices.rows[row])
+        for lane, saved in zip((self._live, self._historical), state["lanes"], strict=True):
+            lane.restore(saved, devices)
         self._summary.restore(state["summaries"][0])
         self._late_summary.restore(state["summaries"][1])
 
