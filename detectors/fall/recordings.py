@@ -34,6 +34,7 @@ class Recording:
     placement: str
     subject: str
     activity: str
+    activity_name: str  # "" in a folder that names none
     elderly: bool
     is_fall: bool
     impact_s: float | None
@@ -147,6 +148,7 @@ def _recording(row: dict[str, str], start: int, samples: int) -> Recording:
         placement=row["placement"],
         subject=row["subject"],
         activity=row["activity"],
+        activity_name=row.get("activity_name") or "",
         elderly=row["age_group"] == "elderly",
         is_fall=row["is_fall"] == "1",
         impact_s=impact_s,
