@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from carecircle.doctor.broker import check_broker
+from carecircle.doctor.sensors import check_sensors
 from carecircle.settings import FILE_VARIABLE, Settings
 
 _LOW_DISK_BYTES = 1 << 30
@@ -51,6 +52,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("processes", _processes),
         ("journals", _journals),
         ("fall detector", _weights),
+        ("motion sensors", _sensors),
         ("console", _console),
     )
     for name, check in checks:
@@ -260,6 +262,13 @@ def _weights(settings: Settings) -> Iterator[Finding]:
 
     FallBank(load_model(settings.falls.weights) if settings.falls.weights else shipped_model())
     yield Finding(Level.OK, "fall detector", str(settings.falls.weights or "weights of this release"))
+
+
+def _sensors(settings: Settings) -> Iterator[Finding]:
+    if _is_missing_file(settings.resolved_database_url()):
+        return
+    for ok, what, found, advice in check_sensors(settings):
+        yield Finding(Level.OK if ok else Level.WARNING, what, found, advice)
 
 
 def _console(settings: Settings) -> Iterator[Finding]:
