@@ -8,19 +8,32 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.detection import Detection, Severity, detection_id
+from detectors.detection import SEVERITY_ORDER, Detection, Severity, Stage, detection_id
 from detectors.errors import DetectorError
 from detectors.fall.cascade import Cascade, Verdict, score_of
+from detectors.fall.follow_up import Ended, FollowUp
 from detectors.fall.intake import Intake, Restarted
 from detectors.fall.look import plot
 from detectors.fall.model import OPERATING_POINTS, FallModel, shipped_model
+from detectors.fall.outcome import Outcome
 from detectors.fall.ring import FS_HZ, Ring, Rows
 from detectors.motion import MotionBatch
-from detectors.parameters import FallParameters, params_hash
+from detectors.parameters import FallParameters, FollowUpParameters, params_hash
 
 DETECTOR = "fall"
 VERSION = "1"
 STATE_FORMAT = 3
+#: Where gravity turns when the wearer lies down or gets up; a wrist turns by itself.
+_POSTURE_TELLS = frozenset({"waist", "hip", "pocket"})
+#: What the end of a fall must still know of its beginning.
+_KEY: list[tuple[str, Any]] = [
+    ("boot", np.uint32),
+    ("first_ms", np.int64),
+    ("onset_ms", np.int64),  # corrected
+    ("severity", np.int8),  # index in SEVERITY_ORDER
+    ("odds", np.float64),
+    ("threshold", np.float64),
+]
 
 
 class _Device(NamedTuple):
@@ -46,25 +59,35 @@ class FallBank:
     """Finds falls in the motion of many devices.
 
     An impact is suspected ``peak_radius_s`` after its peak and confirmed or withdrawn ``decide_after_s`` after it, both
-    under one id: of the impact that was suspected, also when a higher one follows and the onset moves there. What is
-    decided depends on the samples only, not on how they were cut into frames.
+    under one id: of the impact that was suspected, also when a higher one follows and the onset moves there. Up to
+    ``watch_s`` after a confirmed impact a follow-up under the same id tells in ``notes["outcome"]`` what became of the
+    wearer (:class:`detectors.fall.outcome.Outcome`). What is decided depends on the samples only, not on how they were
+    cut into frames.
 
     Args:
         weights: the learned model, by default the one that comes with the package.
         parameters: the thresholds.
+        follow_up: those of the minute after a fall.
 
     Raises:
         DetectorError: ``parameters`` name an operating point that there is none of.
     """
 
-    def __init__(self, weights: FallModel | None = None, parameters: FallParameters | None = None) -> None:
+    def __init__(
+        self,
+        weights: FallModel | None = None,
+        parameters: FallParameters | None = None,
+        follow_up: FollowUpParameters | None = None,
+    ) -> None:
         self.model = weights or shipped_model()
         self.parameters = parameters or FallParameters()
-        self.params_hash = params_hash(self.parameters, self.model.digest)
+        follow_up = follow_up or FollowUpParameters()
+        self.params_hash = params_hash(self.parameters, self.model.digest, params_hash(follow_up).encode())
         _check_point(self.parameters.operating_point)
         self._ring = Ring()
         self._intake = Intake(self._ring, self.parameters)
         self._cascade = Cascade(self._intake, self.model, self.parameters)
+        self._follow_up = FollowUp(self._intake, self.parameters, follow_up, _KEY)
         self._devices: list[_Device] = []
         self._rows: dict[str, int] = {}
         self._historical = False
@@ -122,14 +145,21 @@ class FallBank:
             when = _When(piece.rows, piece.decided_ms, piece.recv_ms)
             if isinstance(piece, Restarted):
                 found += self._flush(piece.rows, when)
+                found += self._followed_up(self._follow_up.part(piece.rows), when)
             else:
                 found += self._told(self._cascade.take(piece.rows, piece.acc), when)
+                found += self._followed_up(self._follow_up.take(piece.rows), when)
         return found
 
     def _tick(self, now_ms: int) -> list[Detection]:
         recv_ms = self._intake.recv_ms[: len(self)]
         silent = np.flatnonzero(recv_ms <= now_ms - round(self.parameters.silent_s * 1000))
-        return self._flush(silent, _When(silent, np.full(len(silent), now_ms), recv_ms[silent]))
+        found = self._flush(silent, self._at(silent, now_ms))
+        ended, rows = self._follow_up.silent(now_ms)
+        return found + self._followed_up(ended, self._at(rows, now_ms))
+
+    def _at(self, rows: Rows, now_ms: int) -> _When:
+        return _When(rows, np.full(len(rows), now_ms), self._intake.recv_ms[rows])
 
     def _flush(self, rows: Rows, when: _When) -> list[Detection]:
         """Decide on everything these rows have, taking what has not come as missing."""
@@ -137,38 +167,90 @@ class FallBank:
         return self._told(self._cascade.flush(waiting), when) if len(waiting) else []
 
     def _told(self, verdicts: Iterable[Verdict], when: _When) -> list[Detection]:
-        return [self._detection(verdict, when) for verdict in verdicts]
+        """The verdicts as detections; whoever fell is watched from now on."""
+        found = []
+        for verdict in verdicts:
+            detection = self._detection(verdict, when)
+            if detection.stage is Stage.CONFIRMED:
+                found += self._followed_up(self._watch(verdict, detection), when)
+            found.append(detection)
+        return found
+
+    def _watch(self, verdict: Verdict, confirmed: Detection) -> list[Ended]:
+        candidate = verdict.candidate
+        key = {
+            "boot": candidate["boot"],
+            "first_ms": candidate["first_ms"],
+            "onset_ms": confirmed.onset_ms,
+            "severity": SEVERITY_ORDER.index(confirmed.severity),
+            "odds": verdict.odds,
+            "threshold": verdict.features["threshold"],
+        }
+        row = int(candidate["row"])
+        return self._follow_up.begin(
+            row=row,
+            peak=int(candidate["peak"]),
+            impact_ms=confirmed.onset_ms,
+            posture_tells=self._devices[row].placement in _POSTURE_TELLS,
+            key=key,
+        )
 
     def _detection(self, verdict: Verdict, when: _When) -> Detection:
         candidate = verdict.candidate
         row, onset_ms = int(candidate["row"]), int(candidate["onset_ms"]) + int(candidate["offset_ms"])
-        device = self._devices[row]
-        decided_ms, recv_ms = when.of(row)
         before = round(self.parameters.keep_before_s * FS_HZ)
-        return Detection(
-            id=detection_id(device.name, DETECTOR, int(candidate["boot"]), int(candidate["first_ms"])),
+        still = verdict.features["after_vector_std_g"] < self.parameters.still_g
+        return self._found(
+            row,
+            when,
             stage=verdict.stage,
-            device=device.name,
-            person=device.person,
-            detector=DETECTOR,
-            version=VERSION,
-            kind="fall",
+            boot=int(candidate["boot"]),
+            first_ms=int(candidate["first_ms"]),
             onset_ms=onset_ms,
-            decided_ms=decided_ms,
-            recv_ms=recv_ms,
-            severity=self._severity(verdict),
+            severity=Severity.CRITICAL if still else Severity.URGENT,
             score=score_of(verdict.odds),
-            historical=self._historical,
             features=verdict.features,
-            params_hash=self.params_hash,
             window=plot(
                 self._ring, row, int(candidate["peak"]), before=before, after=self._cascade.after, onset_ms=onset_ms
             ),
         )
 
-    def _severity(self, verdict: Verdict) -> Severity:
-        still = verdict.features["after_vector_std_g"] < self.parameters.still_g
-        return Severity.CRITICAL if still else Severity.URGENT
+    def _followed_up(self, ended: Iterable[Ended], when: _When) -> list[Detection]:
+        return [
+            self._found(
+                one.key["row"],
+                when,
+                stage=Stage.FOLLOW_UP,
+                boot=one.key["boot"],
+                first_ms=one.key["first_ms"],
+                onset_ms=one.key["onset_ms"],
+                severity=_severity(one.outcome, SEVERITY_ORDER[one.key["severity"]]),
+                score=score_of(one.key["odds"]),
+                features=one.features | {"threshold": one.key["threshold"]},
+                notes={"outcome": one.outcome.value},
+            )
+            for one in ended
+        ]
+
+    def _found(
+        self, row: int, when: _When, *, boot: int, first_ms: int, notes: dict[str, str] | None = None, **rest: Any
+    ) -> Detection:
+        device = self._devices[row]
+        decided_ms, recv_ms = when.of(row)
+        return Detection(
+            id=detection_id(device.name, DETECTOR, boot, first_ms),
+            device=device.name,
+            person=device.person,
+            detector=DETECTOR,
+            version=VERSION,
+            kind="fall",
+            decided_ms=decided_ms,
+            recv_ms=recv_ms,
+            historical=self._historical,
+            params_hash=self.params_hash,
+            notes=notes or {},
+            **rest,
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything a bank must know to go on as if nothing had happened: arrays (copies) and plain values."""
@@ -177,6 +259,7 @@ class FallBank:
             "format": STATE_FORMAT,
             "devices": [tuple(device) for device in self._devices],
             "cascade": self._cascade.state(n),
+            "follow_up": self._follow_up.state(),
             "historical": self._historical,
             "ring": self._ring.state(),
             "intake": self._intake.state(n),
@@ -195,9 +278,19 @@ class FallBank:
         self._ring.restore(state["ring"])
         self._intake.restore(state["intake"])
         self._cascade.restore(state["cascade"])
+        self._follow_up.restore(state["follow_up"])
         for row in range(len(self._devices)):
             self._serve(row)
         self._historical = bool(state["historical"])
+
+
+def _severity(outcome: Outcome, confirmed: str) -> Severity:
+    """How urgent a fall is after its follow-up, and was when it was confirmed."""
+    if outcome is Outcome.GOT_UP:
+        return Severity.WARNING
+    if outcome is Outcome.NO_MOVEMENT:
+        return Severity.CRITICAL
+    return Severity(confirmed)
 
 
 def _check_point(name: str | None) -> None:

@@ -16,12 +16,12 @@ from detectors.device.motion_sensor import MotionSensorBank
 from detectors.device.parameters import MotionSensorParameters
 from detectors.event import EventBank
 from detectors.fall.bank import FallBank
-from detectors.parameters import EventParameters, FallParameters, params_hash
+from detectors.parameters import EventParameters, FallParameters, FollowUpParameters, params_hash
 
-PARAMETERS = [FallParameters, EventParameters, MotionSensorParameters]
+PARAMETERS = [FallParameters, FollowUpParameters, EventParameters, MotionSensorParameters]
 BANKS = [FallBank, EventBank, MotionSensorBank]
 #: A number without one of these in its name has no unit (a share, a factor in log-odds, a name).
-UNITS = ("_g", "_s", "_ms", "_hz", "_dps", "_deg", "_pct")
+UNITS = ("_g", "_s", "_ms", "_hz", "_dps", "_deg", "_pct", "_correlation", "_share")
 WITHOUT_UNIT = {"operating_point", "clock_gain", "missing_penalty"}
 
 
