@@ -13,9 +13,12 @@ from detectors.detection import Detection, Severity, Stage
 from detectors.device.motion_sensor import DETECTOR, KIND, MotionSensorBank
 from detectors.device.parameters import MotionSensorParameters
 from detectors.errors import DetectorError
+from detectors.fall.recordings import batches as recorded
+from detectors.fall.recordings import read_folder
 from detectors.motion import MotionBatch
 from detectors.parameters import params_hash
 from tests.detectors.signals import FS_HZ, T0_MS, Samples, frame, frames, standing, together, walking
+from tests.servers.require import data_folder
 
 PARAMETERS = MotionSensorParameters()
 
@@ -226,3 +229,33 @@ def test_a_batch_is_not_changed() -> None:
 def test_a_frame_without_samples_is_nothing() -> None:
     """The wire contract has none, and nobody else's defect stops a bank."""
     assert find([frame(standing(1)[:0])]) == []
+
+
+@pytest.mark.parametrize("lsb_g", [0.001, 0.0625, 0.125], ids=["as recorded", "8 bits over 8 g", "8 bits over 16 g"])
+def test_no_sensor_of_the_recordings_is_at_fault(lsb_g: float) -> None:
+    """Twenty-five hours of 113 people who walk, fall, clap and lie; also as a coarse sensor would have seen them."""
+    streams = list(read_folder(data_folder("falls")).streams)
+    bank = MotionSensorBank()
+    for stream in streams:
+        bank.add(stream.name, placement=stream.placement, person=None)
+    for second in recorded(streams, start_ms=T0_MS):
+        for batch in second:
+            coarse = np.rint(batch.acc_g / np.float32(lsb_g)) * np.float32(lsb_g)
+            assert bank.update(replace(batch, acc_g=coarse), T0_MS) == []
+
+
+@pytest.mark.parametrize("scale", [0.5, 9.81, 1 / 9.81], ids=["half the range", "m/s2", "g taken for m/s2"])
+def test_a_wrong_scale_is_found_on_recorded_motion(scale: float) -> None:
+    """Of nearly everybody: a stream must have two minutes of signal, and nothing in it may look like 1 g at rest."""
+    streams = [stream for stream in read_folder(data_folder("falls")).streams if len(stream.acc) >= 300 * FS_HZ]
+    bank = MotionSensorBank()
+    for stream in streams:
+        bank.add(stream.name, placement=stream.placement, person=None)
+    found = [
+        one
+        for second in recorded(streams, start_ms=T0_MS)
+        for batch in second
+        for one in bank.update(replace(batch, acc_g=batch.acc_g * np.float32(scale)), T0_MS)
+    ]
+    assert {one.notes["fault"] for one in found} == {"scale"}
+    assert len({one.device for one in found}) >= 0.95 * len(streams)
