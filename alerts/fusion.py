@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
-from alerts.calling import Round, call_again, call_next
+from alerts.calling import call_again, call_next
+from alerts.known import Known, Prompt, PromptState, Rules, Subject, Taken, Verdict
 from alerts.lifecycle import (
     TAKEN,
     AskWearer,
@@ -19,7 +19,6 @@ from alerts.lifecycle import (
     What,
     cancel_by_wearer,
 )
-from alerts.policy import Policy
 from alerts.reasons import Reason
 from detectors.detection import SEVERITY_ORDER, Detection, Severity, Stage
 from registry import Directory
@@ -38,91 +37,8 @@ _KIND_RANK = ("fall", SOS, "gas", "smoke")
 _IMPLAUSIBLE_MS = 600_000
 #: The same for what comes out of a device's buffer, which may be old but not from the future.
 _OLDEST_HISTORY_MS = 30 * 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Whom or what a detection is about. ``desk``: nobody known, the district desk has it."""
-
-    person: str | None
-    device: str
-    area: str
-    desk: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A question to a wearer that was sent."""
-
-    id: str
-    detection: str
-    device: str
-    person: str | None
-    incident: str | None
-    asked_ms: int
-    state: PromptState
-
-
-class PromptState(StrEnum):
-    """Where a question to the wearer stands."""
-
-    ASKED = "asked"
-    CANCELLED = "cancelled"  # the wearer answered that all is well
-    WITHDRAWN = "withdrawn"  # the detector took the suspicion back
-
-
-class Verdict(StrEnum):
-    """What was done with a detection."""
-
-    OPENED = "opened"
-    JOINED = "joined"
-    ASKED = "asked"  # the wearer only
-    CANCELLED = "cancelled"  # it answered a prompt, or its prompt had been answered before
-    WITHDRAWN = "withdrawn"
-    RECORDED = "recorded"  # kept, nothing follows
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the database knows around a detection.
-
-    Attributes:
-        incident: the one it belongs to (see :func:`choose`), or None.
-        prompt: the question about this detection; for a ``cancel`` the one that it :func:`answers`; or None.
-        settles: for a ``cancel``: nothing else speaks for an emergency (see :func:`settles`).
-        calls: the order of the subject's area, and who was called in the incident's present round.
-    """
-
-    incident: Incident | None
-    prompt: Prompt | None
-    settles: bool
-    calls: Round
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The result: what was done with the detection, what becomes of the incident, what becomes of the prompt.
-
-    ``incident`` is the one that the detection belongs to from now on. ``notes`` are for the audit where no incident
-    changes. ``reason`` says why no responder is told, where none is.
-    """
-
-    verdict: Verdict
-    incident: str | None = None
-    change: Change | None = None
-    prompt: Prompt | None = None
-    ask: AskWearer | None = None
-    reason: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """The settings that decide here."""
-
-    policy: Policy
-    historical: Policy
-    fuse_s: float
-    prompt_s: float
+#: What a follow-up says of somebody who has not moved since.
+NO_MOVEMENT = "no_movement"
 
 
 def subject_of(detection: Detection, directory: Directory) -> Subject:
@@ -189,8 +105,8 @@ def take(detection: Detection, subject: Subject, known: Known, rules: Rules, now
         return _suspected(detection, subject, known, rules, now_ms)
     if detection.stage is Stage.WITHDRAWN:
         return _withdrawn(detection, known)
-    if detection.stage is Stage.FOLLOW_UP and known.incident is None:
-        return Taken(Verdict.RECORDED, reason=Reason.SUSPECTED_ONLY)
+    if detection.stage is Stage.FOLLOW_UP:
+        return _follow_up(detection, known, now_ms)
     if detection.severity is Severity.INFO and detection.kind != SOS:
         return Taken(Verdict.RECORDED, reason=Reason.INFO_ONLY)
     if known.incident is None:
@@ -299,6 +215,35 @@ def _join(detection: Detection, subject: Subject, known: Known, incident: Incide
     if incident.state in TAKEN and (detection.kind == SOS or severity is not incident.severity):
         change = change.then(call_again(after, known.calls, now_ms))
     return Taken(Verdict.JOINED, incident.id, change, prompt, ask)
+
+
+def _follow_up(detection: Detection, known: Known, now_ms: int) -> Taken:
+    """What came after a finding takes the place of how urgent it was; nothing is closed, and no call is taken back.
+
+    More urgency does not wait: the next responder is called at once, and whoever has taken it is told, also that
+    somebody has not moved since. What happened long ago waits, as it was read when it was told. Less urgency is no
+    message. After the wearer has answered that all is well, only no movement speaks against it.
+    """
+    incident = known.incident
+    if incident is None:
+        return Taken(Verdict.RECORDED, reason=Reason.SUSPECTED_ONLY)
+    outcome = detection.notes.get("outcome", "")
+    said = {name: value for name, value in _told(detection).items() if name not in ("kind", "notes")}
+    note = Note(What.FOLLOWED_UP, "system", said | {"follow_up": outcome})
+    answered = known.prompt is not None and known.prompt.state is PromptState.CANCELLED and outcome != NO_MOVEMENT
+    if incident.state is State.RESOLVED or answered:
+        return Taken(Verdict.JOINED, incident.id, Change(incident, incident, (note,)), known.prompt)
+    of_finding = _at_least_warning(detection.severity)
+    severity = max(of_finding, known.others or of_finding, key=SEVERITY_ORDER.index)
+    raised = SEVERITY_ORDER.index(severity) > SEVERITY_ORDER.index(incident.severity)
+    after = replace(incident, severity=severity)
+    change = Change(incident, after, (note,))
+    if not detection.historical:
+        if raised and incident.state not in TAKEN:
+            change = change.then(call_next(after, known.calls, now_ms))
+        elif incident.state in TAKEN - {State.ON_SCENE} and (raised or outcome == NO_MOVEMENT):
+            change = change.then(call_again(after, known.calls, now_ms))
+    return Taken(Verdict.JOINED, incident.id, change, known.prompt)
 
 
 def _ask_too(

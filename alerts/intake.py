@@ -13,8 +13,10 @@ from sqlalchemy import Connection, delete, insert, select, tuple_
 from alerts import fusion, models
 from alerts.calling import Round
 from alerts.database import load_incident, pack_window, to_incident
-from alerts.fusion import CANCEL, Known, Prompt, PromptState, Rules, Subject, Taken, Verdict
+from alerts.follow_ups import severity_of_others
+from alerts.fusion import CANCEL
 from alerts.guarding import guarded
+from alerts.known import Known, Prompt, PromptState, Rules, Subject, Taken, Verdict
 from alerts.lifecycle import Incident, Note, State, What
 from alerts.writing import queue_record, write_audit, write_change
 from detectors.detection import Detection, Stage
@@ -113,7 +115,8 @@ def _known(connection: Connection, detection: Detection, subject: Subject, direc
         incident = fusion.choose(detection, _open_incidents(connection, subject), rules.fuse_s)
     if incident is None:
         return Known(None, prompt, False, Round(order_for(directory, subject.area)))
-    return Known(incident, prompt, False, calls_of(connection, incident, directory))
+    others = severity_of_others(connection, detection, incident.id) if detection.stage is Stage.FOLLOW_UP else None
+    return Known(incident, prompt, False, calls_of(connection, incident, directory), others)
 
 
 def _bound(connection: Connection, detection: Detection) -> Incident | None:

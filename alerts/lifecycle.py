@@ -52,6 +52,7 @@ class What(StrEnum):
 
     OPENED = "opened"
     EVIDENCE = "evidence"  # another detection joined
+    FOLLOWED_UP = "followed_up"  # how it went on after a finding
     ASKED_WEARER = "asked_wearer"
     WEARER_CANCELLED = "wearer_cancelled"
     CANCEL_UNMATCHED = "cancel_unmatched"  # answers no prompt of ours: written, and nothing else

@@ -17,12 +17,14 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What one notification says to whom. ``attempt`` counts from 1; above it the message is a repeat."""
+    """What one notification says to whom. ``attempt`` counts from 1; above it the message is a repeat. ``follow_up`` is
+    how it went on after the last fall of the incident, "" while that is open."""
 
     notification: str
     step: int
     round: int
     attempt: int
+    follow_up: str = ""
 
 
 def webhook_body(
@@ -46,6 +48,7 @@ def webhook_body(
         said_ms=incident.said_ms,
         now_ms=now_ms,
         historical=incident.historical,
+        follow_up=envelope.follow_up,
     )
     language = language_of(responder.languages)
     expires_ms = now_ms + round(settings.link_valid_s * 1000)
@@ -56,6 +59,7 @@ def webhook_body(
         "kind": incident.kind,
         "severity": incident.severity.value,
         "historical": incident.historical,
+        "follow_up": envelope.follow_up or None,
         "sentence": sentence(facts, language, settings.zone),
         "language": language,
         "person": facts.person,

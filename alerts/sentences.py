@@ -9,7 +9,10 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a sentence is made of. ``person`` and ``address`` are "" when nobody is known."""
+    """What a sentence is made of. ``person`` and ``address`` are "" when nobody is known.
+
+    ``follow_up`` is how it went on after a fall (no_movement, still_lying, got_up, unknown), "" while that is open.
+    """
 
     kind: str
     person: str
@@ -20,11 +23,25 @@ class Facts:
     said_ms: int | None
     now_ms: int
     historical: bool
+    follow_up: str = ""
 
 
 _KINDS = {
     "en": {"fall": "Fall", "sos": "SOS call", "smoke": "Smoke alarm", "gas": "Gas alarm"},
     "zh": {"fall": "跌倒", "sos": "紧急呼叫", "smoke": "烟雾报警", "gas": "燃气报警"},
+}
+#: How it went on after a fall; what is not in here is not said.
+_FOLLOW_UPS = {
+    "en": {
+        "no_movement": "Did not move in the minute after the fall.",
+        "still_lying": "Moved after the fall, but was not seen to get up.",
+        "got_up": "Got up after the fall and walked.",
+    },
+    "zh": {
+        "no_movement": "跌倒后一分钟内没有活动。",
+        "still_lying": "跌倒后有活动，但未见起身。",
+        "got_up": "跌倒后已起身行走。",
+    },
 }
 
 
@@ -39,7 +56,12 @@ def local_iso(at_ms: int, zone: ZoneInfo) -> str:
 
 
 def sentence(facts: Facts, language: str, zone: ZoneInfo) -> str:
-    """One sentence or two: what, who, where, when; for something past, first that it is past."""
+    """One sentence or two: what, who, where, when; for something past, first that it is past; then how it went on."""
+    happened, after = _happened(facts, language, zone), _FOLLOW_UPS[language].get(facts.follow_up, "")
+    return happened + ("" if language == "zh" or not after else " ") + after
+
+
+def _happened(facts: Facts, language: str, zone: ZoneInfo) -> str:
     at = _clock(facts.onset_ms, facts.now_ms, zone)
     said = _clock(facts.said_ms, facts.now_ms, zone) if facts.said_ms is not None else ""
     kind = _KINDS[language].get(facts.kind, facts.kind)

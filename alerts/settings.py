@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from alerts.fusion import Rules
+from alerts.known import Rules
 from alerts.policy import HISTORICAL, IMMEDIATE
 
 

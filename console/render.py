@@ -197,7 +197,7 @@ class _Words:
             parts.append(self.name(names.get(responder, responder)))
         elif entry.who != "system":
             parts.append(self.name(self.actor(entry.who_name)))
-        for family, key in (("reason", "reason"), ("outcome", "outcome"), ("kind", "kind")):
+        for family, key in (("after", "follow_up"), ("reason", "reason"), ("outcome", "outcome"), ("kind", "kind")):
             value = entry.data.get(key)
             if isinstance(value, str):
                 parts.append(self._t.of(family, value))
@@ -215,7 +215,8 @@ class _Words:
             for name, value in evidence.notes.items():
                 if name != "re":  # the id of a command
                     what = self.name(self._t.of("note", name))
-                    once[self.fill("log.line", what=what, details=self.name(value))] = None
+                    said = self._t.of("after", value) if name == "outcome" else value
+                    once[self.fill("log.line", what=what, details=self.name(said))] = None
         return list(once)
 
     def joined(self, words: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from alerts import fusion, lifecycle
 from alerts.calling import Round, call_again, call_next, channels_of
 from alerts.errors import TransitionError
-from alerts.fusion import Known, Rules, Subject
+from alerts.known import Known, Rules, Subject
 from alerts.lifecycle import NEXT, TAKEN, Call, Change, ClearTimer, Incident, Outcome, SetTimer, State, TimerKind
 from alerts.policy import HISTORICAL, IMMEDIATE
 from detectors.detection import Detection, Severity, Stage

@@ -10,7 +10,7 @@ import pytest
 from alerts import actions
 from alerts.fusion import prompt_id
 from alerts.lifecycle import Answer, Outcome, State
-from detectors.detection import Severity, Stage
+from detectors.detection import Detection, Severity, Stage
 from tests.alerts.story import START_MS, Story
 
 
@@ -262,12 +262,143 @@ def test_an_sos_taken_by_somebody_outside_the_roster_tells_the_first_on_call(sto
     assert story.told() == ["ann", "ann"]
 
 
-def test_a_follow_up_raises_the_severity(story: Story) -> None:
-    """Lying still: more urgent, the same incident."""
+def followed_up(story: Story, fall: Detection, outcome: str, severity: Severity, **values: object) -> None:
+    """What became of the wearer, a minute after the impact."""
+    notes = {"outcome": outcome}
+    story.happens("fall", id=fall.id, stage=Stage.FOLLOW_UP, notes=notes, severity=severity, **values)
+
+
+def test_nobody_answered_and_no_movement_for_a_minute_calls_the_next_at_once(any_story: Story) -> None:
+    """Ann at once, Bob after 30 s; the minute is over 2 s before the next is due: no waiting, and the words say why."""
+    story = any_story
     fall = story.happens("fall")
-    story.happens("fall", id=fall.id, stage=Stage.FOLLOW_UP, severity=Severity.CRITICAL)
+    story.forward(58)
+    assert story.told() == ["ann", "bob"]
+    followed_up(story, fall, "no_movement", Severity.CRITICAL, onset_ms=fall.onset_ms)
+    (message,) = story.news()
+    assert (message.path, message.data["severity"], message.data["follow_up"]) == ("/chen", "critical", "no_movement")
+    assert message.data["sentence"].endswith("，13:59。跌倒后一分钟内没有活动。")
+    assert (story.incident().severity, story.incident().state) == (Severity.CRITICAL, State.NOTIFYING)
+    story.forward(29)
+    assert story.told() == []
+    story.forward(1)
+    (message,) = story.news()
+    assert message.path == "/desk"
+    assert message.data["sentence"].endswith("at 13:59. Did not move in the minute after the fall.")
+    (entry,) = [entry for entry in story.detail().timeline if entry.what == "followed_up"]
+    assert (entry.data["follow_up"], entry.before, entry.after) == (
+        "no_movement",
+        {"severity": "urgent"},
+        {"severity": "critical"},
+    )
+
+
+def test_whoever_is_on_the_way_hears_that_the_wearer_has_not_moved(story: Story) -> None:
+    """Also where it was critical from the start; not who stands beside them already."""
+    fall = story.happens("fall", severity=Severity.CRITICAL)
+    actions.acknowledge(story.engine, story.incident().id, "bob", story.now_ms)
+    story.forward(58)
+    followed_up(story, fall, "no_movement", Severity.CRITICAL)
+    assert story.told() == ["ann", "bob"]
+    assert story.incident().state is State.ACKNOWLEDGED
+    other = story.happens("fall", device="w-zhao", person="zhao")
+    (theirs,) = [incident for incident in story.incidents() if incident.person_key == "zhao"]
+    actions.on_scene(story.engine, theirs.id, "chen", story.now_ms)
+    followed_up(story, other, "no_movement", Severity.CRITICAL, device="w-zhao", person="zhao")
+    assert story.told() == ["chen"], "of the fall, and no more"
+
+
+def test_who_got_up_is_less_urgent_and_is_called_for_all_the_same(any_story: Story) -> None:
+    """Nothing is closed, nobody is told of it by a message of its own, and who is called later reads it."""
+    story = any_story
+    fall = story.happens("fall", severity=Severity.CRITICAL)
+    story.forward(20)
+    followed_up(story, fall, "got_up", Severity.WARNING)
+    assert story.told() == ["ann"]
+    assert (story.incident().severity, story.incident().state) == (Severity.WARNING, State.NOTIFYING)
+    story.forward(10)
+    (message,) = story.news()
+    assert (message.path, message.data["severity"], message.data["follow_up"]) == ("/bob", "warning", "got_up")
+    assert message.data["sentence"].endswith("Got up after the fall and walked.")
+
+
+def test_getting_up_takes_nothing_from_what_else_is_known(story: Story) -> None:
+    """An SOS stays critical, and so does a second fall of which nothing more is known."""
+    fall = story.happens("fall")
+    story.happens("sos")
+    followed_up(story, fall, "got_up", Severity.WARNING)
+    assert story.incident().severity is Severity.CRITICAL
+    first = story.happens("fall", device="w-zhao", person="zhao")
+    story.forward(25)
+    second = story.happens("fall", device="w-zhao", person="zhao")
+    followed_up(story, first, "got_up", Severity.WARNING, device="w-zhao", person="zhao", onset_ms=first.onset_ms)
+    (theirs,) = [incident for incident in story.incidents() if incident.person_key == "zhao"]
+    assert theirs.severity is Severity.URGENT
+    story.news()
+    story.forward(60)
+    assert {message.data["follow_up"] for message in story.news() if message.data["person"] == "赵敏"} == {None}
+    followed_up(story, second, "got_up", Severity.WARNING, device="w-zhao", person="zhao", onset_ms=second.onset_ms)
+    (theirs,) = [incident for incident in story.incidents() if incident.person_key == "zhao"]
+    assert theirs.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("outcome", "severity", "told"),
+    [
+        ("still_lying", Severity.URGENT, []),
+        ("unknown", Severity.URGENT, []),
+        ("no_movement", Severity.CRITICAL, ["ann"]),
+    ],
+)
+def test_after_the_wearer_answered_only_no_movement_speaks_against_it(
+    story: Story, outcome: str, severity: Severity, told: list[str]
+) -> None:
+    """Ann has it; the wearer says that all is well, and then lies, or is not heard of, or does not move any more."""
+    fall = story.happens("fall")
+    actions.acknowledge(story.engine, story.incident().id, "ann", story.now_ms)
+    cancel(story, prompt_id(fall.id))
+    story.forward(50)
+    assert story.told() == ["ann"]
+    followed_up(story, fall, outcome, severity)
+    assert story.told() == told
+    assert story.incident().severity is (severity if told else Severity.WARNING)
+
+
+def test_a_follow_up_of_a_closed_incident_is_written_and_nothing_else(story: Story) -> None:
+    """The wearer answered, and nobody had taken it: taking the device off is no movement either."""
+    fall = story.happens("fall")
+    cancel(story, prompt_id(fall.id))
+    followed_up(story, fall, "no_movement", Severity.CRITICAL)
+    story.forward(300)
+    assert story.told() == ["ann"]
+    assert story.incident().state is State.RESOLVED
+    assert story.timeline()[-1] == "followed_up"
+
+
+def test_a_follow_up_from_a_buffer_hurries_nobody(story: Story) -> None:
+    """It came with the fall, which happened last night: there is time to read."""
+    night_ms = START_MS - 10 * 3_600_000 - 48 * 60_000
+    fall = story.happens("fall", historical=True, onset_ms=night_ms)
+    followed_up(story, fall, "no_movement", Severity.CRITICAL, historical=True, onset_ms=night_ms)
     assert story.told() == ["ann"]
     assert story.incident().severity is Severity.CRITICAL
+    story.forward(120)
+    (message,) = story.news()
+    assert message.data["sentence"] == (
+        "This happened at 03:12. Fall: Wang Xiuying, 12 Fengqing Road, Station. "
+        "Did not move in the minute after the fall."
+    )
+
+
+def test_a_follow_up_that_comes_twice_counts_once(story: Story) -> None:
+    """The processor was killed and said it again."""
+    fall = story.happens("fall")
+    story.forward(40)
+    assert story.told() == ["ann", "bob"]
+    for _ in range(2):
+        followed_up(story, fall, "no_movement", Severity.CRITICAL)
+    assert story.told() == ["chen"]
+    assert story.service.counts["duplicate"] == 1
 
 
 def test_another_fall_after_the_window_is_another_incident(story: Story) -> None:
@@ -381,7 +512,7 @@ def test_smoke_names_an_incident_of_several_kinds(story: Story) -> None:
         ({"detector": "device", "kind": "silence", "severity": Severity.URGENT}, "device_finding"),
         ({"detector": "device.clock", "kind": "clock", "severity": Severity.WARNING}, "device_finding"),
         ({"stage": Stage.SUSPECTED, "historical": True}, "suspected_only"),
-        ({"stage": Stage.FOLLOW_UP}, "suspected_only"),
+        ({"stage": Stage.FOLLOW_UP, "notes": {"outcome": "no_movement"}}, "suspected_only"),
     ],
 )
 def test_what_concerns_no_responder_is_kept_with_the_reason(

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 import alerts.database
 import registry
-from alerts.fusion import Rules
+from alerts.known import Rules
 from alerts.intake import take_detections
 from alerts.links import LinkClaims, make_token
 from alerts.policy import HISTORICAL, IMMEDIATE

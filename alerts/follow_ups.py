@@ -1,0 +1,36 @@
+"""What the database knows of how it went on after a finding."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from alerts import models
+from alerts.known import Verdict
+from detectors.detection import SEVERITY_ORDER, Detection, Severity, Stage
+
+_SPEAKS = (Verdict.OPENED.value, Verdict.JOINED.value)
+FALL = "fall"
+
+
+def severity_of_others(connection: Connection, detection: Detection, incident: str) -> Severity | None:
+    """The highest severity of what else speaks in an incident, each finding at its newest stage; None without."""
+    table = models.evidence
+    query = (
+        select(table.c.detection, table.c.severity)
+        .where(table.c.incident == incident, table.c.detection != detection.id, table.c.verdict.in_(_SPEAKS))
+        .order_by(table.c.taken_ms, table.c.decided_ms)
+    )
+    newest = {row.detection: Severity(row.severity) for row in connection.execute(query)}
+    return max(newest.values(), key=SEVERITY_ORDER.index, default=None)
+
+
+def last_outcome(connection: Connection, incident: str) -> str:
+    """How it went on after the last fall of an incident; "" while that is not known."""
+    table = models.evidence
+    query = select(table.c.stage, table.c.onset_ms, table.c.notes).where(
+        table.c.incident == incident, table.c.kind == FALL, table.c.verdict.in_(_SPEAKS)
+    )
+    rows = connection.execute(query).all()
+    last_ms = max((row.onset_ms for row in rows), default=0)
+    said = [row.notes.get("outcome", "") for row in rows if row.onset_ms == last_ms and row.stage == Stage.FOLLOW_UP]
+    return said[0] if said else ""
