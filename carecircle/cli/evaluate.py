@@ -14,12 +14,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from carecircle.evaluation.falls_calibration import by_placement
-from carecircle.evaluation.falls_plots import draw_reliability
+from carecircle.evaluation.falls_calibration import Calibration, by_placement, told
+from carecircle.evaluation.falls_decisions import Decision, decide, latencies_s, tradeoff
+from carecircle.evaluation.falls_plots import draw_latency, draw_reliability, draw_tradeoff
 from carecircle.evaluation.falls_report import write_errors
 from carecircle.evaluation.falls_run import Heard, alarms_of, listen
 from carecircle.evaluation.falls_stress import STRESSES, Stress
 from carecircle.evaluation.falls_tables import figures_table, stress_table
+from detectors.detection import Stage
 from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
 from detectors.fall.model import FallModel, load_model, shipped_model
@@ -42,6 +44,10 @@ def _group() -> None:
 @app.command()
 def falls(
     data: Annotated[Path, typer.Option(help="Folder with index.csv and the npz files.")],
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure on this data set only; may be given again. --cross-validate still trains on all."),
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file instead of the shipped one.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     alarms_file: Annotated[Path | None, typer.Option("--alarms", help="Write key,impact_s,alarm_s,score here.")] = None,
@@ -53,7 +59,8 @@ def falls(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of what --stress draws.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Write figures.json, alarms.csv, reliability.png and errors.html here.")
+        Path | None,
+        typer.Option(help="Write the whole report here: figures.json, alarms.csv, errors.html and the plots (PNG)."),
     ] = None,
 ) -> None:
     """Run the production fall detector over a folder of recordings, as one continuous stream per person."""
@@ -62,14 +69,14 @@ def falls(
     try:
         folder = read_folder(data)
         model = load_model(weights) if weights else None if cross_validate else shipped_model()
-        for dataset in folder.absent:
-            complain.print(f"{dataset}.npz is not in {data}: its recordings are not evaluated", style="yellow")
+        for absent in folder.absent:
+            complain.print(f"{absent}.npz is not in {data}: its recordings are not evaluated", style="yellow")
         if not folder.streams:
             raise DetectorError(f"{data} has none of the npz files that its index.csv names")
         if cross_validate and weights:
             raise DetectorError("--cross-validate trains its own weights: leave --weights away")
-        streams = list(folder.streams)
-        parts = _cross_validated(streams, console) if model is None else [(streams, model)]
+        streams = _chosen(folder.streams, dataset)
+        parts = _cross_validated(folder.streams, streams, console) if model is None else [(streams, model)]
     except DetectorError as error:
         complain.print(str(error), style="red", highlight=False)
         raise typer.Exit(2) from error
@@ -78,36 +85,33 @@ def falls(
     rows = _figures(streams, found)
     note = "cross-validated by subject" if model is None else _acquaintance(streams, model)
     console.print(figures_table(rows, note))
-    calibrations = by_placement((stream.placement for stream in streams), heard)
+    calibrations = by_placement((stream.placement for stream in streams), told(heard))
     report: dict[str, Any] = {
         "data": str(data.name),
         "weights": "cross-validated" if model is None else str(weights.name if weights else "shipped"),
         "note": note,
         "absent": list(folder.absent),
         "figures": [_plain(row) for row in rows],
-        "calibration": [
-            _without_nan({"placement": one.placement, "error": one.error, "candidates": one.count})
-            for one in calibrations
-        ],
+        "calibration": [_error_of(one) for one in calibrations],
     }
     if stress:
         conditions = [("as recorded", rows)]
         for one in STRESSES:
             under = _heard(parts, console, one.name, stress=one, seed=seed)
             conditions += [(one.name, _figures(streams, alarms_of(under)))]
-        console.print(stress_table(conditions, seed))
+        console.print(stress_table(conditions, seed, note))
         report["stress"] = {
             "seed": seed,
+            "note": note,
             "conditions": [{"name": name, "figures": [_plain(row) for row in some]} for name, some in conditions],
         }
     written = []
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         json_file, alarms_file = json_file or out / "figures.json", alarms_file or out / "alarms.csv"
-        thresholds = {stream.name: _threshold(stream, model) for some, model in parts for stream in some}
-        write_errors(out / "errors.html", streams, heard, thresholds, note)
-        draw_reliability(out / "reliability.png", calibrations, note)
-        written += [out / "errors.html", out / "reliability.png"]
+        decisions = _decided(parts, console)
+        report["calibration_of_all_scored"] = [_error_of(one) for one in _scored(streams, decisions)]
+        written += _write_report(out, streams, parts, heard, decisions, rows, note)
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=2) + "\n")
         written.append(json_file)
@@ -146,15 +150,89 @@ def _heard(
     return heard
 
 
-def _cross_validated(streams: list[Stream], console: Console) -> list[Part]:
+def _decided(parts: Sequence[Part], console: Console) -> list[Decision]:
+    """Everything that the second stage scored, with the weights of each part."""
+    found: list[Decision] = []
+    with _progress(console) as progress:
+        task = progress.add_task("scoring all impacts", total=sum(_seconds(streams) for streams, _ in parts))
+        for streams, model in parts:
+            found += decide(model, streams, tell=lambda seconds: progress.advance(task, seconds))
+    return found
+
+
+def _chosen(streams: Sequence[Stream], datasets: Sequence[str] | None) -> list[Stream]:
+    there = dict.fromkeys(stream.dataset for stream in streams)
+    unknown = [name for name in datasets or () if name not in there]
+    if unknown:
+        raise DetectorError(f"there is no data set {', '.join(unknown)} here: there are {', '.join(there)}")
+    return [stream for stream in streams if not datasets or stream.dataset in datasets]
+
+
+def _cross_validated(streams: Sequence[Stream], chosen: Sequence[Stream], console: Console) -> list[Part]:
+    """The weights that each of the chosen is measured with; they are the same whoever is chosen.
+
+    Raises:
+        DetectorError: there are too few people to learn from.
+    """
     from detectors.fall.learn import cross_validated_heads
 
+    names = {stream.name for stream in chosen}
     with _progress(console) as progress:
         training = progress.add_task("training", total=None)
-        parts = cross_validated_heads(
-            streams, FallParameters(), seed=0, tell=lambda text: progress.update(training, description=text)
-        )
-        return [(list(some), FallModel(heads, b"cross-validation")) for some, heads in parts]
+        try:
+            parts = cross_validated_heads(
+                list(streams), FallParameters(), seed=0, tell=lambda text: progress.update(training, description=text)
+            )
+        except ValueError as error:  # of scikit-learn: no falls, or nothing at all, is left to learn from
+            raise DetectorError(
+                f"cannot cross-validate with {len(streams)} people, or too few of them fell: {error} "
+                "Leave --cross-validate away, or give more recordings."
+            ) from error
+    found = [
+        ([one for one in some if one.name in names], FallModel(heads, b"cross-validation")) for some, heads in parts
+    ]
+    return [(some, model) for some, model in found if some]
+
+
+def _write_report(
+    out: Path,
+    streams: Sequence[Stream],
+    parts: Sequence[Part],
+    heard: Sequence[Heard],
+    decisions: Sequence[Decision],
+    rows: Sequence[Figures],
+    note: str,
+) -> list[Path]:
+    """The page and the plots."""
+    recordings = {
+        dataset: [r for stream in streams if stream.dataset == dataset for r in stream.recordings]
+        for dataset in dict.fromkeys(stream.dataset for stream in streams)
+    }
+    thresholds = {stream.name: _threshold(stream, model) for some, model in parts for stream in some}
+    write_errors(out / "errors.html", streams, heard, decisions, thresholds, note)
+    scored = _scored(streams, decisions)
+    decided = by_placement((one.placement for one in scored), told(heard))
+    counts = {one.placement: _stages(heard, one.placement) for one in scored}
+    draw_reliability(out / "reliability.png", decided, scored, counts, note)
+    curves = [tradeoff(name, some, decisions) for name, some in recordings.items()]
+    in_use = {row.name: row for row in rows}
+    draw_tradeoff(out / "errors.png", curves, in_use, FallParameters().operating_point, note)
+    found = alarms_of(heard)
+    draw_latency(out / "latency.png", {name: latencies_s(some, found) for name, some in recordings.items()}, note)
+    return [out / name for name in ("errors.html", "errors.png", "latency.png", "reliability.png")]
+
+
+def _scored(streams: Sequence[Stream], decisions: Sequence[Decision]) -> list[Calibration]:
+    return by_placement((stream.placement for stream in streams), decisions)
+
+
+def _stages(heard: Sequence[Heard], placement: str) -> tuple[int, int]:
+    here = [one.stage for one in heard if one.recording.placement == placement]
+    return here.count(Stage.CONFIRMED), here.count(Stage.WITHDRAWN)
+
+
+def _error_of(one: Calibration) -> dict[str, Any]:
+    return _without_nan({"placement": one.placement, "error": one.error, "candidates": one.count})
 
 
 def _threshold(stream: Stream, model: FallModel) -> float:
@@ -182,7 +260,9 @@ def _figures(streams: Sequence[Stream], found: Sequence[Alarm]) -> list[Figures]
         rows.append(figures(dataset, recordings, found))
     everything = [r for stream in streams for r in stream.recordings]
     elderly = [r for r in everything if r.elderly and not r.is_fall]
-    return [*rows, figures("elderly ADL", elderly, found), figures("all", everything, found)]
+    if elderly:
+        rows.append(figures("elderly ADL", elderly, found))
+    return [*rows, figures("all", everything, found)]
 
 
 def _plain(row: Figures) -> dict[str, Any]:

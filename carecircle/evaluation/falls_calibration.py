@@ -5,14 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from carecircle.evaluation.falls_run import Heard
 from detectors.detection import Stage
+from detectors.fall.recordings import Recording
 from detectors.fall.scoring import Share
 
 BINS = 10
+
+
+class Scored(Protocol):
+    """An impact with a probability, and whether it was a fall's."""
+
+    @property
+    def recording(self) -> Recording:
+        """Where it lies."""
+
+    @property
+    def score(self) -> float:
+        """The probability, 0..1."""
+
+    @property
+    def of_fall(self) -> bool:
+        """Whether it was a fall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +43,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The decided candidates of a placement in bins of probability; empty bins are left out."""
+    """The candidates of a placement in bins of probability; empty bins are left out."""
 
     placement: str
     bins: tuple[Bin, ...]
@@ -59,11 +77,16 @@ def calibrate(placement: str, scores: Sequence[float], falls: Sequence[bool]) ->
     return Calibration(placement, tuple(bins))
 
 
-def by_placement(placements: Iterable[str], heard: Iterable[Heard]) -> list[Calibration]:
-    """One calibration for each placement, over the confirmed and the withdrawn."""
-    decided = [one for one in heard if one.stage in (Stage.CONFIRMED, Stage.WITHDRAWN)]
+def by_placement(placements: Iterable[str], candidates: Iterable[Scored]) -> list[Calibration]:
+    """One calibration for each placement."""
+    every = list(candidates)
     out = []
     for placement in dict.fromkeys(placements):
-        here = [one for one in decided if one.recording.placement == placement]
+        here = [one for one in every if one.recording.placement == placement]
         out.append(calibrate(placement, [one.score for one in here], [one.of_fall for one in here]))
     return out
+
+
+def told(heard: Iterable[Heard]) -> list[Heard]:
+    """Of everything the bank said its decisions: the confirmed and the withdrawn."""
+    return [one for one in heard if one.stage in (Stage.CONFIRMED, Stage.WITHDRAWN)]

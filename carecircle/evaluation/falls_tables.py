@@ -23,12 +23,12 @@ def figures_table(rows: Sequence[Figures], note: str) -> Table:
     return table
 
 
-def stress_table(conditions: Sequence[tuple[str, Sequence[Figures]]], seed: int) -> Table:
+def stress_table(conditions: Sequence[tuple[str, Sequence[Figures]]], seed: int, note: str) -> Table:
     """A section for each group of recordings, a row in it for each condition."""
     table = _table("Falls under stress, operating point balanced", "condition")
     table.caption = (
         f"Same recordings and weights; turned, lost and gain drawn per person with seed {seed}; "
-        "25 Hz: every other sample."
+        f"25 Hz: every other sample. {_sentence(note)}"
     )
     names = [row.name for row in conditions[0][1]] if conditions else []
     for i, name in enumerate(names):

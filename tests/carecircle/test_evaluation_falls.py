@@ -87,10 +87,11 @@ def test_the_report_has_its_files_and_says_where(toys: Path, tmp_path: Path) -> 
     out = tmp_path / "report"
     result = CliRunner().invoke(app, ["falls", "--data", str(toys), "--out", str(out), "--stress"])
     assert result.exit_code == 0, result.output
-    names = {"figures.json", "alarms.csv", "reliability.png", "errors.html"}
+    plots = {"reliability.png", "errors.png", "latency.png"}
+    names = {"figures.json", "alarms.csv", "errors.html", *plots}
     assert {path.name for path in out.iterdir()} == names
     assert all(f"written: {out / name}" in result.output for name in names)
-    assert (out / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in plots)
     page = (out / "errors.html").read_text()
     assert page.count("<article ") == page.count('aria-label="acceleration and score over time"') == 2
     assert "Missed falls: 1, false alarms: 1." in page
@@ -102,12 +103,17 @@ def test_the_report_has_its_files_and_says_where(toys: Path, tmp_path: Path) -> 
     assert FOUND not in page
     assert "http://" not in page
     assert "https://" not in page
+    assert '<td class="n">1 of 2</td>' in page  # of the falls
+    assert '<td class="n">1 of 1</td><td class="n">1</td>' in page  # of the walk
+    assert "the alarm begins at" in page
     report = json.loads((out / "figures.json").read_text())
     conditions = report["stress"]["conditions"]
     assert [one["name"] for one in conditions] == ["as recorded", *(one.name for one in STRESSES)]
     assert conditions[0]["figures"] == report["figures"]
     assert report["calibration"][0]["placement"] == "waist"
     assert report["calibration"][0]["candidates"] == 2
+    assert report["calibration_of_all_scored"][0]["candidates"] >= 2
+    assert "TRAINED" not in report["stress"]["note"]
 
 
 def test_nothing_is_written_unless_asked(toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +145,7 @@ def test_without_errors_the_page_says_so(streams: list[Stream], tmp_path: Path) 
     first = streams[0].recordings[0]
     heard = [Heard(first, Stage.CONFIRMED, 4.6, 7.0, 0.9), *_missed_found(streams)]
     page = tmp_path / "errors.html"
-    assert not write_errors(page, streams, heard, {stream.name: 0.5 for stream in streams}, "strangers")
+    assert not write_errors(page, streams, heard, [], {stream.name: 0.5 for stream in streams}, "strangers")
     assert "No errors" in page.read_text()
     assert "<script" not in page.read_text()
 
@@ -156,7 +162,7 @@ def test_of_hundreds_of_errors_the_first_have_plots(
     walk = streams[1].recordings[0]
     heard = [Heard(walk, Stage.CONFIRMED, at_s, at_s + 3, 0.9) for at_s in (1.0, 3.0, 5.0)]
     page = tmp_path / "errors.html"
-    errors = write_errors(page, streams, heard, {stream.name: 0.5 for stream in streams}, "strangers")
+    errors = write_errors(page, streams, heard, [], {stream.name: 0.5 for stream in streams}, "strangers")
     assert [error.kind for error in errors] == [MISSED] * 2 + [FALSE_ALARM] * 3
     assert page.read_text().count("<article ") == 5
     assert page.read_text().count('role="img"') == 3
@@ -237,7 +243,7 @@ def test_no_number_of_the_tables_is_cut_at_80_columns() -> None:
     from rich.console import Console
 
     row = Figures("elderly ADL", Share(11987, 12345), Share(98000, 98766), 1234, 1234.56, 2.51, 12.97, 0)
-    for table in (figures_table([row], "none"), stress_table([("gain off 5 %", [row])], 0)):
+    for table in (figures_table([row], "none"), stress_table([("gain off 5 %", [row])], 0, "none")):
         console = Console(width=80)
         with console.capture() as capture:
             console.print(table)
