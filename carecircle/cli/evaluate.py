@@ -30,6 +30,8 @@ from detectors.fall.ring import FS_HZ
 from detectors.fall.scoring import Alarm, Figures, figures
 from detectors.parameters import FallParameters
 
+#: One to be measured, one to set the thresholds, one to learn from.
+_LEAST_PEOPLE = 3
 #: Weights, and the people they are measured on.
 Part = tuple[list[Stream], FallModel]
 
@@ -176,6 +178,8 @@ def _cross_validated(streams: Sequence[Stream], chosen: Sequence[Stream], consol
     """
     from detectors.fall.learn import cross_validated_heads
 
+    if len(streams) < _LEAST_PEOPLE:
+        raise DetectorError(f"cross-validation needs three people at least: here are {len(streams)}")
     names = {stream.name for stream in chosen}
     with _progress(console) as progress:
         training = progress.add_task("training", total=None)
@@ -183,10 +187,9 @@ def _cross_validated(streams: Sequence[Stream], chosen: Sequence[Stream], consol
             parts = cross_validated_heads(
                 list(streams), FallParameters(), seed=0, tell=lambda text: progress.update(training, description=text)
             )
-        except ValueError as error:  # of scikit-learn: no falls, or nothing at all, is left to learn from
+        except ValueError as error:  # of scikit-learn: there must be both falls and daily living to learn from
             raise DetectorError(
-                f"cannot cross-validate with {len(streams)} people, or too few of them fell: {error} "
-                "Leave --cross-validate away, or give more recordings."
+                f"too few of these {len(streams)} people fell to train without some of them: {error}"
             ) from error
     found = [
         ([one for one in some if one.name in names], FallModel(heads, b"cross-validation")) for some, heads in parts
