@@ -25,7 +25,9 @@ def threshold_counts(trigger_g: float) -> int:
 def has_trigger(counts: Counts, trigger_g: float) -> NDArray[np.bool_]:
     """``(k,)``: which of the ``(k, n, 3)`` windows have a sample that high. The hot path: every sample passes here."""
     wide = counts.astype(np.float32)
-    squared = np.einsum("...i,...i->...", wide, wide)
+    np.multiply(wide, wide, out=wide)
+    squared = wide[..., 0] + wide[..., 1]  # by axis: a sum over three is slow
+    squared += wide[..., 2]
     if squared.max(initial=0.0) >= 3.0 * 32767.0**2:  # only a missing sample is that large
         squared[missing_samples(counts)] = 0.0
     return np.asarray(squared.max(axis=1, initial=0.0) >= threshold_counts(trigger_g) - 1_000)

@@ -18,12 +18,13 @@ Floats = NDArray[np.float32]
 
 def to_counts(values: NDArray[np.floating], lsb: float) -> Counts:
     """Round ``(..., 3)`` values to counts of ``lsb``; a sample with an axis that is not finite becomes MISSING."""
-    scaled = np.rint(values * np.float32(1.0 / lsb))
-    with np.errstate(invalid="ignore", over="ignore"):
-        whole = bool(np.isfinite(scaled.sum()))  # one cheap pass: most frames lack nothing
-    bad = None if whole else ~np.isfinite(scaled).all(axis=-1)
-    np.clip(scaled, -32767, 32767, out=scaled)
-    if bad is not None:
+    with np.errstate(over="ignore"):
+        scaled = values * np.float32(1.0 / lsb)
+    np.rint(scaled, out=scaled)
+    # most frames lack nothing and end nowhere; NaN is in no range
+    if not (scaled.min(initial=0.0) >= -32767.0 and scaled.max(initial=0.0) <= 32767.0):
+        bad = ~np.isfinite(scaled).all(axis=-1)
+        np.clip(scaled, -32767, 32767, out=scaled)
         scaled[bad] = MISSING
     counts: Counts = scaled.astype(np.int16)
     return counts
