@@ -26,6 +26,8 @@ from detectors.parameters import FallParameters
 _Placed = TypeVar("_Placed", Heard, Decision)
 #: More plots than this make the page too heavy: the others are listed without one.
 MOST_PLOTS = 300
+#: A sensor whose magnitude changes by less within a recording lies on a table.
+_STILL_G = 0.1
 MISSED, FALSE_ALARM, STRAY = "missed fall", "false alarm", "stray alarm"
 _MEANING = {
     MISSED: "no alarm near the labelled fall",
@@ -257,9 +259,11 @@ def _unseen(error: Error, stream: Stream) -> str:
     it = error.recording
     if error.kind != MISSED:
         return "The decision on this impact is not among those of the second stage alone."
-    part = slice(it.start + max(0, int(it.from_s * FS_HZ)), it.start + min(it.samples, int(it.until_s * FS_HZ)))
-    size_g = np.linalg.norm(stream.acc[part].astype(np.float64) * ACC_LSB_G, axis=1).max(initial=0.0)
+    whole = np.linalg.norm(stream.acc[it.start : it.start + it.samples].astype(np.float64) * ACC_LSB_G, axis=1)
+    if np.ptp(whole) < _STILL_G:
+        return f"The sensor lay still all the time, at {whole.mean():.2f} g: nobody wore it."
+    size_g = whole[max(0, int(it.from_s * FS_HZ)) : int(it.until_s * FS_HZ)].max(initial=0.0)
     trigger_g = FallParameters().trigger_g
     if size_g < trigger_g:
-        return f"No impact: never more than {size_g:.1f} g at the fall, and nothing below {trigger_g:g} g is looked at."
+        return f"No impact: never more than {size_g:.2f} g at the fall, and nothing below {trigger_g:g} g is looked at."
     return f"Turned away at the first look, a second after the impact ({size_g:.1f} g at most)."

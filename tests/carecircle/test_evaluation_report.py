@@ -200,8 +200,9 @@ def sheets_of(tmp_path: Path, size_g: float, decisions: list[Decision]) -> str:
 
 
 def test_a_missed_fall_says_why_it_was_missed(tmp_path: Path) -> None:
-    """Too soft to be looked at, turned away at the first look, or scored too low: then with what spoke against it."""
-    assert "No impact: never more than 1.4 g at the fall" in sheets_of(tmp_path, 1.4, [])
+    """Not worn, too soft to be looked at, turned away at the first look, or scored too low, with what spoke against it."""
+    assert "The sensor lay still all the time, at 1.00 g" in sheets_of(tmp_path, 1.02, [])
+    assert "No impact: never more than 1.40 g at the fall" in sheets_of(tmp_path, 1.4, [])
     assert "Turned away at the first look, a second after the impact (2.5 g at most)" in sheets_of(tmp_path, 2.5, [])
     because = {"peak_g": 2.5, "threshold": 0.5, "because.peak_g": -0.8, "because.posture_change_deg": 0.4}
     one = replace(decision(10.0, 0.31, 2.5), features=because | {"posture_change_deg": 70.0})
