@@ -200,7 +200,7 @@ def sheets_of(tmp_path: Path, size_g: float, decisions: list[Decision]) -> str:
 
 
 def test_a_missed_fall_says_why_it_was_missed(tmp_path: Path) -> None:
-    """Not worn, too soft to be looked at, turned away at the first look, or scored too low, with what spoke against it."""
+    """Not worn, too soft to be looked at, turned away at the first look, or scored too low, with what spoke against."""
     assert "The sensor lay still all the time, at 1.00 g" in sheets_of(tmp_path, 1.02, [])
     assert "No impact: never more than 1.40 g at the fall" in sheets_of(tmp_path, 1.4, [])
     assert "Turned away at the first look, a second after the impact (2.5 g at most)" in sheets_of(tmp_path, 2.5, [])
