@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.fall.gait import walks
 from detectors.fall.intake import Intake
-from detectors.fall.outcome import Outcome, Seconds, judge
+from detectors.fall.outcome import Outcome, Seconds, judge, posture, walked
 from detectors.fall.ring import FS_HZ, STEP_MS, Rows
 from detectors.fall.windows import ACC_LSB_G, hold_over_gaps
 from detectors.parameters import FallParameters, FollowUpParameters
@@ -150,8 +150,9 @@ class FollowUp:
             if not ready.any():
                 return over
             self._see(ready, end[ready])
-            sure = judge(self._judged(ready), self.parameters, lying_from=self._first).sure
-            over[ready] = sure | (self._watches["done"][ready] == self._seconds)
+            seconds = self._judged(ready)
+            _, got_up = walked(seconds, posture(seconds, self.parameters, lying_from=self._first), self.parameters)
+            over[ready] = got_up | (self._watches["done"][ready] == self._seconds)
 
     def _see(self, which: NDArray[np.bool_], end: NDArray[np.int64]) -> None:
         """Take in the second of each of these watches that ends at a sample."""

@@ -13,7 +13,7 @@ from detectors.fall.ring import FS_HZ
 from detectors.fall.windows import Floats
 from detectors.parameters import FollowUpParameters
 
-_EPS = np.float32(1e-9)
+_EPS = 1e-9
 #: The second step of a stride may come so many samples earlier or later than the first promised.
 _UNEVEN = 4
 #: Nothing that a body does repeats itself faster: 5 Hz.
@@ -34,7 +34,7 @@ def walks(acc_g: Floats, parameters: FollowUpParameters) -> NDArray[np.bool_]:
     sway_g = np.sqrt(acc_g.var(axis=1).sum(axis=1))
     shortest, longest = round(FS_HZ / p.step_high_hz), round(FS_HZ / p.step_low_hz)
     last = min(2 * longest, acc_g.shape[1] // 2)
-    again = np.stack([_correlation(magnitude, lag) for lag in range(_FASTEST, last + 1)], axis=1)
+    again = _correlations(magnitude, _FASTEST, last)
     steps = again[:, shortest - _FASTEST : longest - _FASTEST + 1]
     step = steps.max(axis=1)
     stride_lag = 2 * (shortest + steps.argmax(axis=1))
@@ -46,8 +46,12 @@ def walks(acc_g: Floats, parameters: FollowUpParameters) -> NDArray[np.bool_]:
     return np.asarray(regular & strength & (tremble < p.tremble_correlation))
 
 
-def _correlation(series: Floats, lag: int) -> Floats:
-    """Of each row with itself ``lag`` samples later."""
-    early, late = series[:, :-lag], series[:, lag:]
-    power = np.einsum("kn,kn->k", early, early) * np.einsum("kn,kn->k", late, late)
-    return np.asarray(np.einsum("kn,kn->k", early, late) / np.sqrt(power + _EPS), np.float32)
+def _correlations(series: Floats, first: int, last: int) -> NDArray[np.float64]:
+    """``(k, last - first + 1)``: of each row of ``(k, n)`` with itself ``first`` to ``last`` samples later."""
+    n = series.shape[1]
+    lags = np.arange(first, last + 1)
+    spectrum = np.fft.rfft(series, n + last)
+    products = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, n + last)[:, lags]
+    power = np.cumsum(series.astype(np.float64) ** 2, axis=1)
+    early, late = power[:, n - 1 - lags], power[:, -1:] - power[:, lags - 1]
+    return np.asarray(products / np.sqrt(early * late + _EPS))

@@ -41,29 +41,53 @@ class Seconds(NamedTuple):
     posture_tells: NDArray[np.bool_]  # (k,) the device is worn where it turns with the body
 
 
+class Posture(NamedTuple):
+    """How gravity lay to the wearers, in degrees, NaN where it was not seen."""
+
+    turned_deg: Floats  # (k,) from before the fall to lying after it
+    from_before_deg: Floats  # (k, n)
+    from_lying_deg: Floats  # (k, n)
+    lay: NDArray[np.bool_]  # (k,) the fall laid the wearer down, as far as posture tells
+    upright: NDArray[np.bool_]  # (k, n) as before the fall
+
+
+def posture(it: Seconds, parameters: FollowUpParameters, *, lying_from: int) -> Posture:
+    """The postures. The two seconds from ``lying_from`` on show how somebody came to lie."""
+    first = slice(lying_from, lying_from + 2)
+    lying_g = _mean(it.gravity_g[:, first], it.seen[:, first])
+    turned_deg = _angle_deg(it.before_g, lying_g)
+    from_before_deg = _angle_deg(it.gravity_g, it.before_g[:, None])
+    return Posture(
+        turned_deg,
+        from_before_deg,
+        _angle_deg(it.gravity_g, lying_g[:, None]),
+        it.posture_tells & (turned_deg >= parameters.lay_deg),
+        it.seen & (from_before_deg <= parameters.upright_deg),
+    )
+
+
+def walked(it: Seconds, at: Posture, parameters: FollowUpParameters) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """How many seconds each wearer has walked in, and whether that is enough to say that they got up."""
+    p = parameters
+    away = it.posture_tells[:, None] | (at.from_lying_deg >= p.away_deg)
+    walks = it.walks & np.where(at.lay[:, None], at.upright, away)
+    beside = np.pad(walks, ((0, 0), (1, 1)))
+    count = (walks & (beside[:, :-2] | beside[:, 2:])).sum(axis=1)  # steps of a moment are none
+    return count, count >= np.where(at.lay, p.walk_upright_s, p.walk_alone_s)
+
+
 class Judged(NamedTuple):
-    """The outcome of each, whether it is sure already, and the figures behind it, ``(k,)`` each, NaN where unknown."""
+    """The outcome of each, and the figures behind it, ``(k,)`` each, NaN where unknown."""
 
     outcome: list[Outcome]
-    sure: NDArray[np.bool_]
     features: dict[str, NDArray[np.float64]]
 
 
 def judge(it: Seconds, parameters: FollowUpParameters, *, lying_from: int) -> Judged:
-    """What became of each. ``lying_from``: the two seconds from this one on show how somebody came to lie."""
+    """What became of each."""
     p = parameters
-    lying_g = _mean(it.gravity_g[:, lying_from : lying_from + 2], it.seen[:, lying_from : lying_from + 2])
-    turned_deg = _angle_deg(it.before_g, lying_g)
-    from_before_deg = _angle_deg(it.gravity_g, it.before_g[:, None])
-    from_lying_deg = _angle_deg(it.gravity_g, lying_g[:, None])
-    lay = it.posture_tells & (turned_deg >= p.lay_deg)
-    upright = it.seen & (from_before_deg <= p.upright_deg)
-    away = it.posture_tells[:, None] | (from_lying_deg >= p.away_deg)
-    walks = it.walks & np.where(lay[:, None], upright, away)
-    beside = np.pad(walks, ((0, 0), (1, 1)))
-    walked_s = (walks & (beside[:, :-2] | beside[:, 2:])).sum(axis=1)  # steps of a moment are none
-    got_up = walked_s >= np.where(lay, p.walk_upright_s, p.walk_alone_s)
-
+    at = posture(it, p, lying_from=lying_from)
+    walked_s, got_up = walked(it, at, p)
     rest = it.seen.copy()
     rest[:, : round(p.settle_s)] = False
     rest_s = rest.sum(axis=1)
@@ -79,18 +103,17 @@ def judge(it: Seconds, parameters: FollowUpParameters, *, lying_from: int) -> Ju
         else Outcome.STILL_LYING
         for up, seconds, share in zip(got_up.tolist(), seen_s.tolist(), moved_pct.tolist(), strict=True)
     ]
-    nothing = np.where(rest_s > 0, 0.0, np.nan)
-    posture = np.where(it.posture_tells, 0.0, np.nan)
+    tells = np.where(it.posture_tells, 0.0, np.nan)
     features = {
         "seen_s": seen_s.astype(np.float64),
-        "moved_pct": moved_pct + nothing,
+        "moved_pct": np.where(rest_s > 0, moved_pct, np.nan),
         "rest_std_g": _median(it.std_g, rest),
         "walked_s": walked_s.astype(np.float64),
-        "lying_turned_deg": turned_deg + posture,
-        "upright_s": np.where(lay, upright.sum(axis=1), np.nan),
-        "end_turned_deg": _last(from_before_deg, it.seen) + posture,
+        "lying_turned_deg": at.turned_deg + tells,
+        "upright_s": np.where(at.lay, at.upright.sum(axis=1), np.nan),
+        "end_turned_deg": _last(at.from_before_deg, it.seen) + tells,
     }
-    return Judged(outcome, got_up, features)
+    return Judged(outcome, features)
 
 
 def _moved(it: Seconds, p: FollowUpParameters) -> NDArray[np.bool_]:
