@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.errors import DetectorError
 from detectors.fall.gait import walks
 from detectors.fall.intake import Intake
 from detectors.fall.outcome import Outcome, Seconds, judge, posture, walked
@@ -199,7 +200,13 @@ class FollowUp:
         return {name: self._watches[name].copy() for name in self._kind.names or ()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
+        """Take over what :meth:`state` gave.
+
+        Raises:
+            DetectorError: it was made with another length of the watch.
+        """
+        if state["seen"].shape[1] != self._seconds:
+            raise DetectorError(f"watches of {state['seen'].shape[1]} s, not {self._seconds}: start afresh")
         self._watches = np.zeros(len(state["row"]), self._kind)
         for name, column in state.items():
             self._watches[name] = column

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from detectors.detection import Detection, Severity, Stage, pack_detection, unpack_detection
+from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
 from detectors.fall.recordings import Stream, batches, read_folder
 from detectors.motion import MotionBatch
+from detectors.parameters import FollowUpParameters
 from tests.detectors.signals import T0_MS, Samples, fall, frame, frames, standing, together, walking
 from tests.detectors.test_fall_bank import credulous
 from tests.servers.require import data_root
@@ -253,6 +255,15 @@ def test_after_a_restore_at_any_moment_the_outcomes_are_the_same() -> None:
         it = FallBank(credulous())
         it.restore(state)
     assert found == expected
+
+
+def test_watches_of_another_length_are_refused_with_what_to_do() -> None:
+    """A release that watches for longer must not read half of them."""
+    it = bank()
+    feed(it, frames(after())[:10])
+    other = FallBank(follow_up=FollowUpParameters(watch_s=90.0))
+    with pytest.raises(DetectorError, match="58 s, not 88: start afresh"):
+        other.restore(it.state())
 
 
 def test_many_wearers_at_once_end_as_each_ends_alone() -> None:
