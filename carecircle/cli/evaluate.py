@@ -14,14 +14,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from carecircle.evaluation.falls_calibration import Calibration, by_placement, told
+from carecircle.evaluation.falls_calibration import Calibration, Reliability, reliability
 from carecircle.evaluation.falls_decisions import Decision, decide, latencies_s, tradeoff
 from carecircle.evaluation.falls_plots import draw_latency, draw_reliability, draw_tradeoff
 from carecircle.evaluation.falls_report import write_errors
 from carecircle.evaluation.falls_run import Heard, alarms_of, listen
 from carecircle.evaluation.falls_stress import STRESSES, Stress
 from carecircle.evaluation.falls_tables import figures_table, stress_table
-from detectors.detection import Stage
 from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
 from detectors.fall.model import FallModel, load_model, shipped_model
@@ -87,14 +86,12 @@ def falls(
     rows = _figures(streams, found)
     note = "cross-validated by subject" if model is None else _acquaintance(streams, model)
     console.print(figures_table(rows, note))
-    calibrations = by_placement((stream.placement for stream in streams), told(heard))
     report: dict[str, Any] = {
         "data": str(data.name),
         "weights": "cross-validated" if model is None else str(weights.name if weights else "shipped"),
         "note": note,
         "absent": list(folder.absent),
         "figures": [_plain(row) for row in rows],
-        "calibration": [_error_of(one) for one in calibrations],
     }
     if stress:
         conditions = [("as recorded", rows)]
@@ -111,10 +108,13 @@ def falls(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         json_file, alarms_file = json_file or out / "figures.json", alarms_file or out / "alarms.csv"
-        decisions = _decided(parts, console)
-        report["calibration_of_all_scored"] = [_error_of(one) for one in _scored(streams, decisions)]
-        written += _write_report(out, streams, parts, heard, decisions, rows, note)
     if json_file is not None:
+        decisions = _decided(parts, console)
+        calibrations = reliability((stream.placement for stream in streams), heard, decisions)
+        report["calibration"] = [_plain_reliability(one) for one in calibrations]
+        if out is not None:
+            draw_reliability(out / "reliability.png", calibrations, note)
+            written += [out / "reliability.png", *_write_report(out, streams, parts, heard, decisions, rows, note)]
         json_file.write_text(json.dumps(report, indent=2) + "\n")
         written.append(json_file)
     if alarms_file is not None:
@@ -206,36 +206,34 @@ def _write_report(
     rows: Sequence[Figures],
     note: str,
 ) -> list[Path]:
-    """The page and the plots."""
+    """The page of errors, and the plots of thresholds and delays."""
     recordings = {
         dataset: [r for stream in streams if stream.dataset == dataset for r in stream.recordings]
         for dataset in dict.fromkeys(stream.dataset for stream in streams)
     }
     thresholds = {stream.name: _threshold(stream, model) for some, model in parts for stream in some}
     write_errors(out / "errors.html", streams, heard, decisions, thresholds, note)
-    scored = _scored(streams, decisions)
-    decided = by_placement((one.placement for one in scored), told(heard))
-    counts = {one.placement: _stages(heard, one.placement) for one in scored}
-    draw_reliability(out / "reliability.png", decided, scored, counts, note)
     curves = [tradeoff(name, some, decisions) for name, some in recordings.items()]
     in_use = {row.name: row for row in rows}
     draw_tradeoff(out / "errors.png", curves, in_use, FallParameters().operating_point, note)
     found = alarms_of(heard)
     draw_latency(out / "latency.png", {name: latencies_s(some, found) for name, some in recordings.items()}, note)
-    return [out / name for name in ("errors.html", "errors.png", "latency.png", "reliability.png")]
+    return [out / name for name in ("errors.html", "errors.png", "latency.png")]
 
 
-def _scored(streams: Sequence[Stream], decisions: Sequence[Decision]) -> list[Calibration]:
-    return by_placement((stream.placement for stream in streams), decisions)
+def _plain_reliability(one: Reliability) -> dict[str, Any]:
+    def plain(calibration: Calibration) -> dict[str, Any]:
+        return _without_nan({"error": calibration.error, "candidates": calibration.count})
 
-
-def _stages(heard: Sequence[Heard], placement: str) -> tuple[int, int]:
-    here = [one.stage for one in heard if one.recording.placement == placement]
-    return here.count(Stage.CONFIRMED), here.count(Stage.WITHDRAWN)
-
-
-def _error_of(one: Calibration) -> dict[str, Any]:
-    return _without_nan({"placement": one.placement, "error": one.error, "candidates": one.count})
+    return {
+        "placement": one.placement,
+        "confirmed": one.confirmed,
+        "withdrawn": one.withdrawn,
+        **plain(one.told),
+        "without_stray": plain(one.told_clear),
+        "all_scored": plain(one.scored),
+        "all_scored_without_stray": plain(one.scored_clear),
+    }
 
 
 def _threshold(stream: Stream, model: FallModel) -> float:

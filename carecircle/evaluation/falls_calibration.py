@@ -77,16 +77,48 @@ def calibrate(placement: str, scores: Sequence[float], falls: Sequence[bool]) ->
     return Calibration(placement, tuple(bins))
 
 
-def by_placement(placements: Iterable[str], candidates: Iterable[Scored]) -> list[Calibration]:
-    """One calibration for each placement."""
-    every = list(candidates)
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How far the probability of a placement can be taken at its word, by what is counted.
+
+    A *stray* impact lies in the recording of a fall but away from the labelled one: whether it is part of the fall
+    nobody noted. It counts as no fall, or is left out.
+
+    Attributes:
+        confirmed: how many impacts were confirmed.
+        withdrawn: how many were withdrawn.
+        told: over both.
+        told_clear: likewise, without the stray ones.
+        scored: over everything that the second stage scored, also what the bank said nothing of.
+        scored_clear: likewise, without the stray ones.
+    """
+
+    placement: str
+    confirmed: int
+    withdrawn: int
+    told: Calibration
+    told_clear: Calibration
+    scored: Calibration
+    scored_clear: Calibration
+
+
+def reliability(placements: Iterable[str], heard: Iterable[Heard], scored: Iterable[Scored]) -> list[Reliability]:
+    """One for each placement, of what the bank said and of all that its second stage scored."""
+    said, every = list(heard), list(scored)
     out = []
     for placement in dict.fromkeys(placements):
-        here = [one for one in every if one.recording.placement == placement]
-        out.append(calibrate(placement, [one.score for one in here], [one.of_fall for one in here]))
+        here = [one for one in said if one.recording.placement == placement]
+        confirmed, withdrawn = ([one for one in here if one.stage is s] for s in (Stage.CONFIRMED, Stage.WITHDRAWN))
+        all_scored = [one for one in every if one.recording.placement == placement]
+        told: list[Scored] = [*confirmed, *withdrawn]
+        sets = (told, _clear(told), all_scored, _clear(all_scored))
+        out.append(Reliability(placement, len(confirmed), len(withdrawn), *(_of(placement, some) for some in sets)))
     return out
 
 
-def told(heard: Iterable[Heard]) -> list[Heard]:
-    """Of everything the bank said its decisions: the confirmed and the withdrawn."""
-    return [one for one in heard if one.stage in (Stage.CONFIRMED, Stage.WITHDRAWN)]
+def _clear(some: Iterable[Scored]) -> list[Scored]:
+    return [one for one in some if one.of_fall or not one.recording.is_fall]
+
+
+def _of(placement: str, some: Sequence[Scored]) -> Calibration:
+    return calibrate(placement, [one.score for one in some], [one.of_fall for one in some])

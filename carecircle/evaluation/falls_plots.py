@@ -8,24 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from carecircle.evaluation.falls_calibration import BINS, Calibration
+from carecircle.evaluation.falls_calibration import BINS, Calibration, Reliability
 from carecircle.evaluation.falls_decisions import Tradeoff
 from detectors.fall.scoring import Figures
 
 _INK, _BLUE, _PALE, _GREY, _RED = "#1f2933", "#1d5fa8", "#9dbfe0", "#8a949e", "#b3261e"
+_ORANGE = "#c2571a"
 _SERIES = ("#1d5fa8", "#c2571a", "#2f7d4f", "#7a4fa3", "#8a6d1b", "#52606d")
 _DPI = 110
+Floats = NDArray[np.float64]
 #: False alarms per hour beyond which nobody asks.
 _MOST_HOURLY = 100.0
 _POINTS = {"sensitive": "^", "balanced": "o", "quiet": "v"}
 
 _RELIABILITY = (
-    "Blue: every impact that was confirmed or withdrawn, at its calibrated probability. Grey: every impact that the\n"
-    "second stage scored, also what was never suspected and stayed below the threshold. An impact counts as a fall\n"
-    "when it lies in the label's window (a further alarm outside it does not). Bars: 95 % Wilson interval.\n"
-    "ECE: expected calibration error."
+    "Blue: every impact that was confirmed or withdrawn, at its calibrated probability, with 95 % Wilson intervals.\n"
+    "Orange: the same without stray impacts, which lie in the recording of a fall but away from the labelled one,\n"
+    "and count as no fall in blue and grey. Grey: every impact that the second stage scored, also what was never\n"
+    "suspected and stayed below the threshold. ECE: expected calibration error."
 )
 _TRADEOFF = (
     "All thresholds of a data set moved together, from the strictest on; the first stage stays as it is, so that\n"
@@ -40,58 +43,56 @@ _LATENCY = (
 )
 
 
-def draw_reliability(
-    path: Path,
-    told: Sequence[Calibration],
-    scored: Sequence[Calibration],
-    counts: Mapping[str, tuple[int, int]],
-    note: str,
-) -> None:
+def draw_reliability(path: Path, placements: Sequence[Reliability], note: str) -> None:
     """A PNG with one panel per placement: predicted probability against the share of falls, counts below.
 
     Args:
         path: the file to write.
-        told: over what was confirmed or withdrawn, one for each placement.
-        scored: over everything that the second stage scored, for the same placements.
-        counts: how many were confirmed and how many withdrawn, by placement.
+        placements: one for each.
         note: whose recordings these are to the weights.
     """
-    figure = _figure(max(2, len(told)) * 4.0, 6.2)
-    grid = figure.subplots(2, len(told), squeeze=False, height_ratios=[3, 1], sharex=True)
-    for one, every, upper, lower in zip(told, scored, grid[0], grid[1], strict=True):
+    figure = _figure(max(2, len(placements)) * 4.0, 6.4)
+    grid = figure.subplots(2, len(placements), squeeze=False, height_ratios=[3, 1], sharex=True)
+    for one, upper, lower in zip(placements, grid[0], grid[1], strict=True):
         upper.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle="--")
         lower.set_xlabel("predicted probability")
         upper.set_ylim(-0.03, 1.03)
         upper.set_xlim(-0.03, 1.03)
-        if not one.bins:
+        if not one.told.bins:
             upper.set_title(f"{one.placement}: nothing was confirmed or withdrawn", fontsize=11)
             lower.set_yticks([])
             continue
-        confirmed, withdrawn = counts[one.placement]
+        stray = one.told.count - one.told_clear.count
         upper.set_title(
-            f"{one.placement}: ECE {one.error:.3f}\n{confirmed:,} confirmed + {withdrawn:,} withdrawn\n"
-            f"all {every.count:,} scored: ECE {every.error:.3f}",
-            fontsize=10,
+            f"{one.placement}: ECE {one.told.error:.3f}, without stray {one.told_clear.error:.3f}\n"
+            f"({one.confirmed:,} confirmed + {one.withdrawn:,} withdrawn, {stray:,} stray)\n"
+            f"all {one.scored.count:,} scored: {one.scored.error:.3f}, without stray {one.scored_clear.error:.3f}",
+            fontsize=9,
         )
-        upper.plot(*_line(every), color=_GREY, marker=".", markersize=4, linewidth=1)
-        p, share = _line(one)
-        ends = np.array([b.observed.interval for b in one.bins])
-        spread = np.abs(ends - share[:, None]).T
-        upper.errorbar(p, share, yerr=spread, color=_BLUE, ecolor=_PALE, marker="o", markersize=5, linewidth=1.5)
-        totals = [b.observed.total for b in one.bins]
-        places = [(min(int(x * BINS), BINS - 1) + 0.5) / BINS for x in p]
-        lower.bar(places, totals, width=0.85 / BINS, color=_PALE)
-        for x, total in zip(places, totals, strict=True):
-            lower.text(x, total, f"{total:,}", ha="center", va="bottom", fontsize=8, color=_INK)
-        lower.set_yscale("log")
-        lower.set_ylim(0.7, max(totals) * 6)
-        lower.set_yticks([])
+        upper.plot(*_line(one.scored), color=_GREY, marker=".", markersize=4, linewidth=1)
+        upper.plot(*_line(one.told_clear), color=_ORANGE, marker=".", markersize=5, linewidth=1.2)
+        _draw_bins(upper, lower, one.told)
     grid[0][0].set_ylabel("observed share of falls")
     grid[1][0].set_ylabel("confirmed or\nwithdrawn (log)")
     _save(figure, path, f"How far a probability can be taken at its word\n{note}", _RELIABILITY)
 
 
-def _line(one: Calibration) -> tuple[np.ndarray, np.ndarray]:
+def _draw_bins(upper: Any, lower: Any, one: Calibration) -> None:
+    p, share = _line(one)
+    ends = np.array([b.observed.interval for b in one.bins])
+    spread = np.abs(ends - share[:, None]).T
+    upper.errorbar(p, share, yerr=spread, color=_BLUE, ecolor=_PALE, marker="o", markersize=5, linewidth=1.5)
+    totals = [b.observed.total for b in one.bins]
+    places = [(min(int(x * BINS), BINS - 1) + 0.5) / BINS for x in p]
+    lower.bar(places, totals, width=0.85 / BINS, color=_PALE)
+    for x, total in zip(places, totals, strict=True):
+        lower.text(x, total, f"{total:,}", ha="center", va="bottom", fontsize=8, color=_INK)
+    lower.set_yscale("log")
+    lower.set_ylim(0.7, max(totals) * 6)
+    lower.set_yticks([])
+
+
+def _line(one: Calibration) -> tuple[Floats, Floats]:
     return np.array([b.predicted for b in one.bins]), np.array([b.observed.value for b in one.bins])
 
 

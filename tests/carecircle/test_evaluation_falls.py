@@ -112,7 +112,7 @@ def test_the_report_has_its_files_and_says_where(toys: Path, tmp_path: Path) -> 
     assert conditions[0]["figures"] == report["figures"]
     assert report["calibration"][0]["placement"] == "waist"
     assert report["calibration"][0]["candidates"] == 2
-    assert report["calibration_of_all_scored"][0]["candidates"] >= 2
+    assert report["calibration"][0]["all_scored"]["candidates"] >= 2
     assert "TRAINED" not in report["stress"]["note"]
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from carecircle.cli.evaluate import app
 from carecircle.evaluation import falls_plots
-from carecircle.evaluation.falls_calibration import by_placement, told
+from carecircle.evaluation.falls_calibration import reliability
 from carecircle.evaluation.falls_decisions import Decision, alarms_at, decide, latencies_s, tradeoff
 from carecircle.evaluation.falls_plots import draw_latency, draw_reliability, draw_tradeoff, poisson_interval
 from carecircle.evaluation.falls_report import FALSE_ALARM, MISSED, by_activity, errors_of, write_errors
@@ -213,6 +213,22 @@ def test_a_missed_fall_says_why_it_was_missed(tmp_path: Path) -> None:
     assert page.count('class="silent"') == 3  # both impacts, and the key
 
 
+def test_a_stray_impact_counts_as_no_fall_or_not_at_all() -> None:
+    """It lies in the recording of a fall, away from the label; a suspicion is no decision."""
+    fall, walk = recording(), recording("d/S/D1", is_fall=False, impact_s=None)
+    heard = [
+        Heard(fall, Stage.SUSPECTED, 10.0, 11.5, 0.5), Heard(fall, Stage.CONFIRMED, 10.0, 12.5, 1.0),
+        Heard(fall, Stage.CONFIRMED, 20.0, 22.5, 1.0), Heard(walk, Stage.WITHDRAWN, 3.0, 5.5, 0.0),
+    ]  # fmt: skip
+    quiet = [decision(30.0, 0.0, 2.0, fall), decision(8.0, 0.0, 2.0, walk)]
+    (found,) = reliability(["wrist"], heard, [decision(10.0, 1.0, 5.0), decision(20.0, 1.0, 5.0), *quiet])
+    assert (found.confirmed, found.withdrawn) == (2, 1)
+    assert (found.told.count, found.told.error) == (3, pytest.approx(1 / 3))
+    assert (found.told_clear.count, found.told_clear.error) == (2, 0.0)
+    assert (found.scored.count, found.scored.error) == (4, pytest.approx(1 / 4))
+    assert (found.scored_clear.count, found.scored_clear.error) == (2, 0.0)
+
+
 class Drawn:
     """The figure that would have been saved."""
 
@@ -238,11 +254,11 @@ def test_the_plots_say_how_many_they_are_drawn_from(
     drawn, path = Drawn(monkeypatch), Path("nowhere.png")
     heard = listen(FallBank(), streams)
     count = {stage: sum(one.stage is stage for one in heard) for stage in Stage}
-    every = by_placement(["wrist"], decisions)
-    counts = {"wrist": (count[Stage.CONFIRMED], count[Stage.WITHDRAWN])}
-    draw_reliability(path, by_placement(["wrist"], told(heard)), every, counts, "strangers")
-    assert f"{count[Stage.CONFIRMED]} confirmed + {count[Stage.WITHDRAWN]} withdrawn" in drawn.words
-    assert f"all {len(decisions)} scored: ECE {every[0].error:.3f}" in drawn.words
+    (wrist,) = reliability(["wrist"], heard, decisions)
+    draw_reliability(path, [wrist], "strangers")
+    stray = sum(one.recording.is_fall and not one.of_fall for one in heard if one.stage is not Stage.SUSPECTED)
+    assert f"{count[Stage.CONFIRMED]} confirmed + {count[Stage.WITHDRAWN]} withdrawn, {stray} stray" in drawn.words
+    assert f"all {len(decisions)} scored: {wrist.scored.error:.3f}" in drawn.words
     recordings = [one for stream in streams for one in stream.recordings]
     now = figures("hifd", recordings, alarms_of(heard))
     draw_tradeoff(path, [tradeoff("hifd", recordings, decisions)], {"hifd": now}, "balanced", "strangers")
@@ -262,9 +278,7 @@ def test_half_a_folder_still_has_plots(kind: str, tmp_path: Path) -> None:
     now = figures("d", some, alarms_at(scored, at_point("balanced")))
     draw_tradeoff(tmp_path / "a.png", [tradeoff("d", some, scored)], {"d": now}, "balanced", "strangers")
     draw_latency(tmp_path / "b.png", {"d": latencies_s(some, alarms_at(scored, at_point("balanced")))}, "strangers")
-    draw_reliability(
-        tmp_path / "c.png", by_placement(["wrist"], []), by_placement(["wrist"], scored), {"wrist": (0, 0)}, "strangers"
-    )
+    draw_reliability(tmp_path / "c.png", reliability(["wrist"], [], scored), "strangers")
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in ("a.png", "b.png", "c.png"))
 
 
@@ -283,7 +297,7 @@ def test_cross_validation_and_stress_go_together(four: Path, tmp_path: Path) -> 
     falls = report["figures"][0]["sensitivity"]
     assert falls["total"] == 20
     assert 10 <= falls["hits"] <= 20  # of strangers, with three people to learn from: 16
-    assert math.isfinite(report["calibration_of_all_scored"][0]["error"])
+    assert math.isfinite(report["calibration"][0]["all_scored"]["error"])
     assert "Cross-validated by subject." in (tmp_path / "errors.html").read_text()
 
 
