@@ -90,6 +90,7 @@ def _draw_bins(upper: Any, lower: Any, one: Calibration) -> None:
     lower.set_yscale("log")
     lower.set_ylim(0.7, max(totals) * 6)
     lower.set_yticks([])
+    lower.set_yticks([], minor=True)
 
 
 def _line(one: Calibration) -> tuple[Floats, Floats]:
