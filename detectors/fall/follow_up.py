@@ -70,11 +70,6 @@ class FollowUp:
         )
         self._watches = np.zeros(0, self._kind)
 
-    @property
-    def watching(self) -> int:
-        """How many watches there are."""
-        return len(self._watches)
-
     def begin(self, *, row: int, peak: int, impact_ms: int, posture_tells: bool, key: dict[str, Any]) -> list[Ended]:
         """Watch the wearer of a row from an impact on. The watch of an earlier fall ends with what it has seen."""
         before = self._watches["row"] == row
