@@ -76,6 +76,7 @@ def _gateway(settings: Settings, _engine: Engine, stop: threading.Event) -> None
             keepalive_s=broker.keepalive_s,
             segment_bytes=settings.journal.segment_bytes,
             reserve_bytes=settings.journal.reserve_bytes,
+            zigbee_bases=settings.zigbee2mqtt.base_topics,
         ),
         settings.journal_dir,
         settings.quarantine_dir,
@@ -111,13 +112,14 @@ def _owners(directory: registry.Directory) -> dict[str, Owner]:
     for device in directory.devices.values():
         person = directory.people.get(device.person or "")
         fall_point = person.fall_point if person is not None else ""
-        owners[device.id] = Owner(device.person, device.area, device.placement, fall_point)
+        owners[device.id] = Owner(device.person, device.area, device.placement, fall_point, device.kind)
     return owners
 
 
 def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> None:
     from detectors.fall.bank import FallBank
     from detectors.fall.model import load_model, shipped_model
+    from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
     from ingest.devices import FallPoints
     from ingest.pipeline import Pipeline
     from ingest.processor import Processor, ProcessorSettings
@@ -125,6 +127,7 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
     falls = settings.falls
     model = load_model(falls.weights) if falls.weights else shipped_model()
     points = FallPoints(falls.operating_point, falls.placements.model_dump(exclude_none=True))
+    bases = settings.zigbee2mqtt.base_topics
     Processor(
         ProcessorSettings(
             settings.journal_dir,
@@ -133,7 +136,7 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
             checkpoint_every_s=settings.journal.checkpoint_s,
             segment_bytes=settings.journal.segment_bytes,
         ),
-        Pipeline(FallBank(model), FallBank(model), points),
+        Pipeline(FallBank(model), FallBank(model), points, zigbee=Zigbee2Mqtt(bases) if bases else None),
         owners=owners_of(engine),
     ).run(stop)
 

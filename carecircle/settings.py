@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
+from telemetry.errors import TelemetryError
+from telemetry.zigbee2mqtt.topics import BaseTopics
+
 #: Names the settings file where no ``--settings`` does.
 FILE_VARIABLE = "CARECIRCLE_SETTINGS"
 
@@ -134,6 +137,23 @@ class FallSettings(_Group):
     placements: PlacementPoints = PlacementPoints()
 
 
+class Zigbee2MqttSettings(_Group):
+    """Zigbee2MQTT hubs on the same broker."""
+
+    base_topics: tuple[str, ...] = Field(
+        (), description="`zigbee2mqtt`, or with + for any hub, `zigbee2mqtt/+`; none: their messages are not read"
+    )
+
+    @field_validator("base_topics")
+    @classmethod
+    def _are_topics(cls, bases: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            BaseTopics(bases)
+        except TelemetryError as error:
+            raise ValueError(error.detail) from None
+        return bases
+
+
 class Settings(BaseSettings):
     """All settings of a running system."""
 
@@ -148,6 +168,7 @@ class Settings(BaseSettings):
     console: ConsoleSettings = ConsoleSettings()
     journal: JournalSettings = JournalSettings()
     falls: FallSettings = FallSettings()
+    zigbee2mqtt: Zigbee2MqttSettings = Zigbee2MqttSettings()
 
     @property
     def journal_dir(self) -> Path:

@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from telemetry.codec import MAX_PAYLOAD
+from telemetry.errors import TelemetryError
 from telemetry.topics import PREFIX, UPWARD, Stream, is_device_id
+from telemetry.zigbee2mqtt.topics import BaseTopics
 
 RECEIVER = "carecircle"
 PUBLISHER = "carecircle-cmd"
@@ -28,6 +30,7 @@ _OURS = (RECEIVER, PUBLISHER)
 
 CONFIG, ACL, PASSWORDS, DEVICES, DATA = "mosquitto.conf", "acl", "passwords", "devices.csv", "data"
 _HUB = "# hub "
+_ZIGBEE = "# zigbee2mqtt "
 
 #: mosquitto's own default. The passwords made here are 144 random bits, which no number of rounds makes safer, and
 #: when a broker comes back it has to check every device's password at once, on one thread.
@@ -70,17 +73,24 @@ class Listener:
 class BrokerOptions:
     """What is asked for. ``hubs`` maps a hub to the devices that it speaks for; an empty list ends that.
 
+    ``zigbee`` maps the user of a Zigbee2MQTT to its base topic; an empty one ends that.
     Without ``listener`` a configuration that exists is left as it is.
     """
 
     out: Path
     devices: tuple[str, ...] = ()
     hubs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    zigbee: Mapping[str, str] = field(default_factory=dict)
     renew: tuple[str, ...] = ()
     listener: Listener | None = None
 
     def __post_init__(self) -> None:
-        for user in (*self.devices, *self.hubs, *(device for spoken in self.hubs.values() for device in spoken)):
+        for user in (
+            *self.devices,
+            *self.hubs,
+            *self.zigbee,
+            *(device for spoken in self.hubs.values() for device in spoken),
+        ):
             if not is_device_id(user):
                 raise SetupError(f"{user!r} cannot be a device id: 1 to 64 of the characters A-Z a-z 0-9 _ . : -")
             if user in _OURS:
@@ -116,9 +126,10 @@ def hash_password(password: str, salt: bytes) -> str:
     return f"$7${_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
-def acl_text(hubs: Mapping[str, Iterable[str]]) -> str:
+def acl_text(hubs: Mapping[str, Iterable[str]], zigbee: Mapping[str, str] | None = None) -> str:
     """The ACL: every device its own topics, the gateway all upward ones, each hub those of its devices.
 
+    A Zigbee2MQTT (user -> base topic) writes and reads what is below its base topic, and the gateway reads that.
     The upward topics are listed one by one: with ``#`` a device could write, and retain, its own ``cmd``.
     """
     lines = [
@@ -129,6 +140,7 @@ def acl_text(hubs: Mapping[str, Iterable[str]]) -> str:
     lines += [f"pattern read {PREFIX}/%u/{Stream.CMD.value}", ""]
     lines += ["# The gateway's receiving session.", f"user {RECEIVER}"]
     lines += [f"topic read {PREFIX}/+/{stream.value}" for stream in UPWARD]
+    lines += [f"topic read {base}/#" for _, base in sorted((zigbee or {}).items())]
     lines += [f"topic write {PREFIX}/+/{Stream.CMD.value}", ""]
     lines += ["# Commands, from the gateway and from `carecircle doctor`.", f"user {PUBLISHER}"]
     lines += [f"topic write {PREFIX}/+/{Stream.CMD.value}"]
@@ -138,6 +150,8 @@ def acl_text(hubs: Mapping[str, Iterable[str]]) -> str:
         for device in spoken:
             lines += [f"topic write {PREFIX}/{device}/{stream.value}" for stream in UPWARD]
             lines += [f"topic read {PREFIX}/{device}/{Stream.CMD.value}"]
+    for user, base in sorted((zigbee or {}).items()):
+        lines += ["", f"{_ZIGBEE}{user} has {base}", f"user {user}", f"topic readwrite {base}/#"]
     return "\n".join(lines) + "\n"
 
 
@@ -166,6 +180,8 @@ def config_text(out: Path, listener: Listener) -> str:
         "# What the broker holds while the gateway is away, in memory; by default 1000 messages, the rest thrown away.",
         "max_queued_messages 0",
         f"max_queued_bytes {listener.queue_mb << 20}",
+        "# Zigbee2MQTT sends with QoS 0 unless told otherwise; what it says while the gateway is away waits too.",
+        "queue_qos0_messages true",
         "# Sent to the gateway and not yet acknowledged: it acknowledges every 20 ms, so this allows 100,000 a second.",
         "max_inflight_messages 2000",
         "# A session that nobody came back to. The gateway's goes too, after two weeks.",
@@ -190,7 +206,15 @@ def plan(
 ) -> Plan:
     """What the folder should hold. ``present`` has the texts of the files in it now; ``draw`` gives random bytes."""
     hubs = {hub: devices for hub, devices in (_hubs(present.get(ACL, "")) | dict(options.hubs)).items() if devices}
-    users = list(dict.fromkeys([*_OURS, *options.devices, *hubs]))
+    zigbee = {user: base for user, base in (_zigbee(present.get(ACL, "")) | dict(options.zigbee)).items() if base}
+    try:
+        BaseTopics(zigbee.values())
+    except TelemetryError as error:
+        raise SetupError(f"--zigbee2mqtt: {error.detail}") from None
+    for user, base in zigbee.items():
+        if "+" in base:
+            raise SetupError(f"--zigbee2mqtt {user}={base}: give one base topic; with + it could write for others")
+    users = list(dict.fromkeys([*_OURS, *options.devices, *hubs, *zigbee]))
     hashes = dict(line.split(":", 1) for line in present.get(PASSWORDS, "").splitlines() if ":" in line)
     # A renewed user need not be named again among the devices, but must be one that there is.
     unknown = [user for user in options.renew if user not in hashes and user not in users]
@@ -214,7 +238,7 @@ def plan(
         config = config_text(options.out, options.listener or Listener())
     texts = [
         (CONFIG, config, 0o644),
-        (ACL, acl_text(hubs), 0o640),
+        (ACL, acl_text(hubs, zigbee), 0o640),
         (PASSWORDS, "".join(f"{user}:{hashed}\n" for user, hashed in hashes.items()), 0o640),
         (DEVICES, table.getvalue(), 0o600),
     ]
@@ -284,6 +308,18 @@ def parse_hub(text: str) -> tuple[str, tuple[str, ...]]:
     if not separator:
         raise SetupError(f"--hub {text!r}: give HUB:device,device")
     return hub, tuple(device.strip() for device in devices.split(",") if device.strip())
+
+
+def parse_zigbee(text: str) -> tuple[str, str]:
+    """``USER``, whose base topic is then ``zigbee2mqtt/USER``, or ``USER=BASE``; ``USER=`` ends it."""
+    user, separator, base = text.partition("=")
+    return user, base if separator else f"zigbee2mqtt/{user}"
+
+
+def _zigbee(acl: str) -> dict[str, str]:
+    """The Zigbee2MQTTs of an ACL that :func:`acl_text` made."""
+    lines = (line.removeprefix(_ZIGBEE) for line in acl.splitlines() if line.startswith(_ZIGBEE))
+    return {user: base for user, _, base in (line.partition(" has ") for line in lines)}
 
 
 def _hubs(acl: str) -> dict[str, tuple[str, ...]]:

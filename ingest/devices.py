@@ -26,12 +26,14 @@ class Owner:
         area: dotted path.
         placement: where the device is worn; None or "" when the registry does not say.
         fall_point: the wearer's own operating point of the fall detector, "" without one.
+        kind: what it is, as the registry has it: wearable, button, bed ...; "" where it does not say.
     """
 
     person: str | None
     area: str | None
     placement: str | None
     fall_point: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,10 @@ class Devices:
         self.by_id[device_id] = device
         self.rows.append(device)
         return device
+
+    def owner(self, device_id: str) -> Owner | None:
+        """What the registry says of a device."""
+        return self._owners.get(device_id)
 
     def update_owners(self, owners: Mapping[str, Owner]) -> list[Device]:
         """Take a new state of the registry; the devices whose person, placement or fall point has changed."""

@@ -51,9 +51,23 @@ class EventLane:
             if rescued is None or rescued.type.lower() not in RESCUED:
                 return refused
             event = rescued
+        notes = {} if refused is None else {"contract": refused.detail[:200]}
+        self.take_decoded(device_id, device, event, message, down_since_ms, notes)
+        return refused
+
+    def take_decoded(
+        self,
+        device_id: str,
+        device: Device | None,
+        event: Event,
+        message: RawMessage,
+        down_since_ms: int | None,
+        notes: dict[str, str],
+    ) -> None:
+        """Take an event that was read already; ``notes`` are words that go with its finding."""
         if not self._first_time(device_id, device, event) and not message.flags & Flag.REPLAY:
-            return refused
-        notes: dict[str, str] = {}
+            return
+        notes = dict(notes)
         offset_ms = 0
         historical = event.hist or bool(message.flags & Flag.REPLAY)
         if device is None:
@@ -72,8 +86,6 @@ class EventLane:
             notes["time"] = f"the device says {event.t} (epoch ms), {behind_ms / 1000:+.0f} s before it was received"
             if offset_ms:
                 notes["time"] += "; its clock is wrong and the time shown is ours"
-        if refused is not None:
-            notes["contract"] = refused.detail[:200]
         self._pending.append(
             EventIn(
                 device=device_id,
@@ -85,7 +97,6 @@ class EventLane:
                 notes=notes,
             )
         )
-        return refused
 
     def _first_time(self, device_id: str, device: Device | None, event: Event) -> bool:
         if device is not None:

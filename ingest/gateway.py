@@ -29,6 +29,7 @@ from journal import JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
 from telemetry.records import CONNECTED
 from telemetry.topics import subscriptions
+from telemetry.zigbee2mqtt.topics import BaseTopics
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +71,10 @@ class Gateway:
             segment_bytes=settings.segment_bytes,
             reserve_bytes=settings.reserve_bytes,
         )
-        self._inbox = Inbox(self._raw, Quarantine(quarantine_dir, "gateway"), clock)
+        hubs = BaseTopics(settings.zigbee_bases)
+        self._hub_filters = hubs.filters()
+        self._filters = [*subscriptions(), *self._hub_filters]
+        self._inbox = Inbox(self._raw, Quarantine(quarantine_dir, "gateway"), clock, hubs)
         self._outbox = Outbox(JournalReader(journal_dir / "commands", "gateway"), clock, settings.ack_expires_s)
         self._state = GatewayState(state_dir)
         self._selector = selectors.DefaultSelector()
@@ -148,6 +152,7 @@ class Gateway:
             "received": inbox.received,
             "received_bytes": inbox.received_bytes,
             "journaled": inbox.journaled,
+            "unwanted": inbox.unwanted,
             "acked": self._acked,
             "pending_bytes": inbox.pending_bytes,
             "connected": self._receiver.is_up,
@@ -288,14 +293,17 @@ class Gateway:
         now_s = time.monotonic()
         self._drain.begin(now_s, empty=not session_present)
         self._beat(now_s)
-        filters = subscriptions()
-        where = [self._settings.host, str(self._settings.port), self._settings.receiver_id, *filters]
+        where = [self._settings.host, str(self._settings.port), self._settings.receiver_id, *self._filters]
+        self._asked_for = where
         if not session_present or not self._state.is_subscribed(where):
             self._state.forget_subscription()
-            self._asked_for = where
-            self._receiver.subscribe(filters)
+            self._receiver.subscribe(self._filters)
         else:
             self._subscribed = True
+            if self._hub_filters:
+                # Asked again, the broker tells what it keeps: which devices a hub has, and whether it runs. Both go
+                # out with QoS 0, which no session waits for.
+                self._receiver.subscribe(self._hub_filters)
 
     def _on_subscribed(self, granted: bool) -> None:
         if granted:
@@ -306,7 +314,7 @@ class Gateway:
             "the broker does not let user %r subscribe to %s: give it read access in the broker's ACL"
             " (`carecircle setup mosquitto` makes one)",
             self._settings.username,
-            ", ".join(subscriptions()),
+            ", ".join(self._filters),
         )
         self._receiver.drop("subscription refused")
 

@@ -18,6 +18,8 @@ class GatewaySettings:
 
     host: str = "127.0.0.1"
     port: int = 1883
+    #: Base topics of Zigbee2MQTT hubs, see :class:`telemetry.zigbee2mqtt.topics.BaseTopics`.
+    zigbee_bases: tuple[str, ...] = ()
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     client_id: str | None = None

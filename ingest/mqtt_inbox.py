@@ -11,8 +11,9 @@ from journal import JournalWriter
 from journal.quarantine import Quarantine
 from telemetry.codec import MAX_PAYLOAD, decode_event, rescue_event
 from telemetry.errors import Reason, TelemetryError
-from telemetry.records import Flag, RawMessage, pack_raw
+from telemetry.records import MAX_TOPIC, Flag, RawMessage, pack_raw
 from telemetry.topics import Stream, parse_topic
+from telemetry.zigbee2mqtt.topics import Address, BaseTopics
 
 #: Distinct topics kept taken apart; at the limit the table starts anew.
 _ROUTES = 1 << 18
@@ -38,17 +39,27 @@ class Committed(NamedTuple):
 
 
 class _Route(NamedTuple):
+    """What to do with a topic. ``wanted`` False: acknowledge it and forget it."""
+
     topic: bytes
     device: str
     limit: int
     is_event: bool
+    wanted: bool = True
 
 
 class Inbox:
     """Messages between the socket and the journal."""
 
-    def __init__(self, journal: JournalWriter, quarantine: Quarantine, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        journal: JournalWriter,
+        quarantine: Quarantine,
+        clock_ms: Callable[[], int],
+        hubs: BaseTopics | None = None,
+    ) -> None:
         self.received = 0
+        self.unwanted = 0
         self.received_bytes = 0
         self.journaled = 0
         self.pending_bytes = 0
@@ -56,6 +67,7 @@ class Inbox:
         self._journal = journal
         self._quarantine = quarantine
         self._clock_ms = clock_ms
+        self._hubs = hubs or BaseTopics(())
         self._routes: dict[str, _Route] = {}
         self._records: list[bytes] = []
         self._refused: list[tuple[TelemetryError, RawMessage, str | None]] = []
@@ -75,7 +87,6 @@ class Inbox:
         flags = (_RETAIN if message.retain else 0) | (_DUP if message.dup else 0)
         self.received += 1
         self.received_bytes += len(payload)
-        self.pending_bytes += len(payload) + _OVERHEAD_BYTES
         if message.qos:
             self._mids.append(message.mid)
         try:
@@ -83,15 +94,19 @@ class Inbox:
             route = self._routes.get(name) or self._learn(name)
         except UnicodeDecodeError:
             not_text = TelemetryError(Reason.BAD_TOPIC, "the topic is not UTF-8")
-            self._refused.append((not_text, RawMessage(recv_ms, Flag(flags), b"", payload), None))
+            self._refuse(not_text, RawMessage(recv_ms, Flag(flags), b"", payload), None)
             return
         except TelemetryError as error:
-            self._refused.append((error, RawMessage(recv_ms, Flag(flags), name.encode(), payload), None))
+            self._refuse(error, RawMessage(recv_ms, Flag(flags), name.encode(), payload), None)
+            return
+        if not route.wanted:
+            self.unwanted += 1
             return
         if len(payload) > route.limit:
             too_large = TelemetryError(Reason.TOO_LARGE, f"{len(payload)} bytes, {name} takes {route.limit}")
-            self._refused.append((too_large, RawMessage(recv_ms, Flag(flags), route.topic, payload), route.device))
+            self._refuse(too_large, RawMessage(recv_ms, Flag(flags), route.topic, payload), route.device)
             return
+        self.pending_bytes += len(payload) + _OVERHEAD_BYTES
         self._records.append(pack_raw(recv_ms, flags, route.topic, payload))
         if route.is_event and not flags & _RETAIN:
             self._events.append((route.device, recv_ms, payload))
@@ -133,13 +148,30 @@ class Inbox:
         self._journal.close()
         self._quarantine.close()
 
+    def _refuse(self, error: TelemetryError, message: RawMessage, device: str | None) -> None:
+        self._refused.append((error, message, device))
+        self.pending_bytes += len(message.payload) + _OVERHEAD_BYTES
+
     def _learn(self, name: str) -> _Route:
         raw = name.encode()
-        device, stream = parse_topic(raw)
+        address = self._hubs.split(name)
+        if address is not None:
+            route = _hub_route(raw, address)
+        else:
+            device, stream = parse_topic(raw)
+            route = _Route(raw, device, MAX_PAYLOAD[stream], stream is Stream.EVENT)
         if len(self._routes) >= _ROUTES:
             self._routes.clear()
-        route = self._routes[name] = _Route(raw, device, MAX_PAYLOAD[stream], stream is Stream.EVENT)
+        self._routes[name] = route
         return route
+
+
+def _hub_route(raw: bytes, address: Address) -> _Route:
+    if len(raw) > MAX_TOPIC:
+        raise TelemetryError(
+            Reason.BAD_TOPIC, f"{len(raw)} bytes of topic, {MAX_TOPIC} are kept: give the device a shorter name"
+        )
+    return _Route(raw, address.hub, address.limit, is_event=False, wanted=address.wanted)
 
 
 def _event_key(device: str, recv_ms: int, payload: bytes) -> EventKey | None:

@@ -14,15 +14,17 @@ from typing import Any
 import msgspec
 
 from detectors.detection import Detection
+from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
 from ingest.devices import Device, Devices, FallPoints, Owner
 from ingest.events import EventLane
 from ingest.motion_lane import MotionLanes, RowBank
 from ingest.readings import PointBuilder, RecentValues, home_value, status_values, vitals_values
 from telemetry.codec import decode_home, decode_motion, decode_status, decode_vitals
 from telemetry.errors import Reason, TelemetryError
-from telemetry.messages import VITALS_NUMBERS
+from telemetry.messages import VITALS_NUMBERS, Event, Home, Status
 from telemetry.records import CONNECTED, OWN_PREFIX, Flag, PointBatch, RawMessage
 from telemetry.topics import Stream, parse_topic
+from telemetry.zigbee2mqtt.topics import Address
 
 #: After a reconnection the broker delivers what it kept; this long afterwards it has.
 BACKLOG_MS = 120_000
@@ -60,11 +62,22 @@ class Pipeline:
         live: the fall detector of what happens now.
         historical: another one, for what devices send from their buffers.
         fall_points: the operating points of both for people who have none of their own.
+        zigbee: reads the messages of Zigbee2MQTT hubs; None where there are none.
     """
 
-    def __init__(self, live: RowBank, historical: RowBank, fall_points: FallPoints | None = None) -> None:
+    def __init__(
+        self,
+        live: RowBank,
+        historical: RowBank,
+        fall_points: FallPoints | None = None,
+        *,
+        zigbee: Zigbee2Mqtt | None = None,
+    ) -> None:
         self.devices = Devices()
         self.counts: dict[str, int] = {"messages": 0, "duplicates": 0, "late": 0, "detections": 0, "points": 0}
+        self._zigbee = zigbee
+        if zigbee is not None:
+            self.counts |= zigbee.counts
         self._motion = MotionLanes(live, historical, fall_points or FallPoints())
         self._events = EventLane()
         self._recent = RecentValues()
@@ -76,7 +89,10 @@ class Pipeline:
         self._vitals = PointBuilder("vitals", _TAGS, (*VITALS_NUMBERS, "o2", "hist"), ("acvpu",))
         self._home = PointBuilder("home", (*_TAGS, "kind"), ("value",))
         self._status = PointBuilder(
-            "device", ("device", "area"), ("battery", "rssi", "lag_ms", "seq_gap", "offset_ms", "online"), ("fw",)
+            "device",
+            ("device", "area"),
+            ("battery", "rssi", "lqi", "lag_ms", "seq_gap", "offset_ms", "online"),
+            ("fw",),
         )
 
     def update_owners(self, owners: Mapping[str, Owner]) -> None:
@@ -96,6 +112,9 @@ class Pipeline:
             try:
                 if message.topic.startswith(OWN_PREFIX):
                     self._own(message)
+                    continue
+                if self._zigbee is not None and (address := self._zigbee.address(message.topic)) is not None:
+                    self._adapt(self._zigbee, address, message)
                     continue
                 device_id, stream = parse_topic(message.topic)
                 self._take(device_id, stream, message)
@@ -122,6 +141,8 @@ class Pipeline:
                 out.points.extend(self._device_state())
             self._next_state_ms = (self._now_ms // STATE_EVERY_MS + 1) * STATE_EVERY_MS
         out.points.extend(batch for b in (self._vitals, self._home, self._status) if (batch := b.take()) is not None)
+        if self._zigbee is not None:
+            self.counts |= self._zigbee.counts
         self.counts["detections"] += len(out.detections)
         self.counts["points"] += sum(len(batch) for batch in out.points)
         return out
@@ -135,6 +156,7 @@ class Pipeline:
             "recent": self._recent.state(),
             "gateway": (self._down_since_ms, self._backlog_until_ms),
             "clock": (self._now_ms, self._next_state_ms),
+            "zigbee": None if self._zigbee is None else self._zigbee.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -145,6 +167,8 @@ class Pipeline:
         self._recent.restore(state["recent"])
         self._down_since_ms, self._backlog_until_ms = state["gateway"]
         self._now_ms, self._next_state_ms = state["clock"]
+        if self._zigbee is not None and state["zigbee"] is not None:
+            self._zigbee.restore(state["zigbee"])
 
     def _own(self, message: RawMessage) -> None:
         if message.topic == CONNECTED:
@@ -166,13 +190,49 @@ class Pipeline:
         elif stream is Stream.VITALS:
             self._take_vitals(device, message)
         elif stream is Stream.HOME:
-            self._take_home(device, message)
+            self._take_home(device, decode_home(message.payload), message)
         else:
-            self._take_status(device, message)
-        if device is not None and not message.flags & (Flag.RETAIN | Flag.REPLAY):
+            self._take_status(device, decode_status(message.payload), message)
+        if device is not None:
+            self._heard(device, stream, message)
+
+    def _heard(self, device: Device, stream: Stream, message: RawMessage) -> None:
+        if not message.flags & (Flag.RETAIN | Flag.REPLAY):
             device.last_recv_ms = max(device.last_recv_ms, message.recv_ms)
             if stream is not Stream.STATUS:
                 device.online = True
+
+    def _adapt(self, zigbee: Zigbee2Mqtt, address: Address, message: RawMessage) -> None:
+        """Take what a hub's message amounts to as if the devices had sent it; the message as it came is kept once."""
+        down_since_ms = self._outage(message.recv_ms)
+        adapted = zigbee.take(
+            address,
+            message,
+            self.devices.owner,
+            down_since_ms=self._down_since_ms,
+            backlog=down_since_ms is not None,
+        )
+        refused = adapted.refused
+        # of what the broker has kept an adapter tells only what is the case now
+        message_now = message._replace(flags=message.flags & ~Flag.RETAIN)
+        for told in adapted.told:
+            device = self.devices.find(told.device)
+            try:
+                if isinstance(told.said, Event):
+                    self._events.take_decoded(told.device, device, told.said, message, down_since_ms, told.notes)
+                elif device is None:
+                    raise TelemetryError(Reason.UNKNOWN_DEVICE, f"the registry has no device {told.device!r}")
+                elif isinstance(told.said, Home):
+                    self._take_home(device, told.said, message_now)
+                else:
+                    self._take_status(device, told.said, message_now)
+            except TelemetryError as error:
+                refused = error
+        speaker = self.devices.find(adapted.heard) if adapted.heard is not None else None
+        if speaker is not None:
+            self._heard(speaker, Stream.HOME, message)
+        if refused is not None:
+            self._out.refused.append(Refused(refused.reason, refused.detail, message, adapted.device))
 
     def _outage(self, recv_ms: int) -> int | None:
         return self._down_since_ms if recv_ms < self._backlog_until_ms else None
@@ -233,8 +293,7 @@ class Pipeline:
             values["hist"] = 0.0 if live else 1.0
             self._vitals.add(t_ms, (device.id, device.person, device.area), values)
 
-    def _take_home(self, device: Device, message: RawMessage) -> None:
-        said = decode_home(message.payload)
+    def _take_home(self, device: Device, said: Home, message: RawMessage) -> None:
         if not self._first(device, Stream.HOME, said, message):
             return
         live, offset_ms = self._timing(device, said, message)
@@ -244,8 +303,7 @@ class Pipeline:
             self._home.add(t_ms, (device.id, device.person, device.area, said.kind), {"value": value})
             self._events.take_home(device, said, message.recv_ms, offset_ms, historical=not live)
 
-    def _take_status(self, device: Device, message: RawMessage) -> None:
-        said = decode_status(message.payload)
+    def _take_status(self, device: Device, said: Status, message: RawMessage) -> None:
         retained = bool(message.flags & Flag.RETAIN)
         if not self._first(device, Stream.STATUS, said, message) and said.online:
             return  # a will has the boot and seq of the birth that left it, so a death is never a repetition

@@ -134,6 +134,7 @@ def status_values(message: Status, *, lag_ms: int | None, offset_ms: int) -> dic
     return {
         "battery": message.battery,
         "rssi": message.rssi,
+        "lqi": message.lqi,
         "fw": message.fw,
         "online": float(message.online),
         "lag_ms": lag_ms,

@@ -73,7 +73,10 @@ MEASUREMENTS: dict[str, Measurement] = {
         ),
         Measurement("home", ("device", "person", "area", "kind"), ("value",)),
         Measurement(
-            "device", ("device", "area"), ("battery", "rssi", "lag_ms", "seq_gap", "offset_ms", "online"), ("fw",)
+            "device",
+            ("device", "area"),
+            ("battery", "rssi", "lqi", "lag_ms", "seq_gap", "offset_ms", "online"),
+            ("fw",),
         ),
         # The seven NEWS2 parts are scores 0..3; lower and upper bound the total where parameters are missing.
         Measurement(

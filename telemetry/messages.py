@@ -109,6 +109,7 @@ class Status(Message, frozen=True, kw_only=True):
     online: Annotated[bool, Meta(description="false in the last will")]
     battery: Annotated[float, Meta(ge=0, le=100, description="charge, %")] | None = None
     rssi: Annotated[float, Meta(ge=-200, le=50, description="signal strength, dBm")] | None = None
+    lqi: Annotated[float, Meta(ge=0, le=255, description="link quality of a Zigbee radio, 0..255")] | None = None
     fw: Annotated[Text, Meta(description="firmware version")] | None = None
     placement: Annotated[Text, Meta(description="waist, wrist, hip, pocket or another")] | None = None
     heartbeat_s: Annotated[float, Meta(gt=0, le=604_800, description="speaks at least this often, s")] | None = None

@@ -28,6 +28,9 @@ def mosquitto(
     hub: Annotated[
         list[str] | None, typer.Option(help="HUB:dev1,dev2: a hub that speaks for other devices; HUB: ends that.")
     ] = None,
+    zigbee2mqtt: Annotated[
+        list[str] | None, typer.Option(help="USER or USER=BASE: a Zigbee2MQTT and its base topic; USER= ends that.")
+    ] = None,
     renew: Annotated[list[str] | None, typer.Option(help="A user who gets a new password; repeat.")] = None,
     bind: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless given.")] = None,
     port: Annotated[int | None, typer.Option(help="1883, with TLS 8883, unless given.")] = None,
@@ -65,6 +68,7 @@ def mosquitto(
             out=out,
             devices=tuple(devices),
             hubs=dict(setup.parse_hub(one) for one in hub or []),
+            zigbee=dict(setup.parse_zigbee(one) for one in zigbee2mqtt or []),
             renew=tuple(renew or ()),
             listener=setup.Listener(**said) if said else None,  # type: ignore[arg-type]
         )
