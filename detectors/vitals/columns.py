@@ -1,0 +1,67 @@
+"""Columns that are kept for every person or device: they grow, and are saved compactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Leading shape, type, what a new row has.
+Column = tuple[tuple[int, ...], Any, float]
+#: A column in which fewer than this share of the values differ from a new row's is saved as these alone.
+_SPARSE_SHARE = 0.25
+
+
+class Columns:
+    """Named arrays with one column per row of a bank; the last axis counts rows."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._kinds = dict(columns)
+        self._arrays = {name: self._new(name, 0) for name in self._kinds}
+        self._room = 0
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._arrays[name]
+
+    def _new(self, name: str, rows: int) -> NDArray[Any]:
+        shape, kind, new = self._kinds[name]
+        return np.full((*shape, rows), new, kind)
+
+    def grow(self, rows: int) -> None:
+        """Make room for ``rows`` rows, at least doubling."""
+        if rows <= self._room:
+            return
+        more = max(rows, 2 * self._room, 64) - self._room
+        for name, array in self._arrays.items():
+            self._arrays[name] = np.concatenate([array, self._new(name, more)], axis=-1)
+        self._room += more
+
+    def state(self, rows: int) -> dict[str, Any]:
+        """Copies of the first ``rows`` rows; what is mostly as new is kept as the places and values that are not."""
+        out: dict[str, Any] = {}
+        for name, array in self._arrays.items():
+            used = np.ascontiguousarray(array[..., :rows])
+            new = self._new(name, 1).reshape(-1)[0]
+            other = ~np.isnan(used) if np.isnan(new) else used != new
+            if np.count_nonzero(other) < _SPARSE_SHARE * used.size:
+                places = np.flatnonzero(other)
+                out[name] = (used.shape, places.astype(np.uint32), used.reshape(-1)[places])
+            else:
+                out[name] = used.copy()
+        return out
+
+    def restore(self, state: Mapping[str, Any], rows: int) -> None:
+        """Take over what :meth:`state` gave for so many rows."""
+        self._room = rows
+        for name in self._kinds:
+            saved = state[name]
+            if isinstance(saved, tuple):
+                shape, places, values = saved
+                array = self._new(name, rows)
+                assert array.shape == tuple(shape), f"{name} of shape {shape}"
+                array.reshape(-1)[places] = values
+                self._arrays[name] = array
+            else:
+                self._arrays[name] = np.array(saved)
