@@ -21,8 +21,10 @@ from telemetry.zigbee2mqtt.topics import Address
 STATUS_EVERY_MS = 600_000
 #: After a (re)connection a hub sends what it has cached and, 2 s later, what it had published with retain.
 REPEATS_MS = 10_000
-#: An action comes again under ``<name>/action`` where Home Assistant is served too, right after it.
+#: An action comes again under ``<name>/action``, even twice, where Home Assistant is served or attributes are sent.
 ECHO_MS = 5_000
+#: Where no object is sent at all, these two are that close together.
+TWIN_MS = 1_000
 #: The kinds of registered device whose every press is a call for help, and whose presence is a bed's.
 CALL_BUTTON, BED = "button", "bed"
 #: Names of a hub whose availability came before its list of devices.
@@ -220,9 +222,10 @@ class DeviceMessage:
         adapted = Adapted(device=device)
         if self._stale(memory, report, owner, adapted):
             return adapted
-        if memory.echo_action == action and self._message.recv_ms <= memory.echo_until_ms and not self._replayed:
-            memory.echo_action = ""
-            return self._ignored()
+        if not self._replayed:
+            if memory.echo_action == action and self._message.recv_ms <= memory.echo_until_ms:
+                return self._ignored()
+            memory.echo_action, memory.echo_until_ms = action, self._message.recv_ms + TWIN_MS
         adapted.told.append(self._event(device, report, memory, "sos", f"action {action}"))
         if owner is None:
             adapted.refused = TelemetryError(Reason.UNKNOWN_DEVICE, self._who(device))
@@ -248,9 +251,9 @@ class DeviceMessage:
         waited = self._backlog and self._down_since_ms is not None
         if waited and report.last_seen_ms is not None and (self._down_since_ms or 0) <= report.last_seen_ms <= recv_ms:
             t_ms = report.last_seen_ms
-        if not self._replayed:
-            t_ms = memory.instant(t_ms)
-        return {"t": t_ms, "boot": BOOT, "seq": seq_of(self._message, self._next_part())}
+        later_ms = 0 if self._replayed else memory.instant(t_ms) - t_ms
+        seq = seq_of(self._message, self._next_part(), later_ms)
+        return {"t": t_ms + later_ms, "boot": BOOT, "seq": seq}
 
     def _next_part(self) -> int:
         self._part += 1

@@ -45,10 +45,13 @@ class Adapted:
     refused: TelemetryError | None = None
 
 
-def seq_of(message: RawMessage, part: int) -> int:
-    """A sequence number that a message has however often it is read: from when it came, and what it says."""
+def seq_of(message: RawMessage, part: int, later_ms: int = 0) -> int:
+    """A sequence number that a message has however often it is read: from when it came, and what it says.
+
+    ``later_ms`` tells apart what came twice within one millisecond.
+    """
     content = digest_of(message) % (_PER_MS // _PARTS)
-    return message.recv_ms * _PER_MS + content * _PARTS + part % _PARTS
+    return (message.recv_ms + later_ms) * _PER_MS + content * _PARTS + part % _PARTS
 
 
 def status_of(

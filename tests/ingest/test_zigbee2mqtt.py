@@ -207,11 +207,14 @@ def test_each_press_is_one_sos() -> None:
 
 
 def test_a_press_that_is_told_under_a_second_topic_too_is_one() -> None:
-    """`<name>/action`, for device triggers of Home Assistant; alone, where no object is sent, it counts."""
+    """`<name>/action`, for device triggers of Home Assistant and where attributes are sent; alone it counts."""
     home = Home()
     assert found(home.hear(NAMES[SOS], {"action": "emergency"})) == [(SOS, "sos")]
-    assert found(home.hear(f"{NAMES[SOS]}/action", b"emergency")) == []
-    assert found(home.hear(f"{NAMES[SOS]}/action", b"emergency")) == [(SOS, "sos")]
+    for _ in range(2):
+        assert found(home.hear(f"{NAMES[SOS]}/action", b"emergency", at_ms=home.now_ms + 100)) == []
+    assert found(home.hear(f"{NAMES[SOS]}/action", b"emergency", at_ms=NOW + 60_000)) == [(SOS, "sos")]
+    assert found(home.hear(f"{NAMES[SOS]}/action", b"emergency", at_ms=NOW + 60_050)) == []
+    assert found(home.hear(f"{NAMES[SOS]}/action", b"emergency", at_ms=NOW + 62_000)) == [(SOS, "sos")]
 
 
 def test_a_call_that_is_never_taken_back_calls_again_with_the_next_press() -> None:
@@ -591,11 +594,13 @@ def test_the_same_journal_gives_the_same_keys_from_any_checkpoint() -> None:
 
 
 def test_messages_of_one_millisecond_are_told_apart() -> None:
-    """A queue that the broker delivers at once."""
+    """A queue that the broker delivers at once, with presses that are word for word the same."""
     home = Home()
     outs = [home.hear(NAMES[PIR], {"occupancy": value}, at_ms=NOW + 5_000) for value in (True, False, True)]
     assert [readings(out) for out in outs] == [[(PIR, "presence", value)] for value in (1.0, 0.0, 1.0)]
     assert [reasons(out) for out in outs] == [[], [], []]
+    presses = [home.hear(NAMES[SOS], {"action": "emergency"}, at_ms=NOW + 5_000).detections[0].id for _ in range(3)]
+    assert len(set(presses)) == 3
 
 
 @pytest.mark.parametrize("bases", [("zigbee2mqtt",), ("homes/+/z2m", "zigbee2mqtt")])
