@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from carecircle.cli.evaluate_routine import routine
 from carecircle.evaluation.falls_calibration import Calibration, Reliability, reliability
 from carecircle.evaluation.falls_decisions import Decision, decide, latencies_s, tradeoff
 from carecircle.evaluation.falls_plots import draw_latency, draw_reliability, draw_tradeoff
@@ -35,6 +36,7 @@ _LEAST_PEOPLE = 3
 Part = tuple[list[Stream], FallModel]
 
 app = typer.Typer(help="Measure the detectors on recordings.", no_args_is_help=True)
+app.command()(routine)
 
 
 @app.callback()

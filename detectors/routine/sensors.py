@@ -1,0 +1,191 @@
+"""The sensors of all homes: what their readings mean, and which are signs of life."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.routine.batch import HomeBatch
+from detectors.routine.clock import LocalClock
+from detectors.routine.columns import SENSOR, Columns, columns, grown
+from detectors.routine.limits import SLOTS
+from detectors.routine.parameters import RoutineParameters
+from detectors.routine.rooms import Room, Sensor, is_on, room_of, sensor_of
+from detectors.routine.watch import Readings
+
+#: The name of the last place of a home with more rooms than places.
+_OTHERS = "…"
+
+
+class Sensors:
+    """Knows every sensor by its home and its name, and every place of a home by the name of its room.
+
+    Args:
+        parameters: the thresholds.
+        clock: local time.
+
+    Attributes:
+        names: of the sensors.
+        rooms: of each home, the names of its places; "" is free. The first place is none of them.
+        of_home: of each home, its sensors.
+        ignored: readings that told nothing, by reason.
+    """
+
+    def __init__(self, parameters: RoutineParameters, clock: LocalClock) -> None:
+        self.p, self.clock = parameters, clock
+        self.names: list[str] = []
+        self.rooms: list[list[str]] = []
+        self.of_home: list[list[int]] = []
+        self.ignored: dict[str, int] = {}
+        self._known: dict[tuple[int, str], int] = {}
+        self._columns = columns(SENSOR)
+
+    def add_home(self) -> None:
+        """One more home, without sensors."""
+        self.rooms.append([""] * SLOTS)
+        self.of_home.append([])
+
+    def read(self, batch: HomeBatch, homes: Columns) -> tuple[Readings, set[int]]:
+        """The readings of a batch that concern a home, by time; and the homes that turned out to have another room.
+
+        Args:
+            batch: as it came.
+            homes: where the kind of a new room is put.
+        """
+        future = batch.t_ms - batch.recv_ms > self.p.future_s * 1000
+        t_ms = np.where(future, batch.recv_ms, batch.t_ms)
+        known = (batch.row >= 0) & (batch.row < len(self.rooms))
+        self._count("future", future)
+        self._count("row", ~known)
+        which = np.flatnonzero(known)
+        which = which[np.argsort(t_ms[which], kind="stable")]
+        changed: set[int] = set()
+        sensor = np.array([self._sensor(batch, i, homes, changed) for i in which.tolist()], np.intp)
+        said = self._columns
+        return Readings(
+            batch.row[which].astype(np.intp),
+            sensor,
+            said["slot"][sensor],
+            said["room"][sensor],
+            said["what"][sensor],
+            np.array([is_on(batch.value[i]) for i in which.tolist()], np.int8),
+            t_ms[which],
+            batch.recv_ms[which],
+            self.clock.minutes(t_ms[which]),
+        ), changed
+
+    def alive(self, e: Readings, homes: Columns) -> NDArray[np.bool_]:
+        """Which readings, of different homes, are signs of life: news of a person, and newer than the last."""
+        said, rows = self._columns, e.rows
+        said["heard_ms"][e.sensor] = np.maximum(said["heard_ms"][e.sensor], e.t_ms)
+        before = said["on"][e.sensor]
+        motion = e.what == Sensor.MOTION
+        told = (e.what != Sensor.IGNORED) & (e.on >= 0)
+        late = told & (e.t_ms < homes["last_ms"][rows])
+        fresh = told & ~late
+        # a motion sensor that never says off says on whenever it sees somebody
+        repeat = (before == e.on) & (~motion | (e.on == 0) | said["goes_off"][e.sensor])
+        first = (before < 0) & ~(motion & (e.on == 1))  # the first word of a door or a bed is its state, no event
+        said["on"][e.sensor] = np.where(fresh, e.on, before)
+        said["goes_off"][e.sensor] |= fresh & (e.on == 0)
+        alive = fresh & ~repeat & ~first
+        same = homes["alone"][rows] == e.sensor
+        several = np.array([len(self.of_home[row]) > 1 for row in rows.tolist()], bool)
+        stuck = alive & same & several & (e.t_ms - homes["alone_ms"][rows] > self.p.alone_s * 1000)
+        news = alive & ~same
+        homes["alone"][rows[news]] = e.sensor[news]
+        homes["alone_ms"][rows[news]] = e.t_ms[news]
+        for reason, flags in (
+            ("kind", e.what == Sensor.IGNORED),
+            ("value", (e.what != Sensor.IGNORED) & (e.on < 0)),
+            ("late", late),
+            ("repeat", fresh & (repeat | first)),
+            ("stuck", stuck),
+        ):
+            self._count(reason, flags)
+        return np.asarray(alive & ~stuck)
+
+    def mute(self, row: int, since_ms: int) -> list[int]:
+        """The places of a home whose every sensor has said nothing since then; the front door is none of them."""
+        heard: dict[int, bool] = {}
+        said = self._columns
+        for sensor in self.of_home[row]:
+            if said["what"][sensor] == Sensor.MOTION and said["room"][sensor] != Room.EXIT:
+                slot = int(said["slot"][sensor])
+                heard[slot] = heard.get(slot, False) or bool(said["heard_ms"][sensor] > since_ms)
+        return [slot for slot, some in heard.items() if not some]
+
+    def excuse(self, row: int, since_ms: int, until_ms: int) -> None:
+        """Nobody was at home in between: no sensor of the home could have spoken."""
+        heard = self._columns["heard_ms"]
+        for sensor in self.of_home[row]:
+            if 0 < heard[sensor] < until_ms:
+                heard[sensor] = min(until_ms, int(heard[sensor]) + until_ms - since_ms)
+
+    def state(self) -> dict[str, Any]:
+        """For :meth:`restore`."""
+        return {
+            "names": list(self.names),
+            "rooms": [list(rooms) for rooms in self.rooms],
+            "columns": {name: one[..., : len(self.names)].copy() for name, one in self._columns.items()},
+            "ignored": dict(self.ignored),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` gave."""
+        self.names = list(state["names"])
+        self.rooms = [list(rooms) for rooms in state["rooms"]]
+        self._columns = {name: np.array(one) for name, one in state["columns"].items()}
+        self.ignored = dict(state["ignored"])
+        rows = self._columns["row"].tolist()
+        self._known = {(row, name): sensor for sensor, (row, name) in enumerate(zip(rows, self.names, strict=True))}
+        self.of_home = [[] for _ in self.rooms]
+        for sensor, row in enumerate(rows):
+            self.of_home[row].append(sensor)
+
+    def _sensor(self, batch: HomeBatch, i: int, homes: Columns, changed: set[int]) -> int:
+        """The index of a sensor, made when it is new; one that names another room than before has moved there."""
+        row, name, room = int(batch.row[i]), batch.device[i], batch.room[i]
+        known = self._known.get((row, name))
+        if known is not None:
+            here = self.rooms[row][int(self._columns["slot"][known])]
+            if room is None or room in (here, "") or here in (_OTHERS, ""):
+                return known
+        else:
+            known = len(self.names)
+            self.names.append(name)
+            self._known[row, name] = known
+            self.of_home[row].append(known)
+            if known == len(self._columns["row"]):
+                self._columns = grown(self._columns, SENSOR, max(256, known // 2))
+        what = sensor_of(batch.kind[i], room_of(room), bool(room))
+        slot, kind = 0, Room.OTHER
+        if what is not Sensor.IGNORED:
+            kind = Room.EXIT if what is Sensor.EXIT_DOOR else room_of(room)
+            if what is Sensor.BED:
+                kind = Room.BEDROOM
+            slot = self._slot(row, room or kind.name.lower(), kind, homes, changed)
+        for column, value in (("row", row), ("slot", slot), ("room", kind), ("what", what)):
+            self._columns[column][known] = value
+        return known
+
+    def _slot(self, row: int, name: str, kind: Room, homes: Columns, changed: set[int]) -> int:
+        """The place of a room in its home, made when it is new. The last place takes all further rooms."""
+        rooms = self.rooms[row]
+        if name in rooms:
+            return rooms.index(name)
+        if all(rooms[1:-1]):
+            rooms[-1] = _OTHERS
+            return SLOTS - 1
+        slot = rooms.index("", 1)
+        rooms[slot] = name
+        homes["kind"][slot, row] = kind
+        changed.add(row)
+        return slot
+
+    def _count(self, reason: str, flags: NDArray[np.bool_]) -> None:
+        more = int(np.count_nonzero(flags))
+        if more:
+            self.ignored[reason] = self.ignored.get(reason, 0) + more

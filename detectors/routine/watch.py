@@ -1,0 +1,325 @@
+"""What a reading means for its home: one reading of each home at a time, all homes at once.
+
+Everything here works on columns. Findings are left to :mod:`detectors.routine.bank`: a timer says when one is due, and
+:attr:`Seen` says which ones end and what nobody has to wait for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.routine.clock import DAY_MIN, MINUTE_MS, LocalClock
+from detectors.routine.columns import LOG, NEVER_MS, Columns, Finding, Habit
+from detectors.routine.limits import BEDROOM_UP, BIN_MIN, BINS
+from detectors.routine.parameters import LimitParameters, RoutineParameters
+from detectors.routine.rooms import Room, Sensor
+
+Rows = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+_VISITS = (
+    (Room.KITCHEN, Finding.NO_KITCHEN, Habit.NO_KITCHEN),
+    (Room.BATHROOM, Finding.NO_BATHROOM, Habit.NO_BATHROOM),
+)
+_DAY_MS = DAY_MIN * MINUTE_MS
+#: A rise is a rise between three in the morning and noon.
+_RISES_MIN = (180.0, 720.0)
+
+
+class Readings(NamedTuple):
+    """Readings of m different homes that are signs of life."""
+
+    rows: Rows
+    sensor: Rows
+    slot: NDArray[np.int8]
+    room: NDArray[np.uint8]
+    what: NDArray[np.uint8]
+    on: NDArray[np.int8]
+    t_ms: NDArray[np.int64]
+    recv_ms: NDArray[np.int64]
+    local_min: NDArray[np.float64]
+
+    def take(self, chosen: Flags) -> Readings:
+        """Some of them."""
+        return Readings(*(part[chosen] for part in self))  # type: ignore[arg-type]
+
+
+class Seen(NamedTuple):
+    """What the readings ended, and what they are at once: ``(m,)`` flags by finding, of the readings' rows."""
+
+    readings: Readings
+    over: NDArray[np.bool_]  # (len(Finding), m)
+    wandering: Flags
+    returned: Flags
+    away_since_ms: NDArray[np.int64]
+
+
+class Watch:
+    """Follows homes by their readings.
+
+    Args:
+        homes: the columns of the homes; changed in place.
+        parameters: the thresholds,
+        limits: and those of silences.
+        clock: local time.
+    """
+
+    def __init__(
+        self, homes: Columns, parameters: RoutineParameters, limits: LimitParameters, clock: LocalClock
+    ) -> None:
+        self.homes = homes
+        self.p, self.limits, self.clock = parameters, limits, clock
+
+    def take(self, e: Readings) -> Seen:
+        """Take in readings, no two of one home, each later than the last of its home."""
+        c, p = self.homes, self.p
+        rows, t_ms = e.rows, e.t_ms
+        c["recv_ms"][rows] = e.recv_ms
+        c["readings"][rows] += 1
+        last_ms = c["last_ms"][rows]
+        gap_ms = np.where(last_ms > 0, t_ms - last_ms, 0)
+        at_exit = (e.what == Sensor.EXIT_DOOR) | (e.room == Room.EXIT)
+        was_at_exit = c["at_exit"][rows]
+        was_away = c["away"][rows]
+        out = was_away | (was_at_exit & (gap_ms >= p.away_s * 1000))
+        since_ms = np.where(was_away, c["away_ms"][rows], last_ms)
+        returned = self._returned(e, out)
+        still = out & ~returned
+        c["away"][rows] = still
+        c["away_ms"][rows] = np.where(still, since_ms, 0)
+        self._end_absences(rows[returned], since_ms[returned], t_ms[returned])
+        over = np.zeros((len(Finding), len(rows)), bool)
+        home = ~still
+        if not home.all():
+            e, over = e.take(home), over[:, home]
+            last_ms, gap_ms, at_exit, out = last_ms[home], gap_ms[home], at_exit[home], out[home]
+            was_at_exit, returned, since_ms = was_at_exit[home], returned[home], since_ms[home]
+            rows, t_ms = e.rows, e.t_ms
+        over[Finding.COLLAPSE] = True
+        over[Finding.NOT_BACK] = returned
+        asleep = self._silences(e, last_ms, gap_ms, out, was_at_exit)
+        c["last_ms"][rows], c["slot"][rows], c["sensor"][rows] = t_ms, e.slot, e.sensor
+        c["at_exit"][rows] = at_exit
+        clock_min = e.local_min % DAY_MIN
+        over[Finding.NOT_OUT_OF_BED] = self._up(e, clock_min, asleep)
+        bin_ = (clock_min // BIN_MIN).astype(np.intp)
+        up = c["up"][rows]
+        context = np.where((e.room == Room.BEDROOM) & up, BEDROOM_UP, e.slot)
+        c["context"][rows] = context
+        timers = c["timer_ms"]
+        limit_ms = (c["limit_min"][context, bin_, rows].astype(np.float64) * MINUTE_MS).astype(np.int64)
+        timers[Finding.COLLAPSE, rows] = np.where(at_exit, NEVER_MS, t_ms + limit_ms)
+        unusual_ms = (c["not_back_min"][bin_, rows].astype(np.float64) * MINUTE_MS).astype(np.int64)
+        timers[Finding.NOT_BACK, rows] = np.where(at_exit, t_ms + unusual_ms, NEVER_MS)
+        over[Finding.LONG_BATHROOM] = self._stay(e)
+        over[Finding.DOOR_OPEN] = self._doors(e, clock_min)
+        for which, (room, finding, habit) in enumerate(_VISITS):
+            over[finding] = self._visit(e, at_exit, which, room, finding, habit)
+        deep = self._deep(rows, clock_min)
+        over[Finding.BED_LEFT] = self._out_of_bed(e, deep)
+        wandering = self._wander(e, deep)
+        over[Finding.WANDERING] = ~wandering & (t_ms - c["changes_ms"][rows] > p.wandering_s * 1000)
+        self._together(e)
+        over &= c["standing_ms"][:, rows] > 0
+        return Seen(e, over, wandering, returned, since_ms)
+
+    def _returned(self, e: Readings, out: Flags) -> Flags:
+        """Who was out and is back: through the front door, or by several readings inside within a short time."""
+        c, p = self.homes, self.p
+        if not out.any():
+            return out
+        recent = e.t_ms - c["doubt_ms"][e.rows] <= p.return_s * 1000
+        doubt = np.where(out, np.where(recent, c["doubt"][e.rows], 0) + 1, 0)
+        c["doubt"][e.rows] = doubt
+        c["doubt_ms"][e.rows] = np.where(recent & (doubt > 1), c["doubt_ms"][e.rows], e.t_ms)
+        back = out & ((e.what == Sensor.EXIT_DOOR) | (doubt >= p.return_readings))
+        c["doubt"][e.rows[back]] = 0
+        return np.asarray(back)
+
+    def _end_absences(self, rows: Rows, since_ms: NDArray[np.int64], t_ms: NDArray[np.int64]) -> None:
+        """Remember at which times of day the home was empty; an absence does not count as time at home."""
+        c = self.homes
+        c["visit_ms"][:, rows] += t_ms - since_ms
+        for row, begun_ms, ended_ms in zip(rows.tolist(), since_ms.tolist(), t_ms.tolist(), strict=True):
+            first = int(self.clock.minute(begun_ms) // BIN_MIN)
+            last = int(self.clock.minute(ended_ms) // BIN_MIN)
+            bins = np.unique(np.arange(first, min(last, first + BINS - 1) + 1) % BINS)
+            c["out_days"][bins, row] += 1
+
+    def _silences(
+        self, e: Readings, last_ms: NDArray[np.int64], gap_ms: NDArray[np.int64], out: Flags, was_at_exit: Flags
+    ) -> Flags:
+        """Remember the silences that ended, and say which were a sleep. One that the front door ended was an absence
+        whose beginning was not seen."""
+        c, p = self.homes, self.p
+        known = (last_ms > 0) & ~out & ~was_at_exit & (gap_ms <= _DAY_MS)
+        slot = c["slot"][e.rows]
+        asleep = known & (gap_ms >= self.limits.sleep_s * 1000) & (c["kind"][slot, e.rows] == Room.BEDROOM)
+        log = known & (gap_ms >= p.log_s * 1000) & (e.what != Sensor.EXIT_DOOR)
+        if log.any():
+            rows = e.rows[log]
+            at = c["logged"][rows] % LOG
+            c["log_min"][at, rows] = self.clock.minutes(last_ms[log])
+            c["log_length_min"][at, rows] = gap_ms[log] / MINUTE_MS
+            c["log_slot"][at, rows] = c["context"][rows]
+            c["logged"][rows] += 1
+        return np.asarray(asleep)
+
+    def _up(self, e: Readings, clock_min: NDArray[np.float64], asleep: Flags) -> Flags:
+        """Who is up: after a sleep, by several readings of other rooms than bedroom and bathroom. True where somebody
+        is."""
+        c, rows = self.homes, e.rows
+        up = c["up"][rows] & ~asleep
+        count = np.where(asleep, 0, c["up_readings"][rows])
+        elsewhere = np.isin(e.room, (Room.OTHER, Room.KITCHEN)) | (e.what == Sensor.EXIT_DOOR)
+        count = np.minimum(count + elsewhere, 1_000)
+        rises = ~up & (count >= self.p.up_readings)
+        up |= rises
+        c["up"][rows], c["up_readings"][rows] = up, count
+        night = (clock_min - c["night_min"][0, rows]) % DAY_MIN < _length(c["night_min"][:, rows])
+        c["slept"][rows] = (c["slept"][rows] | (asleep & night)) & ~(up & ~self._deep(rows, clock_min))
+        morning = rises & (clock_min >= _RISES_MIN[0]) & (clock_min < _RISES_MIN[1])
+        self._most(Habit.RISE, rows[morning], clock_min[morning])
+        edge_min = self.limits.bedtime_s / 60
+        to_bed = (clock_min - c["night_min"][0, rows] + edge_min) % DAY_MIN < _length(
+            c["night_min"][:, rows]
+        ) + edge_min
+        ahead_min = (c["allowed_min"][Habit.RISE, rows] - clock_min) % DAY_MIN
+        timers = c["timer_ms"][Finding.NOT_OUT_OF_BED, rows]
+        in_bed = to_bed & (e.room == Room.BEDROOM) & (timers == NEVER_MS)
+        timers = np.where(in_bed, e.t_ms + (ahead_min * MINUTE_MS).astype(np.int64), timers)
+        risen = up & elsewhere
+        c["timer_ms"][Finding.NOT_OUT_OF_BED, rows] = np.where(risen, NEVER_MS, timers)
+        return np.asarray(risen)
+
+    def _deep(self, rows: Rows, clock_min: NDArray[np.float64]) -> Flags:
+        """Whether it is night, and so early that nobody in this home was ever up for the day."""
+        night = self.homes["night_min"][:, rows]
+        end_min = np.minimum(
+            _length(night), (self.homes["first_rise_min"][rows] - self.p.dawn_s / 60 - night[0]) % DAY_MIN
+        )
+        return np.asarray((clock_min - night[0]) % DAY_MIN < end_min)
+
+    def _stay(self, e: Readings) -> Flags:
+        """How long somebody stays in a bathroom; the limit counts from entering it. True where somebody has left."""
+        c, rows = self.homes, e.rows
+        was = c["stay_slot"][rows]
+        moved = was != e.slot
+        left = moved & (was >= 0) & (c["kind"][was, rows] == Room.BATHROOM)
+        self._most(Habit.BATHROOM, rows[left], (e.t_ms[left] - c["stay_ms"][rows[left]]) / MINUTE_MS)
+        c["stay_slot"][rows] = e.slot
+        c["stay_ms"][rows] = np.where(moved, e.t_ms, c["stay_ms"][rows])
+        due_ms = e.t_ms + self._allowed_ms(Habit.BATHROOM, rows)
+        bathroom = e.room == Room.BATHROOM
+        timers = c["timer_ms"]
+        timers[Finding.LONG_BATHROOM, rows] = np.where(
+            moved, np.where(bathroom, due_ms, NEVER_MS), timers[Finding.LONG_BATHROOM, rows]
+        )
+        c["begun_ms"][Finding.LONG_BATHROOM, rows] = c["stay_ms"][rows]
+        return np.asarray(moved)
+
+    def _doors(self, e: Readings, clock_min: NDArray[np.float64]) -> Flags:
+        """How long a front door stands open. True where none does any more."""
+        c, rows = self.homes, e.rows
+        door = e.what == Sensor.EXIT_DOOR
+        if not door.any():
+            return np.zeros(len(rows), bool)
+        was = c["open_doors"][rows]
+        now = np.maximum(was + np.where(door, np.where(e.on == 1, 1, -1), 0), 0)
+        c["open_doors"][rows] = now
+        opened, closed = (was == 0) & (now > 0), (was > 0) & (now == 0)
+        self._most(Habit.DOOR, rows[closed], (e.t_ms[closed] - c["door_ms"][rows[closed]]) / MINUTE_MS)
+        c["door_ms"][rows] = np.where(opened, e.t_ms, c["door_ms"][rows])
+        night = (clock_min - c["night_min"][0, rows]) % DAY_MIN < _length(c["night_min"][:, rows])
+        allowed_ms = np.where(night, round(self.p.door_night_s * 1000), self._allowed_ms(Habit.DOOR, rows))
+        timers = c["timer_ms"]
+        timers[Finding.DOOR_OPEN, rows] = np.where(
+            opened, e.t_ms + allowed_ms, np.where(now == 0, NEVER_MS, timers[Finding.DOOR_OPEN, rows])
+        )
+        c["begun_ms"][Finding.DOOR_OPEN, rows] = c["door_ms"][rows]
+        return np.asarray(door & (now == 0))
+
+    def _visit(self, e: Readings, at_exit: Flags, which: int, room: Room, finding: Finding, habit: Habit) -> Flags:
+        """Hours at home since a room was visited, in homes that have it. True where it is."""
+        c, rows = self.homes, e.rows
+        visits = e.room == room
+        since_ms = c["visit_ms"][which, rows]
+        again = visits & (since_ms > 0)
+        self._most(habit, rows[again], (e.t_ms[again] - since_ms[again]) / MINUTE_MS)
+        since_ms = np.where(visits | (since_ms == 0), e.t_ms, since_ms)
+        c["visit_ms"][which, rows] = since_ms
+        c["begun_ms"][finding, rows] = since_ms
+        counts = (c["kind"][:, rows] == room).any(axis=0) & ~at_exit & (c["standing_ms"][finding, rows] == 0)
+        due_ms = since_ms + self._allowed_ms(habit, rows)
+        c["timer_ms"][finding, rows] = np.where(counts | visits, due_ms, NEVER_MS)
+        return np.asarray(visits)
+
+    def _out_of_bed(self, e: Readings, deep: Flags) -> Flags:
+        """How long somebody who has slept is out of the bedroom in the dead of night. True where back, or up for the
+        day."""
+        c, rows = self.homes, e.rows
+        since_ms = c["out_of_bed_ms"][rows]
+        in_bed = (e.room == Room.BEDROOM) & ~((e.what == Sensor.BED) & (e.on == 0))
+        back = (since_ms > 0) & in_bed
+        self._most(Habit.BED_LEFT, rows[back], (e.t_ms[back] - since_ms[back]) / MINUTE_MS)
+        leaves = (since_ms == 0) & ~in_bed & deep & c["slept"][rows]
+        ends = back | ~deep
+        since_ms = np.where(leaves, e.t_ms, np.where(ends, 0, since_ms))
+        c["out_of_bed_ms"][rows] = since_ms
+        due_ms = e.t_ms + self._allowed_ms(Habit.BED_LEFT, rows)
+        timers = c["timer_ms"]
+        timers[Finding.BED_LEFT, rows] = np.where(
+            leaves, due_ms, np.where(ends, NEVER_MS, timers[Finding.BED_LEFT, rows])
+        )
+        c["begun_ms"][Finding.BED_LEFT, rows] = since_ms
+        return np.asarray(ends)
+
+    def _wander(self, e: Readings, deep: Flags) -> Flags:
+        """Whether somebody who has slept goes from room to room in the dead of night, or out of an unusual door."""
+        c, p, rows = self.homes, self.p, e.rows
+        moving = deep & c["slept"][rows]
+        moved = moving & (c["stay_ms"][rows] == e.t_ms) & ~np.isin(e.room, (Room.BEDROOM, Room.BATHROOM))
+        opened = moving & (e.what == Sensor.EXIT_DOOR) & (e.on == 1)
+        if not (moved | opened).any():
+            return np.zeros(len(rows), bool)
+        age_s = (e.t_ms - c["changes_ms"][rows]) / 1000.0
+        faded = c["changes"][rows] * np.exp(-np.minimum(age_s / p.wandering_s, 50.0))
+        rare = np.nansum(c["habits"][Habit.NIGHT_DOOR, :, rows], axis=1) < 0.2 * np.maximum(c["days"][rows], 1)
+        allowed = c["allowed_min"][Habit.WANDERING, rows]
+        changes = faded + moved + np.where(opened & rare, allowed, 0.0)
+        c["changes"][rows] = np.where(moved | opened, changes, c["changes"][rows])
+        c["changes_ms"][rows] = np.where(moved | opened, e.t_ms, c["changes_ms"][rows])
+        self._most(Habit.WANDERING, rows[moved & ~opened], changes[moved & ~opened])
+        self._most(Habit.NIGHT_DOOR, rows[opened], np.ones(int(opened.sum())))
+        wandering = (moved | opened) & (changes >= allowed) & (c["standing_ms"][Finding.WANDERING, rows] == 0)
+        c["begun_ms"][Finding.WANDERING, rows[wandering]] = e.t_ms[wandering]
+        return np.asarray(wandering)
+
+    def _together(self, e: Readings) -> None:
+        """Two rooms occupied at once for long are two people."""
+        c, p, rows = self.homes, self.p, e.rows
+        motion = e.what == Sensor.MOTION
+        on_ms = c["on_ms"][:, rows]
+        here_ms = on_ms[e.slot, np.arange(len(rows))]
+        on_ms[e.slot, np.arange(len(rows))] = 0
+        fresh = e.t_ms - on_ms <= p.company_s * 1000  # a sensor that stays on for hours is stuck
+        elsewhere_ms = np.where((on_ms > 0) & fresh, on_ms, NEVER_MS).min(axis=0)
+        ends = motion & (e.on == 0) & (here_ms > 0) & (elsewhere_ms < NEVER_MS)
+        shared_ms = e.t_ms - np.maximum(here_ms, elsewhere_ms)
+        company = ends & (shared_ms >= p.together_s * 1000)
+        c["company_ms"][rows[company]] = e.t_ms[company] + round(p.company_s * 1000)
+        begins_ms = np.where(here_ms > 0, here_ms, e.t_ms)
+        c["on_ms"][e.slot, rows] = np.where(motion, np.where(e.on == 1, begins_ms, 0), here_ms)
+
+    def _most(self, habit: Habit, rows: Rows, value: NDArray[np.floating[Any]]) -> None:
+        today = self.homes["today"]
+        today[habit, rows] = np.fmax(today[habit, rows], value)
+
+    def _allowed_ms(self, habit: Habit, rows: Rows) -> NDArray[np.int64]:
+        return np.asarray((self.homes["allowed_min"][habit, rows].astype(np.float64) * MINUTE_MS).astype(np.int64))
+
+
+def _length(night_min: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray((night_min[1] - night_min[0]) % DAY_MIN)
