@@ -70,8 +70,9 @@ def draw_delays(path: Path, minutes: NDArray[np.float64], rooms: Sequence[str], 
         panel.annotate(
             f"goal: {share:.0%} within {goal_min:.0f} min",
             (goal_min, share),
-            xytext=(6, -12),
+            xytext=(-7, 7),
             textcoords="offset points",
+            ha="right",
             fontsize=8,
             color=_RED,
         )

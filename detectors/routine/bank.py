@@ -29,8 +29,8 @@ _DAILY_AT_ONCE = 20
 _NOON_MIN = 720.0
 #: What is known of the moment, and not of the home.
 _OF_NOW = (
-    *("began_ms", "last_ms", "slot", "at_exit", "away", "doubt", "slept", "out_of_bed_ms", "stay_slot", "alone"),
-    *("open_doors", "visit_ms", "on_ms"),
+    *("began_ms", "last_ms", "slot", "at_exit", "away", "news", "slept", "out_of_bed_ms", "stay_slot", "alone"),
+    *("open_doors", "visit_ms", "on_ms", "settled_ms", "since_ms"),
 )
 #: Which habit's limit a finding is held against.
 _HABITS = {
@@ -112,8 +112,12 @@ class RoutineBank:
         return None if due_ms == NEVER_MS else due_ms
 
     def standing(self, person: str) -> list[str]:
-        """The kinds of the findings of a person's home that are not over."""
-        standing = self._columns["standing_ms"][:, self._rows[person]] > 0
+        """The kinds of the findings of a person's home that are not over.
+
+        Raises:
+            DetectorError: the person is not known here.
+        """
+        standing = self._columns["standing_ms"][:, self._row(person)] > 0
         return [KINDS[Finding(finding)] for finding in np.flatnonzero(standing).tolist()]
 
     def interrupted(self) -> None:
@@ -126,21 +130,25 @@ class RoutineBank:
 
     def limit_min(self, person: str) -> dict[str, NDArray[np.float64]]:
         """What is normal in a person's home: by room, for each half hour of the day, the minutes of silence that are
-        not. Of bedrooms twice: of those who are up, named ``... (up)``, and of those who are not.
+        not. Of bedrooms also of somebody who is up. Not of the front door: who was last seen there is out.
 
         Raises:
             DetectorError: the person is not known here.
         """
+        row = self._row(person)
+        kinds = self._columns["kind"][:, row]
+        rooms = self._sensors.rooms[row]
+        named = {name: slot for slot, name in enumerate(rooms) if slot and name and kinds[slot] != Room.EXIT}
+        bedrooms = [name for name, slot in named.items() if kinds[slot] == Room.BEDROOM]
+        if bedrooms:
+            named[f"{bedrooms[0]} (up)"] = BEDROOM_UP
+        limits = self._columns["limit_min"][:, :, row].astype(np.float64)
+        return {name: limits[slot] for name, slot in sorted(named.items())}
+
+    def _row(self, person: str) -> int:
         if person not in self._rows:
             raise DetectorError(f"no home of {person!r} here: add it first")
-        row = self._rows[person]
-        rooms = self._sensors.rooms[row]
-        bedrooms = [
-            name for slot, name in enumerate(rooms) if slot and self._columns["kind"][slot, row] == Room.BEDROOM
-        ]
-        named = [bedrooms[0] + " (up)" if bedrooms else "", *rooms[1:]]
-        limits = self._columns["limit_min"][:, :, row].astype(np.float64)
-        return {name: limits[slot] for slot, name in enumerate(named) if name}
+        return self._rows[person]
 
     # readings
 
@@ -213,21 +221,20 @@ class RoutineBank:
         c["timer_ms"][finding, row] = NEVER_MS
         if c["standing_ms"][Finding.COLLAPSE, row] and finding not in (Finding.DOOR_OPEN, Finding.NOT_BACK):
             return None  # somebody is called already
-        last_ms = int(c["last_ms"][row])
+        since_ms = int(c["since_ms"][row])
         onset_ms = int(c["begun_ms"][finding, row])
-        clock_min = self.clock.minute(last_ms) % DAY_MIN
+        bin_ = int(self.clock.minute(since_ms) % DAY_MIN // BIN_MIN)
         if finding in (Finding.COLLAPSE, Finding.NOT_BACK):
-            onset_ms = int(c["away_ms"][row]) or last_ms
-            limit_min = float(c["limit_min"][c["context"][row], int(clock_min // BIN_MIN), row])
+            onset_ms = int(c["away_ms"][row]) or since_ms
+            limit_min = float(c["since_limit_min"][row])
             if finding is Finding.NOT_BACK:
-                limit_min = float(c["not_back_min"][int(clock_min // BIN_MIN), row])
+                limit_min = float(c["not_back_min"][bin_, row])
             elif blind := self._blind(row, now_ms):
-                unseen_min = max(float(c["limit_min"][slot, int(clock_min // BIN_MIN), row]) for slot in blind)
-                due_ms = last_ms + round(max(limit_min, unseen_min) * MINUTE_MS)
+                limit_min = max(limit_min, *(float(c["limit_min"][slot, bin_, row]) for slot in blind))
+                due_ms = since_ms + round(limit_min * MINUTE_MS)
                 if due_ms > now_ms:
                     c["timer_ms"][finding, row] = due_ms
                     return None
-                limit_min = max(limit_min, unseen_min)
             features = {
                 "silent_s": (now_ms - onset_ms) / 1000,
                 "limit_silent_s": limit_min * 60,
@@ -236,7 +243,7 @@ class RoutineBank:
         elif finding is Finding.NOT_OUT_OF_BED:
             if c["up"][row] or c["away"][row] or c["at_exit"][row]:
                 return None
-            onset_ms = last_ms
+            onset_ms = since_ms
             limit_min = float(c["allowed_min"][Habit.RISE, row])
             features = {"clock_min": self.clock.minute(now_ms) % DAY_MIN, "limit_clock_min": limit_min}
         else:

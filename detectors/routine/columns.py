@@ -56,14 +56,17 @@ HOME: Layout = {
     "sensor": ((), np.int32, -1),
     "slot": ((), np.int8, -1),
     "context": ((), np.int8, 0),
+    "settled_ms": ((), np.int64, 0),  # the last one that was no blip
+    "news": ((), np.int16, 0),  # readings elsewhere since
+    "news_ms": ((), np.int64, 0),
+    "since_ms": ((), np.int64, 0),  # the silence that the limit in force counts from
+    "since_limit_min": ((), np.float32, 0.0),
     "began_ms": ((), np.int64, 0),  # the first
     "readings": ((), np.int32, 0),  # today
     # out?
     "at_exit": ((), np.bool_, False),
     "away": ((), np.bool_, False),
     "away_ms": ((), np.int64, 0),
-    "doubt": ((), np.int16, 0),
-    "doubt_ms": ((), np.int64, 0),
     # up, or in bed?
     "up": ((), np.bool_, True),
     "up_readings": ((), np.int16, 0),

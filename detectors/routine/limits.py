@@ -102,7 +102,7 @@ def learn(silences: Silences, kinds: NDArray[np.uint8], days: int, p: LimitParam
     if sitting.any():
         limit[sitting] = np.maximum(_seated(most_sits, days, p), _longest_near(most_sits, p.sitting_margin_share, p))
     limit[beds] = np.maximum(limit[beds], _asleep(in_bed, night, p.bedtime_s / 60, p))
-    limit[sitting] = np.maximum(limit[sitting], _asleep(in_bed, night, 0.0, p))
+    limit[sitting] = np.maximum(np.minimum(limit[sitting], _to_bed(night, p)), _asleep(in_bed, night, 0.0, p))
     return Learned(np.minimum(limit, p.most_s / 60), night, sitting)
 
 
@@ -138,6 +138,12 @@ def _asleep(in_bed: Silences, night: tuple[float, float], early_min: float, p: L
     to_end = (night[1] - CENTRES_MIN) % DAY_MIN
     limit = np.minimum(longest, to_end + p.wake_s / 60)
     return np.where(within(CENTRES_MIN, (night[0] - early_min) % DAY_MIN, night[1]), limit, 0.0)
+
+
+def _to_bed(night: tuple[float, float], p: LimitParameters) -> Floats:
+    """``(BINS,)``: who sits in the evening goes to bed, at the usual time or somewhat later."""
+    until = (night[0] - CENTRES_MIN) % DAY_MIN + p.late_s / 60
+    return np.asarray(np.maximum(until, p.sitting_least_s / 60))
 
 
 def _sitting(
@@ -185,7 +191,7 @@ def _seen_twice(own: Silences, p: LimitParameters) -> float:
     day = own.start_min // DAY_MIN
     longest = sorted((float(own.length_min[day == one].max()) for one in np.unique(day)), reverse=True)
     second = longest[1] if len(longest) > 1 else 0.0
-    return min(p.margin_share * second, p.sitting_least_s / 60)
+    return min(p.twice_share * second, p.sitting_least_s / 60)
 
 
 def _longest_near(own: Silences, margin_share: float, p: LimitParameters) -> Floats:

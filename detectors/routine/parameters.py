@@ -37,6 +37,7 @@ class LimitParameters:
             month, for all hours together: lower limits were exceeded in cross-validation, see docs/routine.md.
         sitting_least_s: a sitting room's limit is no less: two hours, less two minutes until a tick sees it.
         sitting_most_s: and no more: the districts' four to five hours.
+        late_s: nobody sits longer than until so long after the usual beginning of the night.
         sitting_margin_share: the longest silence seen about this time of day times this is not questioned.
         kitchen_least_s: no limit of a kitchen is less. Nobody stands there still for long; longer silences are sensors
             that missed somebody leaving.
@@ -44,7 +45,8 @@ class LimitParameters:
         bedroom_least_s: of a bedroom by day; dressing is silent for five minutes.
         other_least_s: of any other room: where longer silences are usual is a sitting room.
         margin_share: outside sitting rooms, the longest silence seen about this time of day times this is not
-            questioned, nor at any time what was seen on two days, times this.
+            questioned,
+        twice_share: nor at any time of day what was seen on two days, times this.
         near_s: about this time of day: so much earlier at the most.
         most_s: no limit is more.
     """
@@ -71,12 +73,14 @@ class LimitParameters:
     false_per_day: float = 0.06
     sitting_least_s: float = 118 * _MINUTE_S
     sitting_most_s: float = 4.5 * _HOUR_S
+    late_s: float = 75 * _MINUTE_S
     sitting_margin_share: float = 1.05
     kitchen_least_s: float = 14 * _MINUTE_S
     bathroom_least_s: float = 29 * _MINUTE_S
     bedroom_least_s: float = 29 * _MINUTE_S
-    other_least_s: float = 40 * _MINUTE_S
+    other_least_s: float = 29 * _MINUTE_S
     margin_share: float = 1.25
+    twice_share: float = 1.1
     near_s: float = 40 * _MINUTE_S
     most_s: float = 14 * _HOUR_S
 
@@ -91,9 +95,11 @@ class RoutineParameters:
     Attributes:
         log_s: silences of this length are remembered.
         away_s: silence for so long after a reading at the front door is an absence.
-        return_s: while away, readings inside count as a return when there are several within so long,
-        return_readings: namely so many. One passing sensor that nobody passed is no return: infrared sensors see the
-            sun, a pet, a curtain.
+        flow_s: a reading of another room so soon after the last one is somebody walking there.
+        blip_s: without that, or while away, somebody is there after several readings within so long,
+        blip_readings: namely so many. One on and off of a sensor that nobody passed is a blip: infrared sensors see the
+            sun, a heater, a curtain. The two false alarms of the recordings were blips of bathroom and kitchen while
+            somebody slept.
         up_readings: so many readings of other rooms than bedroom and bathroom after a sleep mean that somebody is up.
         alone_s: a sensor that alone has spoken for so long, of several, is stuck and no sign of life any more. Longer
             than anybody sleeps.
@@ -122,8 +128,9 @@ class RoutineParameters:
 
     log_s: float = 5 * _MINUTE_S
     away_s: float = 5 * _MINUTE_S
-    return_s: float = 3 * _MINUTE_S
-    return_readings: int = 4
+    flow_s: float = 60.0
+    blip_s: float = 3 * _MINUTE_S
+    blip_readings: int = 4
     up_readings: int = 10
     alone_s: float = 14 * _HOUR_S
     together_s: float = 90.0

@@ -73,45 +73,50 @@ class Watch:
         self.p, self.limits, self.clock = parameters, limits, clock
 
     def take(self, e: Readings) -> Seen:
-        """Take in readings, no two of one home, each later than the last of its home."""
+        """Take in readings, no two of one home, each no older than the last of its home."""
         c, p = self.homes, self.p
-        rows, t_ms = e.rows, e.t_ms
+        rows = e.rows
         c["recv_ms"][rows] = e.recv_ms
         c["readings"][rows] += 1
         last_ms = c["last_ms"][rows]
-        gap_ms = np.where(last_ms > 0, t_ms - last_ms, 0)
-        at_exit = (e.what == Sensor.EXIT_DOOR) | (e.room == Room.EXIT)
-        was_at_exit = c["at_exit"][rows]
-        was_away = c["away"][rows]
+        gap_ms = np.where(last_ms > 0, e.t_ms - last_ms, 0)
+        was_away, was_at_exit = c["away"][rows], c["at_exit"][rows]
         out = was_away | (was_at_exit & (gap_ms >= p.away_s * 1000))
         since_ms = np.where(was_away, c["away_ms"][rows], last_ms)
-        returned = self._returned(e, out)
-        still = out & ~returned
+        settled = self._settled(e, out)
+        still = out & ~settled
         c["away"][rows] = still
         c["away_ms"][rows] = np.where(still, since_ms, 0)
-        self._end_absences(rows[returned], since_ms[returned], t_ms[returned])
+        returned = out & settled
+        self._end_absences(rows[returned], since_ms[returned], e.t_ms[returned])
+        asleep = self._silences(e, gap_ms, out | was_at_exit)
+        self._blips(e.take(~settled & ~still))
+        c["last_ms"][rows] = np.where(still, last_ms, e.t_ms)
+        c["sensor"][rows] = np.where(still, c["sensor"][rows], e.sensor)
+        if not settled.all():
+            asleep, returned, since_ms, e = asleep[settled], returned[settled], since_ms[settled], e.take(settled)
+        return self._follow(e, asleep, returned, since_ms)
+
+    def _follow(self, e: Readings, asleep: Flags, returned: Flags, away_since_ms: NDArray[np.int64]) -> Seen:
+        """Readings of people who are where they were seen."""
+        c, p, rows, t_ms = self.homes, self.p, e.rows, e.t_ms
         over = np.zeros((len(Finding), len(rows)), bool)
-        home = ~still
-        if not home.all():
-            e, over = e.take(home), over[:, home]
-            last_ms, gap_ms, at_exit, out = last_ms[home], gap_ms[home], at_exit[home], out[home]
-            was_at_exit, returned, since_ms = was_at_exit[home], returned[home], since_ms[home]
-            rows, t_ms = e.rows, e.t_ms
         over[Finding.COLLAPSE] = True
         over[Finding.NOT_BACK] = returned
-        asleep = self._silences(e, last_ms, gap_ms, out, was_at_exit)
-        c["last_ms"][rows], c["slot"][rows], c["sensor"][rows] = t_ms, e.slot, e.sensor
+        at_exit = (e.what == Sensor.EXIT_DOOR) | (e.room == Room.EXIT)
         c["at_exit"][rows] = at_exit
+        c["slot"][rows] = e.slot
+        c["settled_ms"][rows] = t_ms
         clock_min = e.local_min % DAY_MIN
         over[Finding.NOT_OUT_OF_BED] = self._up(e, clock_min, asleep)
         bin_ = (clock_min // BIN_MIN).astype(np.intp)
-        up = c["up"][rows]
-        context = np.where((e.room == Room.BEDROOM) & up, BEDROOM_UP, e.slot)
+        context = np.where((e.room == Room.BEDROOM) & c["up"][rows], BEDROOM_UP, e.slot)
         c["context"][rows] = context
+        limit_min = c["limit_min"][context, bin_, rows].astype(np.float64)
+        c["since_ms"][rows], c["since_limit_min"][rows] = t_ms, limit_min
         timers = c["timer_ms"]
-        limit_ms = (c["limit_min"][context, bin_, rows].astype(np.float64) * MINUTE_MS).astype(np.int64)
-        timers[Finding.COLLAPSE, rows] = np.where(at_exit, NEVER_MS, t_ms + limit_ms)
-        unusual_ms = (c["not_back_min"][bin_, rows].astype(np.float64) * MINUTE_MS).astype(np.int64)
+        timers[Finding.COLLAPSE, rows] = np.where(at_exit, NEVER_MS, t_ms + _ms(limit_min))
+        unusual_ms = _ms(c["not_back_min"][bin_, rows])
         timers[Finding.NOT_BACK, rows] = np.where(at_exit, t_ms + unusual_ms, NEVER_MS)
         over[Finding.LONG_BATHROOM] = self._stay(e)
         over[Finding.DOOR_OPEN] = self._doors(e, clock_min)
@@ -123,20 +128,34 @@ class Watch:
         over[Finding.WANDERING] = ~wandering & (t_ms - c["changes_ms"][rows] > p.wandering_s * 1000)
         self._together(e)
         over &= c["standing_ms"][:, rows] > 0
-        return Seen(e, over, wandering, returned, since_ms)
+        return Seen(e, over, wandering, returned, away_since_ms)
 
-    def _returned(self, e: Readings, out: Flags) -> Flags:
-        """Who was out and is back: through the front door, or by several readings inside within a short time."""
-        c, p = self.homes, self.p
-        if not out.any():
-            return out
-        recent = e.t_ms - c["doubt_ms"][e.rows] <= p.return_s * 1000
-        doubt = np.where(out, np.where(recent, c["doubt"][e.rows], 0) + 1, 0)
-        c["doubt"][e.rows] = doubt
-        c["doubt_ms"][e.rows] = np.where(recent & (doubt > 1), c["doubt_ms"][e.rows], e.t_ms)
-        back = out & ((e.what == Sensor.EXIT_DOOR) | (doubt >= p.return_readings))
-        c["doubt"][e.rows[back]] = 0
-        return np.asarray(back)
+    def _settled(self, e: Readings, out: Flags) -> Flags:
+        """Where somebody surely is where the reading was: where they were before, on their way there, by several
+        readings, or through the front door. Who is away comes back by the last two only."""
+        c, p, rows = self.homes, self.p, e.rows
+        door = e.what == Sensor.EXIT_DOOR
+        walking = e.t_ms - c["settled_ms"][rows] <= p.flow_s * 1000
+        there = (c["slot"][rows] == e.slot) | (c["slot"][rows] < 0) | walking
+        recent = e.t_ms - c["news_ms"][rows] <= p.blip_s * 1000
+        news = np.where(recent, c["news"][rows], 0) + 1
+        settled = door | (~out & there) | (news >= p.blip_readings)
+        c["news_ms"][rows] = np.where(news > 1, c["news_ms"][rows], e.t_ms)
+        c["news"][rows] = np.where(settled, 0, news)
+        return np.asarray(settled)
+
+    def _blips(self, e: Readings) -> None:
+        """Readings that may be of nobody: the limit of the place before holds, or that of the new one if later."""
+        if not len(e.rows):
+            return
+        c, rows = self.homes, e.rows
+        bin_ = ((e.local_min % DAY_MIN) // BIN_MIN).astype(np.intp)
+        limit_min = c["limit_min"][e.slot, bin_, rows].astype(np.float64)
+        due_ms = e.t_ms + _ms(limit_min)
+        later = (c["timer_ms"][Finding.COLLAPSE, rows] < due_ms) & ~c["at_exit"][rows]
+        rows = rows[later]
+        c["timer_ms"][Finding.COLLAPSE, rows] = due_ms[later]
+        c["since_ms"][rows], c["since_limit_min"][rows] = e.t_ms[later], limit_min[later]
 
     def _end_absences(self, rows: Rows, since_ms: NDArray[np.int64], t_ms: NDArray[np.int64]) -> None:
         """Remember at which times of day the home was empty; an absence does not count as time at home."""
@@ -148,20 +167,18 @@ class Watch:
             bins = np.unique(np.arange(first, min(last, first + BINS - 1) + 1) % BINS)
             c["out_days"][bins, row] += 1
 
-    def _silences(
-        self, e: Readings, last_ms: NDArray[np.int64], gap_ms: NDArray[np.int64], out: Flags, was_at_exit: Flags
-    ) -> Flags:
+    def _silences(self, e: Readings, gap_ms: NDArray[np.int64], out: Flags) -> Flags:
         """Remember the silences that ended, and say which were a sleep. One that the front door ended was an absence
         whose beginning was not seen."""
         c, p = self.homes, self.p
-        known = (last_ms > 0) & ~out & ~was_at_exit & (gap_ms <= _DAY_MS)
+        known = (gap_ms > 0) & ~out & (gap_ms <= _DAY_MS)
         slot = c["slot"][e.rows]
         asleep = known & (gap_ms >= self.limits.sleep_s * 1000) & (c["kind"][slot, e.rows] == Room.BEDROOM)
         log = known & (gap_ms >= p.log_s * 1000) & (e.what != Sensor.EXIT_DOOR)
         if log.any():
             rows = e.rows[log]
             at = c["logged"][rows] % LOG
-            c["log_min"][at, rows] = self.clock.minutes(last_ms[log])
+            c["log_min"][at, rows] = self.clock.minutes(e.t_ms[log] - gap_ms[log])
             c["log_length_min"][at, rows] = gap_ms[log] / MINUTE_MS
             c["log_slot"][at, rows] = c["context"][rows]
             c["logged"][rows] += 1
@@ -318,7 +335,11 @@ class Watch:
         today[habit, rows] = np.fmax(today[habit, rows], value)
 
     def _allowed_ms(self, habit: Habit, rows: Rows) -> NDArray[np.int64]:
-        return np.asarray((self.homes["allowed_min"][habit, rows].astype(np.float64) * MINUTE_MS).astype(np.int64))
+        return _ms(self.homes["allowed_min"][habit, rows])
+
+
+def _ms(minutes: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    return np.asarray((minutes.astype(np.float64) * MINUTE_MS).astype(np.int64))
 
 
 def _length(night_min: NDArray[np.float32]) -> NDArray[np.float32]:

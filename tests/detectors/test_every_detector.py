@@ -17,12 +17,16 @@ from detectors.device.parameters import MotionSensorParameters
 from detectors.event import EventBank
 from detectors.fall.bank import FallBank
 from detectors.parameters import EventParameters, FallParameters, FollowUpParameters, params_hash
+from detectors.routine.bank import RoutineBank
+from detectors.routine.parameters import LimitParameters, RoutineParameters
 
 PARAMETERS = [FallParameters, FollowUpParameters, EventParameters, MotionSensorParameters]
-BANKS = [FallBank, EventBank, MotionSensorBank]
+PARAMETERS += [LimitParameters, RoutineParameters]
+BANKS = [FallBank, EventBank, MotionSensorBank, RoutineBank]
 #: A number without one of these in its name has no unit (a share, a factor in log-odds, a name).
-UNITS = ("_g", "_s", "_ms", "_hz", "_dps", "_deg", "_pct", "_correlation", "_share")
+UNITS = ("_g", "_s", "_ms", "_hz", "_dps", "_deg", "_pct", "_correlation", "_share", "_days", "_per_day")
 WITHOUT_UNIT = {"operating_point", "clock_gain", "missing_penalty"}
+WITHOUT_UNIT |= {"prior_silences", "blip_readings", "up_readings", "wandering_changes"}
 
 
 @pytest.mark.parametrize("kind", PARAMETERS)
