@@ -30,7 +30,7 @@ _NOON_MIN = 720.0
 #: What is known of the moment, and not of the home.
 _OF_NOW = (
     *("began_ms", "last_ms", "slot", "at_exit", "away", "news", "slept", "out_of_bed_ms", "stay_slot", "alone"),
-    *("open_doors", "visit_ms", "on_ms", "settled_ms", "since_ms"),
+    *("open_doors", "visit_ms", "settled_ms", "since_ms"),
 )
 #: Which habit's limit a finding is held against.
 _HABITS = {

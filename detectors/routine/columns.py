@@ -37,7 +37,7 @@ DAILY = len(Finding)
 
 
 class Habit(IntEnum):
-    """What is kept of each day: the largest value (of RISE and FIRST_RISE: of the clock), minutes."""
+    """What is kept of each day: the largest value, in minutes (of RISE: past midnight; of the last two: how many)."""
 
     RISE = 0
     BED_LEFT = 1
@@ -45,8 +45,9 @@ class Habit(IntEnum):
     DOOR = 3
     NO_KITCHEN = 4
     NO_BATHROOM = 5
-    WANDERING = 6
-    NIGHT_DOOR = 7
+    AWAY = 6
+    WANDERING = 7
+    NIGHT_DOOR = 8
 
 
 HOME: Layout = {
@@ -83,7 +84,6 @@ HOME: Layout = {
     # who else, and what is stuck
     "alone": ((), np.int32, -1),
     "alone_ms": ((), np.int64, 0),
-    "on_ms": ((SLOTS,), np.int64, 0),
     "company_ms": ((), np.int64, 0),
     "several": ((), np.bool_, False),
     # findings
@@ -113,6 +113,7 @@ SENSOR: Layout = {
     "room": ((), np.uint8, 0),
     "what": ((), np.uint8, 0),
     "on": ((), np.int8, -1),
+    "on_ms": ((), np.int64, 0),  # since when
     "goes_off": ((), np.bool_, False),
     "heard_ms": ((), np.int64, 0),
 }

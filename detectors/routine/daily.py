@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from detectors.routine.clock import DAY_MIN
 from detectors.routine.columns import KEPT_DAYS, LOG, Columns, Habit
-from detectors.routine.limits import BIN_MIN, BINS, Learned, Silences, defaults, learn
+from detectors.routine.limits import BIN_MIN, BINS, Learned, Silences, defaults, learn, within
 from detectors.routine.parameters import LimitParameters, RoutineParameters
 
 #: A day with fewer readings was not lived here.
@@ -80,20 +80,30 @@ def _allow(homes: Columns, row: int, p: RoutineParameters, *, known: bool) -> No
     allowed[Habit.RISE] = p.rise_s / 60 if np.isnan(rise) else float(rise) + p.rise_margin_s / 60
     first = np.fmin.reduce(habits[Habit.RISE]) if known else np.nan
     homes["first_rise_min"][row] = 360.0 if np.isnan(first) else first
-    homes["not_back_min"][:, row] = _not_back(homes, row, p, known=known)
+    homes["not_back_min"][:, row] = _not_back(homes, row, float(most[Habit.AWAY]), p, known=known)
 
 
-def _not_back(homes: Columns, row: int, p: RoutineParameters, *, known: bool) -> NDArray[np.float64]:
-    """``(BINS,)``: minutes from leaving in each half hour until the absence is unusual."""
-    least_min = p.not_back_margin_s / 60
-    if not known:
-        ahead = (p.not_back_s / 60 - np.arange(BINS) * BIN_MIN) % DAY_MIN
-        return np.asarray(np.maximum(ahead, least_min))
-    days = min(int(homes["days"][row]), KEPT_DAYS)
-    often = homes["out_days"][:, row] > _NEVER_OUT * days
-    near = round(p.not_back_near_s / 60 / BIN_MIN)
-    out = np.logical_or.reduce([np.roll(often, shift) for shift in range(-near, near + 1)])
-    if out.all():
-        return np.full(BINS, float(DAY_MIN))
-    ahead = np.array([next(k for k in range(BINS + 1) if not out[(at + k) % BINS]) for at in range(BINS)])
-    return np.asarray(np.maximum(ahead * BIN_MIN, least_min), np.float64)
+def _not_back(
+    homes: Columns, row: int, longest_min: float, p: RoutineParameters, *, known: bool
+) -> NDArray[np.float64]:
+    """``(BINS,)``: minutes from leaving in each half hour until the absence is unusual: at an hour at which the home is
+    never empty, late in the evening or at night; by day only when it is also longer than any before."""
+    clock_min = np.arange(BINS) * BIN_MIN
+    night = homes["night_min"][:, row]
+    if known:
+        days = min(int(homes["days"][row]), KEPT_DAYS)
+        often = homes["out_days"][:, row] > _NEVER_OUT * days
+        near = round(p.not_back_near_s / 60 / BIN_MIN)
+        out = np.logical_or.reduce([np.roll(often, shift) for shift in range(-near, near + 1)])
+        late = within(clock_min, (float(night[0]) - p.not_back_evening_s / 60) % DAY_MIN, float(night[1]))
+        long_min = max(p.not_back_least_s / 60, p.habit_share * (0.0 if np.isnan(longest_min) else longest_min))
+    else:
+        out = np.zeros(BINS, bool)
+        late = within(clock_min, p.not_back_s / 60, float(night[1]))
+        long_min = p.not_back_long_s / 60
+    lasted = np.arange(BINS + 1)
+    at = (np.arange(BINS)[:, None] + lasted[None]) % BINS
+    lasted_min = lasted[None] * BIN_MIN
+    unusual = ~out[at] & (late[at] | (lasted_min >= long_min)) & (lasted_min >= p.not_back_margin_s / 60)
+    first = np.where(unusual.any(axis=1), unusual.argmax(axis=1), BINS)
+    return np.asarray(first * float(BIN_MIN))

@@ -9,7 +9,7 @@ about this time of day and from the mean by which they go beyond a threshold (an
 those of the whole day. *Other rooms* are left within minutes: theirs is the longest silence seen about this time of
 day with a margin, and at other times one for what was seen twice, in no case less than the least of their kind. In
 the night, sitting rooms may be slept in as well: who goes to bed past a sensor that misses it sleeps there, as far as
-the home can tell.
+the home can tell. Who is not up yet may lie as long as others sit.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ def learn(silences: Silences, kinds: NDArray[np.uint8], days: int, p: LimitParam
     if sitting.any():
         limit[sitting] = np.maximum(_seated(most_sits, days, p), _longest_near(most_sits, p.sitting_margin_share, p))
     limit[beds] = np.maximum(limit[beds], _asleep(in_bed, night, p.bedtime_s / 60, p))
+    limit[beds[beds != BEDROOM_UP]] = np.maximum(limit[beds[beds != BEDROOM_UP]], p.sitting_least_s / 60)
     limit[sitting] = np.maximum(np.minimum(limit[sitting], _to_bed(night, p)), _asleep(in_bed, night, 0.0, p))
     return Learned(np.minimum(limit, p.most_s / 60), night, sitting)
 

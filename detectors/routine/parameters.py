@@ -119,9 +119,13 @@ class RoutineParameters:
         door_night_s: and at night.
         visit_s: hours at home, the night among them, without a visit to kitchen or bathroom,
         visit_least_s: and at the least.
-        not_back_s: not back home by this time of day, before the habit is known,
-        not_back_near_s: the home may be empty so long before and after the times of day at which it ever was;
-        not_back_margin_s: beyond that, so long after it left.
+        not_back_s: before the home is known: not back by this time of day,
+        not_back_long_s: or after so long.
+        not_back_near_s: the home may be empty so long before and after the times of day at which it ever was. Beyond
+            them it is unusual
+        not_back_evening_s: from so long before the night until its end,
+        not_back_least_s: and by day when it is also longer than this, and than any absence seen with the margin.
+        not_back_margin_s: no absence is questioned before.
         wandering_s: changes of rooms at night are counted over about so long;
         wandering_changes: so many, of other rooms than bedroom and bathroom, are wandering, and at the least.
     """
@@ -150,7 +154,10 @@ class RoutineParameters:
     visit_s: float = 18 * _HOUR_S
     visit_least_s: float = 10 * _HOUR_S
     not_back_s: float = 23.5 * _HOUR_S
+    not_back_long_s: float = 12 * _HOUR_S
     not_back_near_s: float = 60 * _MINUTE_S
+    not_back_evening_s: float = 2 * _HOUR_S
+    not_back_least_s: float = 4 * _HOUR_S
     not_back_margin_s: float = 60 * _MINUTE_S
     wandering_s: float = 40 * _MINUTE_S
     wandering_changes: float = 10.0

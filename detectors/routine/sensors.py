@@ -88,6 +88,12 @@ class Sensors:
         # a motion sensor that never says off says on whenever it sees somebody
         repeat = (before == e.on) & (~motion | (e.on == 0) | said["goes_off"][e.sensor])
         first = (before < 0) & ~(motion & (e.on == 1))  # the first word of a door or a bed is its state, no event
+        on_ms = said["on_ms"][e.sensor]
+        ends = fresh & motion & (before == 1) & (e.on == 0) & (e.t_ms - on_ms >= self.p.together_s * 1000)
+        for i in np.flatnonzero(ends).tolist():
+            if self._together(int(e.sensor[i]), int(on_ms[i]), int(e.t_ms[i])):
+                homes["company_ms"][rows[i]] = int(e.t_ms[i]) + round(self.p.company_s * 1000)
+        said["on_ms"][e.sensor] = np.where(fresh & (e.on == 1) & (before != 1), e.t_ms, on_ms)
         said["on"][e.sensor] = np.where(fresh, e.on, before)
         said["goes_off"][e.sensor] |= fresh & (e.on == 0)
         alive = fresh & ~repeat & ~first
@@ -144,6 +150,18 @@ class Sensors:
         self.of_home = [[] for _ in self.rooms]
         for sensor, row in enumerate(rows):
             self.of_home[row].append(sensor)
+
+    def _together(self, sensor: int, since_ms: int, until_ms: int) -> bool:
+        """Whether another room was occupied for long while this one was. A sensor that stays on for hours is stuck."""
+        said = self._columns
+        return any(
+            said["on"][other] == 1
+            and said["what"][other] == Sensor.MOTION
+            and said["slot"][other] != said["slot"][sensor]
+            and until_ms - max(since_ms, int(said["on_ms"][other])) >= self.p.together_s * 1000
+            and until_ms - int(said["on_ms"][other]) <= self.p.company_s * 1000
+            for other in self.of_home[int(said["row"][sensor])]
+        )
 
     def _sensor(self, batch: HomeBatch, i: int, homes: Columns, changed: set[int]) -> int:
         """The index of a sensor, made when it is new; one that names another room than before has moved there."""

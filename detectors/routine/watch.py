@@ -89,15 +89,15 @@ class Watch:
         c["away_ms"][rows] = np.where(still, since_ms, 0)
         returned = out & settled
         self._end_absences(rows[returned], since_ms[returned], e.t_ms[returned])
-        asleep = self._silences(e, gap_ms, out | was_at_exit)
+        self._silences(e, gap_ms, out | was_at_exit)
         self._blips(e.take(~settled & ~still))
         c["last_ms"][rows] = np.where(still, last_ms, e.t_ms)
         c["sensor"][rows] = np.where(still, c["sensor"][rows], e.sensor)
         if not settled.all():
-            asleep, returned, since_ms, e = asleep[settled], returned[settled], since_ms[settled], e.take(settled)
-        return self._follow(e, asleep, returned, since_ms)
+            returned, since_ms, e = returned[settled], since_ms[settled], e.take(settled)
+        return self._follow(e, returned, since_ms)
 
-    def _follow(self, e: Readings, asleep: Flags, returned: Flags, away_since_ms: NDArray[np.int64]) -> Seen:
+    def _follow(self, e: Readings, returned: Flags, away_since_ms: NDArray[np.int64]) -> Seen:
         """Readings of people who are where they were seen."""
         c, p, rows, t_ms = self.homes, self.p, e.rows, e.t_ms
         over = np.zeros((len(Finding), len(rows)), bool)
@@ -108,7 +108,7 @@ class Watch:
         c["slot"][rows] = e.slot
         c["settled_ms"][rows] = t_ms
         clock_min = e.local_min % DAY_MIN
-        over[Finding.NOT_OUT_OF_BED] = self._up(e, clock_min, asleep)
+        over[Finding.NOT_OUT_OF_BED] = self._up(e, clock_min)
         bin_ = (clock_min // BIN_MIN).astype(np.intp)
         context = np.where((e.room == Room.BEDROOM) & c["up"][rows], BEDROOM_UP, e.slot)
         c["context"][rows] = context
@@ -126,20 +126,19 @@ class Watch:
         over[Finding.BED_LEFT] = self._out_of_bed(e, deep)
         wandering = self._wander(e, deep)
         over[Finding.WANDERING] = ~wandering & (t_ms - c["changes_ms"][rows] > p.wandering_s * 1000)
-        self._together(e)
         over &= c["standing_ms"][:, rows] > 0
         return Seen(e, over, wandering, returned, away_since_ms)
 
     def _settled(self, e: Readings, out: Flags) -> Flags:
         """Where somebody surely is where the reading was: where they were before, on their way there, by several
-        readings, or through the front door. Who is away comes back by the last two only."""
+        readings, in their bed, or through the front door. Who is away comes back by the door or by several readings."""
         c, p, rows = self.homes, self.p, e.rows
-        door = e.what == Sensor.EXIT_DOOR
+        certain = (e.what == Sensor.EXIT_DOOR) | ((e.what == Sensor.BED) & ~out)
         walking = e.t_ms - c["settled_ms"][rows] <= p.flow_s * 1000
         there = (c["slot"][rows] == e.slot) | (c["slot"][rows] < 0) | walking
         recent = e.t_ms - c["news_ms"][rows] <= p.blip_s * 1000
         news = np.where(recent, c["news"][rows], 0) + 1
-        settled = door | (~out & there) | (news >= p.blip_readings)
+        settled = certain | (~out & there) | (news >= p.blip_readings)
         c["news_ms"][rows] = np.where(news > 1, c["news_ms"][rows], e.t_ms)
         c["news"][rows] = np.where(settled, 0, news)
         return np.asarray(settled)
@@ -161,19 +160,24 @@ class Watch:
         """Remember at which times of day the home was empty; an absence does not count as time at home."""
         c = self.homes
         c["visit_ms"][:, rows] += t_ms - since_ms
+        self._most(Habit.AWAY, rows, (t_ms - since_ms) / MINUTE_MS)
         for row, begun_ms, ended_ms in zip(rows.tolist(), since_ms.tolist(), t_ms.tolist(), strict=True):
             first = int(self.clock.minute(begun_ms) // BIN_MIN)
             last = int(self.clock.minute(ended_ms) // BIN_MIN)
             bins = np.unique(np.arange(first, min(last, first + BINS - 1) + 1) % BINS)
             c["out_days"][bins, row] += 1
 
-    def _silences(self, e: Readings, gap_ms: NDArray[np.int64], out: Flags) -> Flags:
-        """Remember the silences that ended, and say which were a sleep. One that the front door ended was an absence
-        whose beginning was not seen."""
+    def _silences(self, e: Readings, gap_ms: NDArray[np.int64], out: Flags) -> None:
+        """Remember the silences that ended; after one in the bedroom somebody is not up. One that the front door ended
+        was an absence whose beginning was not seen."""
         c, p = self.homes, self.p
         known = (gap_ms > 0) & ~out & (gap_ms <= _DAY_MS)
         slot = c["slot"][e.rows]
         asleep = known & (gap_ms >= self.limits.sleep_s * 1000) & (c["kind"][slot, e.rows] == Room.BEDROOM)
+        rows = e.rows[asleep]
+        c["up"][rows] = False
+        c["up_readings"][rows] = 0
+        c["slept"][rows] |= self._night(rows, e.local_min[asleep] % DAY_MIN)
         log = known & (gap_ms >= p.log_s * 1000) & (e.what != Sensor.EXIT_DOOR)
         if log.any():
             rows = e.rows[log]
@@ -182,21 +186,17 @@ class Watch:
             c["log_length_min"][at, rows] = gap_ms[log] / MINUTE_MS
             c["log_slot"][at, rows] = c["context"][rows]
             c["logged"][rows] += 1
-        return np.asarray(asleep)
 
-    def _up(self, e: Readings, clock_min: NDArray[np.float64], asleep: Flags) -> Flags:
+    def _up(self, e: Readings, clock_min: NDArray[np.float64]) -> Flags:
         """Who is up: after a sleep, by several readings of other rooms than bedroom and bathroom. True where somebody
         is."""
         c, rows = self.homes, e.rows
-        up = c["up"][rows] & ~asleep
-        count = np.where(asleep, 0, c["up_readings"][rows])
         elsewhere = np.isin(e.room, (Room.OTHER, Room.KITCHEN)) | (e.what == Sensor.EXIT_DOOR)
-        count = np.minimum(count + elsewhere, 1_000)
-        rises = ~up & (count >= self.p.up_readings)
-        up |= rises
+        count = np.minimum(c["up_readings"][rows] + elsewhere, 1_000)
+        rises = ~c["up"][rows] & (count >= self.p.up_readings)
+        up = c["up"][rows] | rises
         c["up"][rows], c["up_readings"][rows] = up, count
-        night = (clock_min - c["night_min"][0, rows]) % DAY_MIN < _length(c["night_min"][:, rows])
-        c["slept"][rows] = (c["slept"][rows] | (asleep & night)) & ~(up & ~self._deep(rows, clock_min))
+        c["slept"][rows] &= ~(up & ~self._deep(rows, clock_min))
         morning = rises & (clock_min >= _RISES_MIN[0]) & (clock_min < _RISES_MIN[1])
         self._most(Habit.RISE, rows[morning], clock_min[morning])
         edge_min = self.limits.bedtime_s / 60
@@ -210,6 +210,11 @@ class Watch:
         risen = up & elsewhere
         c["timer_ms"][Finding.NOT_OUT_OF_BED, rows] = np.where(risen, NEVER_MS, timers)
         return np.asarray(risen)
+
+    def _night(self, rows: Rows, clock_min: NDArray[np.float64]) -> Flags:
+        """Whether it is night in these homes."""
+        night = self.homes["night_min"][:, rows]
+        return np.asarray((clock_min - night[0]) % DAY_MIN < _length(night))
 
     def _deep(self, rows: Rows, clock_min: NDArray[np.float64]) -> Flags:
         """Whether it is night, and so early that nobody in this home was ever up for the day."""
@@ -249,7 +254,7 @@ class Watch:
         opened, closed = (was == 0) & (now > 0), (was > 0) & (now == 0)
         self._most(Habit.DOOR, rows[closed], (e.t_ms[closed] - c["door_ms"][rows[closed]]) / MINUTE_MS)
         c["door_ms"][rows] = np.where(opened, e.t_ms, c["door_ms"][rows])
-        night = (clock_min - c["night_min"][0, rows]) % DAY_MIN < _length(c["night_min"][:, rows])
+        night = self._night(rows, clock_min)
         allowed_ms = np.where(night, round(self.p.door_night_s * 1000), self._allowed_ms(Habit.DOOR, rows))
         timers = c["timer_ms"]
         timers[Finding.DOOR_OPEN, rows] = np.where(
@@ -313,22 +318,6 @@ class Watch:
         wandering = (moved | opened) & (changes >= allowed) & (c["standing_ms"][Finding.WANDERING, rows] == 0)
         c["begun_ms"][Finding.WANDERING, rows[wandering]] = e.t_ms[wandering]
         return np.asarray(wandering)
-
-    def _together(self, e: Readings) -> None:
-        """Two rooms occupied at once for long are two people."""
-        c, p, rows = self.homes, self.p, e.rows
-        motion = e.what == Sensor.MOTION
-        on_ms = c["on_ms"][:, rows]
-        here_ms = on_ms[e.slot, np.arange(len(rows))]
-        on_ms[e.slot, np.arange(len(rows))] = 0
-        fresh = e.t_ms - on_ms <= p.company_s * 1000  # a sensor that stays on for hours is stuck
-        elsewhere_ms = np.where((on_ms > 0) & fresh, on_ms, NEVER_MS).min(axis=0)
-        ends = motion & (e.on == 0) & (here_ms > 0) & (elsewhere_ms < NEVER_MS)
-        shared_ms = e.t_ms - np.maximum(here_ms, elsewhere_ms)
-        company = ends & (shared_ms >= p.together_s * 1000)
-        c["company_ms"][rows[company]] = e.t_ms[company] + round(p.company_s * 1000)
-        begins_ms = np.where(here_ms > 0, here_ms, e.t_ms)
-        c["on_ms"][e.slot, rows] = np.where(motion, np.where(e.on == 1, begins_ms, 0), here_ms)
 
     def _most(self, habit: Habit, rows: Rows, value: NDArray[np.floating[Any]]) -> None:
         today = self.homes["today"]
