@@ -100,7 +100,7 @@ class Home:
     def __init__(
         self, *, person: str = "p1", residents: int = 1, pets: bool = False, bank: RoutineBank | None = None
     ) -> None:
-        self.bank = bank or RoutineBank(ZONE)
+        self.bank = RoutineBank(ZONE) if bank is None else bank  # an empty one is False
         self.row = self.bank.add(person, residents=residents, pets=pets)
         self.found: list[Detection] = []
 
