@@ -93,10 +93,10 @@ HOME: Layout = {
     # what is learnt
     "days": ((), np.int32, 0),
     "today": ((len(Habit),), np.float32, np.nan),
-    "habits": ((len(Habit), KEPT_DAYS), np.float32, np.nan),
+    "habits": ((len(Habit), KEPT_DAYS), np.float16, np.nan),
     "out_days": ((BINS,), np.uint16, 0),
     "log_min": ((LOG,), np.int32, 0),
-    "log_length_min": ((LOG,), np.float32, 0.0),
+    "log_length_min": ((LOG,), np.float16, 0.0),
     "log_slot": ((LOG,), np.int8, -1),
     "logged": ((), np.int32, 0),
     "kind": ((SLOTS,), np.uint8, 0),
