@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carecircle.setup_zigbee import check_zigbee, zigbee_lines, zigbee_of
 from telemetry.codec import MAX_PAYLOAD
 from telemetry.errors import TelemetryError
 from telemetry.topics import PREFIX, UPWARD, Stream, is_device_id
-from telemetry.zigbee2mqtt.topics import BaseTopics
 
 RECEIVER = "carecircle"
 PUBLISHER = "carecircle-cmd"
@@ -30,7 +30,6 @@ _OURS = (RECEIVER, PUBLISHER)
 
 CONFIG, ACL, PASSWORDS, DEVICES, DATA = "mosquitto.conf", "acl", "passwords", "devices.csv", "data"
 _HUB = "# hub "
-_ZIGBEE = "# zigbee2mqtt "
 
 #: mosquitto's own default. The passwords made here are 144 random bits, which no number of rounds makes safer, and
 #: when a broker comes back it has to check every device's password at once, on one thread.
@@ -150,8 +149,7 @@ def acl_text(hubs: Mapping[str, Iterable[str]], zigbee: Mapping[str, str] | None
         for device in spoken:
             lines += [f"topic write {PREFIX}/{device}/{stream.value}" for stream in UPWARD]
             lines += [f"topic read {PREFIX}/{device}/{Stream.CMD.value}"]
-    for user, base in sorted((zigbee or {}).items()):
-        lines += ["", f"{_ZIGBEE}{user} has {base}", f"user {user}", f"topic readwrite {base}/#"]
+    lines += zigbee_lines(zigbee or {})
     return "\n".join(lines) + "\n"
 
 
@@ -206,14 +204,11 @@ def plan(
 ) -> Plan:
     """What the folder should hold. ``present`` has the texts of the files in it now; ``draw`` gives random bytes."""
     hubs = {hub: devices for hub, devices in (_hubs(present.get(ACL, "")) | dict(options.hubs)).items() if devices}
-    zigbee = {user: base for user, base in (_zigbee(present.get(ACL, "")) | dict(options.zigbee)).items() if base}
+    zigbee = {user: base for user, base in (zigbee_of(present.get(ACL, "")) | dict(options.zigbee)).items() if base}
     try:
-        BaseTopics(zigbee.values())
+        check_zigbee(zigbee)
     except TelemetryError as error:
         raise SetupError(f"--zigbee2mqtt: {error.detail}") from None
-    for user, base in zigbee.items():
-        if "+" in base:
-            raise SetupError(f"--zigbee2mqtt {user}={base}: give one base topic; with + it could write for others")
     users = list(dict.fromkeys([*_OURS, *options.devices, *hubs, *zigbee]))
     hashes = dict(line.split(":", 1) for line in present.get(PASSWORDS, "").splitlines() if ":" in line)
     # A renewed user need not be named again among the devices, but must be one that there is.
@@ -308,18 +303,6 @@ def parse_hub(text: str) -> tuple[str, tuple[str, ...]]:
     if not separator:
         raise SetupError(f"--hub {text!r}: give HUB:device,device")
     return hub, tuple(device.strip() for device in devices.split(",") if device.strip())
-
-
-def parse_zigbee(text: str) -> tuple[str, str]:
-    """``USER``, whose base topic is then ``zigbee2mqtt/USER``, or ``USER=BASE``; ``USER=`` ends it."""
-    user, separator, base = text.partition("=")
-    return user, base if separator else f"zigbee2mqtt/{user}"
-
-
-def _zigbee(acl: str) -> dict[str, str]:
-    """The Zigbee2MQTTs of an ACL that :func:`acl_text` made."""
-    lines = (line.removeprefix(_ZIGBEE) for line in acl.splitlines() if line.startswith(_ZIGBEE))
-    return {user: base for user, _, base in (line.partition(" has ") for line in lines)}
 
 
 def _hubs(acl: str) -> dict[str, tuple[str, ...]]:

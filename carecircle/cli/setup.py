@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from carecircle.cli.common import err, fail
+
+if TYPE_CHECKING:
+    from carecircle.setup_mosquitto import Plan
 
 app = typer.Typer(name="setup", help="Prepare the servers around CareCircle.", no_args_is_help=True)
 
@@ -49,6 +52,7 @@ def mosquitto(
     changes only when an option about the listener (--bind to --queue-mb) is given.
     """
     from carecircle import setup_mosquitto as setup
+    from carecircle.setup_zigbee import parse_zigbee
 
     try:
         devices = [*(device or []), *(setup.read_device_list(devices_from) if devices_from else ())]
@@ -68,7 +72,7 @@ def mosquitto(
             out=out,
             devices=tuple(devices),
             hubs=dict(setup.parse_hub(one) for one in hub or []),
-            zigbee=dict(setup.parse_zigbee(one) for one in zigbee2mqtt or []),
+            zigbee=dict(parse_zigbee(one) for one in zigbee2mqtt or []),
             renew=tuple(renew or ()),
             listener=setup.Listener(**said) if said else None,  # type: ignore[arg-type]
         )
@@ -97,8 +101,18 @@ Settings:
   password_file = "{out.absolute() / setup.RECEIVER}.password"
   command_username = "{setup.PUBLISHER}"
   command_password_file = "{out.absolute() / setup.PUBLISHER}.password"
+{_zigbee_settings(planned)}\
 The devices' passwords are in {out / setup.DEVICES} (user,password): bring them to the devices, then delete it."""
     )
+
+
+def _zigbee_settings(planned: Plan) -> str:
+    from carecircle.setup_mosquitto import ACL
+    from carecircle.setup_zigbee import zigbee_bases
+
+    bases = zigbee_bases(next(file.text for file in planned.files if file.name == ACL))
+    listed = ", ".join(f'"{base}"' for base in bases)
+    return f"  [zigbee2mqtt]\n  base_topics = [{listed}]\n" if bases else ""
 
 
 def _registered(url: str) -> list[str]:

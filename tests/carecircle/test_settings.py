@@ -145,3 +145,15 @@ def test_the_link_key_is_drawn_once_and_only_its_owner_may_read_it(tmp_path: Pat
     assert len(key) >= 32
     assert Settings(data_dir=tmp_path).link_key() == key
     assert (tmp_path / "state" / "link.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_base_topics_of_hubs_come_from_the_file_and_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None by default; what cannot be one is said where it stands."""
+    assert load().zigbee2mqtt.base_topics == ()
+    (tmp_path / "s.toml").write_text('[zigbee2mqtt]\nbase_topics = ["zigbee2mqtt/+", "z2m"]\n')
+    assert load(tmp_path / "s.toml").zigbee2mqtt.base_topics == ("zigbee2mqtt/+", "z2m")
+    monkeypatch.setenv("CARECIRCLE_ZIGBEE2MQTT__BASE_TOPICS", '["homes/#"]')
+    with pytest.raises(SettingsError, match=r"zigbee2mqtt\.base_topics: .*give levels"):
+        load()
