@@ -293,9 +293,14 @@ class Gateway:
         now_s = time.monotonic()
         self._drain.begin(now_s, empty=not session_present)
         self._beat(now_s)
-        where = [self._settings.host, str(self._settings.port), self._settings.receiver_id, *self._filters]
+        session = [self._settings.host, str(self._settings.port), self._settings.receiver_id]
+        where = [*session, *self._filters]
+        before = self._state.subscribed()
         self._asked_for = where
-        if not session_present or not self._state.is_subscribed(where):
+        if session_present and before[: len(session)] == session:
+            # the broker would go on with what the settings had and have no more
+            self._receiver.unsubscribe([one for one in before[len(session) :] if one not in self._filters])
+        if not session_present or before != where:
             self._state.forget_subscription()
             self._receiver.subscribe(self._filters)
         else:

@@ -32,12 +32,13 @@ class GatewayState:
         except FileNotFoundError:
             return None
 
-    def is_subscribed(self, to: Sequence[str]) -> bool:
-        """Whether the broker was seen to grant exactly this."""
+    def subscribed(self) -> list[str]:
+        """What the broker was last seen to grant; empty where that is not known."""
         try:
-            return bool(json.loads(self._subscribed.read_bytes()) == list(to))
+            known = json.loads(self._subscribed.read_bytes())
         except (OSError, ValueError):
-            return False
+            return []
+        return known if isinstance(known, list) else []
 
     def note_subscription(self, to: Sequence[str]) -> None:
         """The broker has granted this."""

@@ -207,6 +207,12 @@ class Link:
         assert self._client is not None
         self._client.subscribe([(one, 1) for one in filters])
 
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """End these subscriptions. Only while :attr:`is_up`."""
+        assert self._client is not None
+        if filters:
+            self._client.unsubscribe(list(filters))
+
     def resume_reading(self, now_s: float) -> None:
         """Read again after :attr:`reading` was False; the silence in between was ours."""
         self.reading = True

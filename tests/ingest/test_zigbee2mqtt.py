@@ -232,6 +232,14 @@ def test_a_call_that_is_never_taken_back_calls_again_with_the_next_press() -> No
     ]
 
 
+def test_that_the_broker_knows_a_hub_to_run_is_no_start_of_it() -> None:
+    """Told at a connection of ours: what comes next is said by devices, and a press is a press."""
+    home = Home()
+    assert found(home.hear(NAMES[SOS], {"sos": True})) == [(SOS, "sos")]
+    home.hear("bridge/state", {"state": "online"}, Flag.RETAIN, at_ms=NOW + 3_600_000)
+    assert found(home.hear(NAMES[SOS], {"sos": True})) == [(SOS, "sos")]
+
+
 def test_a_call_that_is_taken_back_calls_at_each_rise() -> None:
     """IAS zones that report their end."""
     home = Home()
@@ -288,6 +296,13 @@ def test_smoke_is_an_alarm_once_until_it_is_gone() -> None:
     assert rises == [[(SMOKE, "smoke")], [], []]
     assert found(home.hear(NAMES[SMOKE], {"smoke": False})) == []
     assert found(home.hear(NAMES[SMOKE], {"smoke": True})) == [(SMOKE, "smoke")]
+
+
+def test_smoke_that_a_message_does_not_mention_may_begin_again() -> None:
+    """`cache_state: false`: a message has what the device has just said, and no more."""
+    home = Home()
+    said: list[dict[str, object]] = [{"smoke": True}, {"battery": 80}, {"smoke": True}]
+    assert [found(home.hear(NAMES[SMOKE], one)) for one in said] == [[(SMOKE, "smoke")], [], [(SMOKE, "smoke")]]
 
 
 # ---- what the broker and the hub say again
@@ -475,7 +490,9 @@ def test_a_device_that_the_hub_has_lost_is_offline_until_it_is_back() -> None:
     assert field(home.hear(path, {"state": "offline"}, Flag.RETAIN), "online") == []
     assert not home.pipeline.devices.by_id[PIR].online
     assert field(home.hear(path, b"online"), "online") == [1.0]
-    home.hear(path, b"offline")
+    home.hear(NAMES[PIR], {"occupancy": False})
+    home.hear(path, b"offline", Flag.RETAIN)  # it was lost while we were away
+    assert not home.pipeline.devices.by_id[PIR].online
     assert field(home.hear(NAMES[PIR], {"occupancy": True}), "online") == [1.0]
     assert home.pipeline.devices.by_id[PIR].online
 
@@ -569,6 +586,17 @@ def test_a_message_of_a_device_that_was_entered_later_is_replayed_as_history() -
     assert [d.id for d in again.detections] == [d.id for d in first.detections]
     assert again.detections[0].historical
     assert readings(home.hear(NAMES[STRANGER], {"contact": True, "battery": 4})) == []
+
+
+def test_an_old_list_of_devices_that_is_replayed_changes_no_name() -> None:
+    """It was kept because one of its entries could not be read; the names of then may be others' now."""
+    home = Home()
+    old = json.loads(devices(NAMES | {DOOR: "old name"})) + [{"friendly_name": "x"}]
+    kept = home.hear("bridge/devices", old).refused[0].message
+    home.hear("bridge/devices", devices(NAMES | {DOOR: "new name"}))
+    home.pipeline.feed([kept._replace(flags=Flag.REPLAY)])
+    assert reasons(home.pipeline.advance()) == []
+    assert readings(home.hear("new name", {"contact": False})) == [(DOOR, "contact", 1.0)]
 
 
 def test_the_same_journal_gives_the_same_keys_from_any_checkpoint() -> None:

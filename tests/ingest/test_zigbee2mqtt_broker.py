@@ -24,6 +24,7 @@ from ingest.pipeline import Output, Pipeline
 from journal.quarantine import list_entries
 from tests.servers.gateway import GatewayThread, raw_messages, wait_until
 from tests.servers.mosquitto import Mosquitto
+from tests.servers.mqtt_device import MqttDevice
 
 BASE = "zigbee2mqtt/home-1"
 SOS = ZigbeeDevice("0x00124b0000000001", "卧室/SOS 按钮", "TS0215A_sos", attributes={"battery": 100})
@@ -281,11 +282,30 @@ def test_hubs_are_not_listened_to_unless_they_are_named(mosquitto: Mosquitto, tm
     with GatewayThread(GatewaySettings(port=mosquitto.port), tmp_path) as gateway, hub(mosquitto) as home:
         home.report(SOS.ieee, action="emergency")
         home.flush()
-        other = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        other.connect("127.0.0.1", mosquitto.port)
-        other.loop_start()
-        other.publish("care/v1/w-1/vitals", b"{}", qos=1).wait_for_publish(10)
-        gateway.wait("journaled", 2)
-        other.disconnect()
-        other.loop_stop()
+        with MqttDevice(mosquitto.port, "w-1") as w1:
+            w1.publish("vitals", "{}")
+            gateway.wait("received", 1)
     assert [m.topic for m in raw_messages(tmp_path)] == [b"care/v1/w-1/vitals"]
+
+
+def test_hubs_that_are_not_named_any_more_are_not_listened_to_any_more(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """The broker's session would go on with them, and each message would go to the quarantine."""
+    with hub(mosquitto) as home:
+        with GatewayThread(settings(mosquitto), tmp_path) as gateway:
+            settled(home, gateway)
+        with GatewayThread(replace(settings(mosquitto), zigbee_bases=()), tmp_path) as gateway:
+            wait_until(lambda: gateway.stats()["subscribed"])
+        before = len(raw_messages(tmp_path))
+        home.report(SOS.ieee, action="emergency")
+        home.flush()
+        deaf = GatewayThread(replace(settings(mosquitto), zigbee_bases=()), tmp_path)
+        with deaf as gateway, MqttDevice(mosquitto.port, "w-1") as w1:
+            w1.publish("vitals", "{}")
+            gateway.wait("received", 1)
+        assert [m.topic for m in raw_messages(tmp_path)[before:]] == [b"care/v1/w-1/vitals"]
+        assert list_entries(tmp_path / "quarantine") == []
+        with GatewayThread(settings(mosquitto), tmp_path) as gateway:
+            settled(home, gateway)
+            home.report(SOS.ieee, action="emergency")
+            settled(home, gateway)
+    assert found(tmp_path) == [(SOS.ieee, "sos")]
