@@ -591,7 +591,7 @@ def test_a_message_of_a_device_that_was_entered_later_is_replayed_as_history() -
 def test_an_old_list_of_devices_that_is_replayed_changes_no_name() -> None:
     """It was kept because one of its entries could not be read; the names of then may be others' now."""
     home = Home()
-    old = json.loads(devices(NAMES | {DOOR: "old name"})) + [{"friendly_name": "x"}]
+    old = [*json.loads(devices(NAMES | {DOOR: "old name"})), {"friendly_name": "x"}]
     kept = home.hear("bridge/devices", old).refused[0].message
     home.hear("bridge/devices", devices(NAMES | {DOOR: "new name"}))
     home.pipeline.feed([kept._replace(flags=Flag.REPLAY)])
