@@ -92,8 +92,8 @@ class RoutineBank:
     @property
     def ignored(self) -> dict[str, int]:
         """How many readings told nothing, by reason: kind (not of a person), value (neither on nor off), repeat (the
-        same again), late (older than the home's newest), future (taken as of its arrival), stuck (alone for too long),
-        row (no such home)."""
+        same again), late (older than the home's newest), old (by four weeks), future (taken as of its arrival), stuck
+        (alone for too long), row (no such home)."""
         return self._sensors.ignored
 
     def update(self, batch: HomeBatch | None, now_ms: int) -> list[Detection]:

@@ -21,10 +21,9 @@ class Room(IntEnum):
 class Sensor(IntEnum):
     """What a reading of a sensor means."""
 
-    IGNORED = 0  # it lives, and says nothing of a person
-    MOTION = 1  # presence, vibration, water, a cupboard: somebody is there
-    BED = 2
-    EXIT_DOOR = 3
+    MOTION = 0  # presence, vibration, water, a cupboard: somebody is there
+    BED = 1
+    EXIT_DOOR = 2
 
 
 #: The first that fits: a bathroom at a bedroom is a bathroom.
@@ -55,12 +54,17 @@ def room_of(name: str | None) -> Room:
     return next((room for room, words in _NAMES if any(word in text for word in words)), Room.OTHER)
 
 
+def tells(kind: str) -> bool:
+    """Whether readings of this kind say something of a person."""
+    return kind.lower() in _KINDS
+
+
 def sensor_of(kind: str, room: Room, named: bool) -> Sensor:
-    """What a reading of this kind means in this room. A contact of the exit, or of no named room, is a front door."""
-    sensor = _KINDS.get(kind.lower(), Sensor.IGNORED)
+    """What a reading of a kind that tells something means in this room. A contact of the exit, or of no named room, is
+    a front door."""
     if kind.lower() == "contact" and (room is Room.EXIT or not named):
         return Sensor.EXIT_DOOR
-    return sensor
+    return _KINDS[kind.lower()]
 
 
 def is_on(value: Value) -> int:

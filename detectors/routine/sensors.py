@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.routine.batch import HomeBatch
-from detectors.routine.clock import LocalClock
-from detectors.routine.columns import SENSOR, Columns, columns, grown
+from detectors.routine.clock import DAY_MIN, MINUTE_MS, LocalClock
+from detectors.routine.columns import KEPT_DAYS, SENSOR, Columns, columns, grown
 from detectors.routine.limits import SLOTS
 from detectors.routine.parameters import RoutineParameters
-from detectors.routine.rooms import Room, Sensor, is_on, room_of, sensor_of
+from detectors.routine.rooms import Room, Sensor, is_on, room_of, sensor_of, tells
 from detectors.routine.watch import Readings
 
 #: The name of the last place of a home with more rooms than places.
@@ -20,14 +20,15 @@ _OTHERS = "…"
 
 
 class Sensors:
-    """Knows every sensor by its home and its name, and every place of a home by the name of its room.
+    """Knows every sensor by its home, the name of its device and its kind, and every place of a home by the name of its
+    room. Kinds that tell nothing of a person are no sensors.
 
     Args:
         parameters: the thresholds.
         clock: local time.
 
     Attributes:
-        names: of the sensors.
+        names: of the sensors' devices.
         rooms: of each home, the names of its places; "" is free. The first place is none of them.
         of_home: of each home, its sensors.
         ignored: readings that told nothing, by reason.
@@ -39,7 +40,8 @@ class Sensors:
         self.rooms: list[list[str]] = []
         self.of_home: list[list[int]] = []
         self.ignored: dict[str, int] = {}
-        self._known: dict[tuple[int, str], int] = {}
+        self._kinds: list[str] = []
+        self._known: dict[tuple[int, str, str], int] = {}
         self._columns = columns(SENSOR)
 
     def add_home(self) -> None:
@@ -57,9 +59,13 @@ class Sensors:
         future = batch.t_ms - batch.recv_ms > self.p.future_s * 1000
         t_ms = np.where(future, batch.recv_ms, batch.t_ms)
         known = (batch.row >= 0) & (batch.row < len(self.rooms))
+        old = batch.recv_ms - t_ms > KEPT_DAYS * DAY_MIN * MINUTE_MS
         self._count("future", future)
         self._count("row", ~known)
-        which = np.flatnonzero(known)
+        self._count("old", known & old)
+        told = np.array([tells(kind) for kind in batch.kind], bool)
+        self._count("kind", known & ~old & ~told)
+        which = np.flatnonzero(known & ~old & told)
         which = which[np.argsort(t_ms[which], kind="stable")]
         changed: set[int] = set()
         sensor = np.array([self._sensor(batch, i, homes, changed) for i in which.tolist()], np.intp)
@@ -82,7 +88,7 @@ class Sensors:
         said["heard_ms"][e.sensor] = np.maximum(said["heard_ms"][e.sensor], e.t_ms)
         before = said["on"][e.sensor]
         motion = e.what == Sensor.MOTION
-        told = (e.what != Sensor.IGNORED) & (e.on >= 0)
+        told = e.on >= 0
         late = told & (e.t_ms < homes["last_ms"][rows])
         fresh = told & ~late
         # a motion sensor that never says off says on whenever it sees somebody
@@ -104,8 +110,7 @@ class Sensors:
         homes["alone"][rows[news]] = e.sensor[news]
         homes["alone_ms"][rows[news]] = e.t_ms[news]
         for reason, flags in (
-            ("kind", e.what == Sensor.IGNORED),
-            ("value", (e.what != Sensor.IGNORED) & (e.on < 0)),
+            ("value", ~told),
             ("late", late),
             ("repeat", fresh & (repeat | first)),
             ("stuck", stuck),
@@ -134,6 +139,7 @@ class Sensors:
         """For :meth:`restore`."""
         return {
             "names": list(self.names),
+            "kinds": list(self._kinds),
             "rooms": [list(rooms) for rooms in self.rooms],
             "columns": {name: one[..., : len(self.names)].copy() for name, one in self._columns.items()},
             "ignored": dict(self.ignored),
@@ -142,11 +148,13 @@ class Sensors:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave."""
         self.names = list(state["names"])
+        self._kinds = list(state["kinds"])
         self.rooms = [list(rooms) for rooms in state["rooms"]]
         self._columns = {name: np.array(one) for name, one in state["columns"].items()}
         self.ignored = dict(state["ignored"])
         rows = self._columns["row"].tolist()
-        self._known = {(row, name): sensor for sensor, (row, name) in enumerate(zip(rows, self.names, strict=True))}
+        keys = zip(rows, self.names, self._kinds, strict=True)
+        self._known = {key: sensor for sensor, key in enumerate(keys)}
         self.of_home = [[] for _ in self.rooms]
         for sensor, row in enumerate(rows):
             self.of_home[row].append(sensor)
@@ -165,26 +173,23 @@ class Sensors:
 
     def _sensor(self, batch: HomeBatch, i: int, homes: Columns, changed: set[int]) -> int:
         """The index of a sensor, made when it is new; one that names another room than before has moved there."""
-        row, name, room = int(batch.row[i]), batch.device[i], batch.room[i]
-        known = self._known.get((row, name))
+        row, name, kind_said, room = int(batch.row[i]), batch.device[i], batch.kind[i].lower(), batch.room[i]
+        known = self._known.get((row, name, kind_said))
         if known is not None:
             here = self.rooms[row][int(self._columns["slot"][known])]
-            if room is None or room in (here, "") or here in (_OTHERS, ""):
+            if room is None or room in (here, "") or here == _OTHERS:
                 return known
         else:
             known = len(self.names)
             self.names.append(name)
-            self._known[row, name] = known
+            self._kinds.append(kind_said)
+            self._known[row, name, kind_said] = known
             self.of_home[row].append(known)
             if known == len(self._columns["row"]):
                 self._columns = grown(self._columns, SENSOR, max(256, known // 2))
-        what = sensor_of(batch.kind[i], room_of(room), bool(room))
-        slot, kind = 0, Room.OTHER
-        if what is not Sensor.IGNORED:
-            kind = Room.EXIT if what is Sensor.EXIT_DOOR else room_of(room)
-            if what is Sensor.BED:
-                kind = Room.BEDROOM
-            slot = self._slot(row, room or kind.name.lower(), kind, homes, changed)
+        what = sensor_of(kind_said, room_of(room), bool(room))
+        kind = {Sensor.EXIT_DOOR: Room.EXIT, Sensor.BED: Room.BEDROOM}.get(what, room_of(room))
+        slot = self._slot(row, room or kind.name.lower(), kind, homes, changed)
         for column, value in (("row", row), ("slot", slot), ("room", kind), ("what", what)):
             self._columns[column][known] = value
         return known
