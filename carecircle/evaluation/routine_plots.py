@@ -40,7 +40,7 @@ def draw_limits(path: Path, limits: Mapping[str, NDArray[np.float64]], title: st
         panel.set_xlim(0, 24)
         panel.set_xticks([0, 6, 12, 18, 24])
         panel.grid(color=_GREY, alpha=0.25, linewidth=0.6)
-        panel.tick_params(labelsize=8, colors=_INK)
+        panel.tick_params(labelsize=8, colors=_INK, labelbottom=True)
     for panel in panels.flat[len(limits) :]:
         panel.set_visible(False)
     figure.suptitle(title, fontsize=10, color=_INK, x=0.01, ha="left")
@@ -65,17 +65,12 @@ def draw_delays(path: Path, minutes: NDArray[np.float64], rooms: Sequence[str], 
         some = minutes[which == name]
         panel.plot(*_reached(some), color=color, linewidth=1.4, label=f"{name or 'unknown'} ({len(some)})")
     panel.plot(*_reached(minutes), color=_INK, linewidth=2.6, label=f"all ({len(minutes)})")
-    for goal_min, share in zip(_GOALS_MIN, (0.5, 0.9), strict=True):
+    for goal_min, share, beside, side in zip(
+        _GOALS_MIN, (0.5, 0.9), ((8, -12), (-7, 7)), ("left", "right"), strict=True
+    ):
         panel.plot([goal_min], [share], marker="x", markersize=9, markeredgewidth=2, color=_RED, linestyle="none")
-        panel.annotate(
-            f"goal: {share:.0%} within {goal_min:.0f} min",
-            (goal_min, share),
-            xytext=(-7, 7),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-            color=_RED,
-        )
+        said = f"goal: {share:.0%} within {goal_min:.0f} min"
+        panel.annotate(said, (goal_min, share), beside, textcoords="offset points", ha=side, fontsize=8, color=_RED)
     panel.set_xlabel("minutes from the collapse to the alarm", fontsize=9)
     panel.set_ylabel("share with an alarm", fontsize=9)
     panel.set_ylim(0, 1.02)
