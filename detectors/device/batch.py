@@ -1,0 +1,159 @@
+"""What is told of devices, in columns: that they were heard, their status, announced rests, presses, worn or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.errors import DetectorError
+
+
+class Heard(IntEnum):
+    """The streams, as numbers."""
+
+    MOTION = 0
+    VITALS = 1
+    HOME = 2
+    EVENT = 3
+    STATUS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """m messages, in the order in which they arrived: neither retained nor a will nor put back from the quarantine.
+
+    Attributes:
+        at_ms: ``(m,)`` int64, when the gateway received it.
+        row: ``(m,)`` the device's row in the bank (from ``bank.add``).
+        stream: ``(m,)`` uint8, see :class:`Heard`.
+        t_ms: ``(m,)`` int64, device clock.
+        seq: ``(m,)`` int64.
+        boot: ``(m,)`` int64.
+        offset_ms: ``(m,)`` int64, what ingest adds to ``t_ms``: 0 unless it takes the clock for wrong.
+        live: ``(m,)`` bool, False for what a buffer or the broker had kept.
+    """
+
+    at_ms: NDArray[np.int64]
+    row: NDArray[np.intp]
+    stream: NDArray[np.uint8]
+    t_ms: NDArray[np.int64]
+    seq: NDArray[np.int64]
+    boot: NDArray[np.int64]
+    offset_ms: NDArray[np.int64]
+    live: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """m status messages and wills. A status that is no will stands among the :class:`Messages` too.
+
+    Attributes:
+        at_ms: ``(m,)`` int64, when the gateway received it.
+        row: ``(m,)``.
+        online: ``(m,)`` bool, False for a will.
+        battery_pct: ``(m,)`` float, NaN where it says nothing.
+        heartbeat_s: ``(m,)`` float, NaN where it says nothing.
+    """
+
+    at_ms: NDArray[np.int64]
+    row: NDArray[np.intp]
+    online: NDArray[np.bool_]
+    battery_pct: NDArray[np.float64]
+    heartbeat_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rests:
+    """Announced rests: nothing comes from ``row`` until ``until_ms`` (our clock)."""
+
+    at_ms: NDArray[np.int64]
+    row: NDArray[np.intp]
+    until_ms: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Presses:
+    """Buttons pressed, for help or for a test."""
+
+    at_ms: NDArray[np.int64]
+    row: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Wears:
+    """Ten-second summaries of live motion. ``worn`` is False after an hour without movement."""
+
+    at_ms: NDArray[np.int64]
+    row: NDArray[np.intp]
+    worn: NDArray[np.bool_]
+
+
+Part = Messages | Statuses | Rests | Presses | Wears
+
+_TYPES: dict[str, Any] = {
+    "row": np.intp, "stream": np.uint8, "live": np.bool_, "online": np.bool_, "worn": np.bool_,
+    "battery_pct": np.float64, "heartbeat_s": np.float64,
+}  # fmt: skip
+
+
+def nothing(kind: type[Any]) -> Any:
+    """An empty :class:`Messages`, :class:`Statuses` ..."""
+    return kind(*(np.empty(0, _TYPES.get(field.name, np.int64)) for field in fields(kind)))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkBatch:
+    """What came since the last batch. Each part is in the order of arrival; nothing in here is changed by a bank."""
+
+    messages: Messages
+    statuses: Statuses
+    rests: Rests
+    presses: Presses
+    wears: Wears
+
+    def __len__(self) -> int:
+        return sum(len(part.at_ms) for part in self.parts())
+
+    def parts(self) -> tuple[Part, ...]:
+        """All five."""
+        return (self.messages, self.statuses, self.rests, self.presses, self.wears)
+
+    def cut(self, every_ms: int, from_ms: int) -> Iterator[tuple[int, LinkBatch]]:
+        """The batch in pieces that lie between two multiples of ``every_ms``, with the first of the two; a clock that
+        is set back, or stands before ``from_ms``, counts as going on.
+
+        Raises:
+            DetectorError: columns of one part differ in length.
+        """
+        spans = []
+        for part in self.parts():
+            if len({len(getattr(part, field.name)) for field in fields(part)}) != 1:
+                raise DetectorError(f"{type(part).__name__} whose columns differ in length: give every column m values")
+            spans.append(np.maximum.accumulate(np.maximum(part.at_ms, from_ms)) // every_ms)
+        for span in np.unique(np.concatenate(spans)).tolist():
+            pieces = []
+            for part, of in zip(self.parts(), spans, strict=True):
+                where = slice(int(np.searchsorted(of, span)), int(np.searchsorted(of, span, side="right")))
+                pieces.append(type(part)(*(getattr(part, field.name)[where] for field in fields(part))))
+            yield span * every_ms, LinkBatch(*pieces)  # type: ignore[arg-type]
+
+
+def empty_batch() -> LinkBatch:
+    """A tick."""
+    return LinkBatch(nothing(Messages), nothing(Statuses), nothing(Rests), nothing(Presses), nothing(Wears))
+
+
+def joined(batches: Sequence[LinkBatch]) -> LinkBatch:
+    """Batches one after another, as one."""
+    if len(batches) == 1:
+        return batches[0]
+    parts = []
+    for pieces in zip(*(batch.parts() for batch in batches), strict=True):
+        kind = type(pieces[0])
+        parts.append(kind(*(np.concatenate([getattr(one, f.name) for one in pieces]) for f in fields(kind))))
+    return LinkBatch(*parts)
