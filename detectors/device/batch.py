@@ -1,9 +1,9 @@
-"""What is told of devices, in columns: that they were heard, their status, announced rests, presses, worn or not."""
+"""What is told of devices, in columns: that they were heard, their status, rests, presses, use, and what they sense."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any
 
@@ -93,17 +93,80 @@ class Wears:
     worn: NDArray[np.bool_]
 
 
-Part = Messages | Statuses | Rests | Presses | Wears
+class Sense(IntEnum):
+    """What a home sensor senses, as a number. Other kinds (temperature, light) are not among the readings."""
+
+    PRESENCE = 0
+    CONTACT = 1
+    BED = 2
+    WATER = 3
+    VIBRATION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What home sensors that know two states say, live ones only. A device is watched by the first sense it tells of.
+
+    Attributes:
+        at_ms: ``(m,)`` int64, when the gateway received it.
+        row: ``(m,)``.
+        sense: ``(m,)`` uint8, see :class:`Sense`.
+        raised: ``(m,)`` bool: somebody is there, it is open, in bed, flows, shakes.
+    """
+
+    at_ms: NDArray[np.int64]
+    row: NDArray[np.intp]
+    sense: NDArray[np.uint8]
+    raised: NDArray[np.bool_]
+
+
+class Trait(IntEnum):
+    """What tells wearers apart, as a number."""
+
+    CADENCE = 0  # steps a minute
+    BOUNCE = 1  # g, standard deviation of the magnitude while walking
+    STEP = 2  # how well a step resembles the one before, 0..1
+    STRIDE = 3  # and the one before that
+    PULSE = 4  # beats a minute, at rest
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Measurements of who wears a device, live ones only; see :func:`detectors.device.wearer.gait`.
+
+    Attributes:
+        at_ms: ``(m,)`` int64, when the gateway received it.
+        row: ``(m,)`` of the wearable.
+        trait: ``(m,)`` uint8, see :class:`Trait`.
+        value: ``(m,)`` float64; what is not finite is ignored.
+    """
+
+    at_ms: NDArray[np.int64]
+    row: NDArray[np.intp]
+    trait: NDArray[np.uint8]
+    value: NDArray[np.float64]
+
+
+Part = Messages | Statuses | Rests | Presses | Wears | Readings | Traits
 
 _TYPES: dict[str, Any] = {
     "row": np.intp, "stream": np.uint8, "live": np.bool_, "online": np.bool_, "worn": np.bool_,
-    "battery_pct": np.float64, "heartbeat_s": np.float64,
+    "battery_pct": np.float64, "heartbeat_s": np.float64, "sense": np.uint8, "raised": np.bool_, "trait": np.uint8,
+    "value": np.float64,
 }  # fmt: skip
 
 
 def nothing(kind: type[Any]) -> Any:
     """An empty :class:`Messages`, :class:`Statuses` ..."""
-    return kind(*(np.empty(0, _TYPES.get(field.name, np.int64)) for field in fields(kind)))
+    return kind(*(np.empty(0, _TYPES.get(one.name, np.int64)) for one in fields(kind)))
+
+
+def _no_readings() -> Readings:
+    return nothing(Readings)  # type: ignore[no-any-return]
+
+
+def _no_traits() -> Traits:
+    return nothing(Traits)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +178,17 @@ class LinkBatch:
     rests: Rests
     presses: Presses
     wears: Wears
+    readings: Readings = field(default_factory=_no_readings)
+    traits: Traits = field(default_factory=_no_traits)
 
     def __len__(self) -> int:
         return sum(len(part.at_ms) for part in self.parts())
 
     def parts(self) -> tuple[Part, ...]:
-        """All five."""
-        return (self.messages, self.statuses, self.rests, self.presses, self.wears)
+        """All seven."""
+        return (
+            self.messages, self.statuses, self.rests, self.presses, self.wears, self.readings, self.traits,
+        )  # fmt: skip
 
     def cut(self, every_ms: int, from_ms: int) -> Iterator[tuple[int, LinkBatch]]:
         """The batch in pieces that lie between two multiples of ``every_ms``, with the first of the two; a clock that
@@ -132,14 +199,14 @@ class LinkBatch:
         """
         spans = []
         for part in self.parts():
-            if len({len(getattr(part, field.name)) for field in fields(part)}) != 1:
+            if len({len(getattr(part, one.name)) for one in fields(part)}) != 1:
                 raise DetectorError(f"{type(part).__name__} whose columns differ in length: give every column m values")
             spans.append(np.maximum.accumulate(np.maximum(part.at_ms, from_ms)) // every_ms)
         for span in np.unique(np.concatenate(spans)).tolist():
             pieces = []
             for part, of in zip(self.parts(), spans, strict=True):
                 where = slice(int(np.searchsorted(of, span)), int(np.searchsorted(of, span, side="right")))
-                pieces.append(type(part)(*(getattr(part, field.name)[where] for field in fields(part))))
+                pieces.append(type(part)(*(getattr(part, one.name)[where] for one in fields(part))))
             yield span * every_ms, LinkBatch(*pieces)  # type: ignore[arg-type]
 
 
