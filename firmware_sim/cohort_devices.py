@@ -1,0 +1,164 @@
+"""What the devices of a simulated cohort make of the bodies: noise, gaps, routines of measuring, artefacts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from firmware_sim.cohort_events import DAY_MS, Span, asleep
+from firmware_sim.cohort_people import Flags, Floats, Traits
+
+#: Standard deviation of a reading, by sign.
+_NOISE = {"hr": 1.8, "spo2": 0.6, "rr": 0.9, "temp": 0.06, "sbp": 4.0, "dbp": 3.0, "weight": 0.2, "glucose": 0.25}
+_DECIMALS = {"temp": 1, "weight": 1, "glucose": 1}
+_WORN = ("hr", "spo2", "rr", "temp")
+#: Nothing reports a number outside of this.
+_SENSIBLE = {
+    "hr": (30, 220), "spo2": (60, 100), "rr": (4, 60), "temp": (28, 42), "sbp": (60, 260), "dbp": (30, 150),
+    "weight": (30, 200), "glucose": (1.5, 30),
+}  # fmt: skip
+_CHARGES_H = 1.3
+_CUFF_H = (8.0, 20.0)
+_SCALES_H = 7.0
+_PRICKS_H = (7.2, 17.8)
+_SENSOR_S = 300
+
+
+class Devices:
+    """The devices of everybody. Takes what :class:`firmware_sim.cohort_bodies.Bodies` takes."""
+
+    def __init__(self, traits: Traits, every_s: int, utc_offset_s: int, rng: np.random.Generator) -> None:
+        self._traits, self._every_s, self._rng = traits, every_s, rng
+        self._offset_ms = utc_offset_s * 1000
+        n = len(traits)
+        self._share = every_s / 3600  # of an hour
+        self._late_h = rng.normal(0, 0.5, n)
+        self._again = np.zeros(n, np.bool_)  # the cuff is inflated a second time
+        self._partner = traits.weight + rng.choice([-1, 1], n) * rng.uniform(8, 20, n)
+        self._loose_c = np.full(n, np.nan)  # what a loose sensor has cooled to
+        self._last = {name: np.full(n, np.nan) for name in _WORN}
+        self._day = -1
+        self._today = {name: np.zeros(n, np.bool_) for name in ("cuff0", "cuff1", "scales", "prick0", "prick1")}
+        self._asked: set[int] = set()
+
+    def measure(
+        self, t_ms: int, hour: float, body: dict[str, Floats], effort: Floats, going: list[Span], wrong: list[Span]
+    ) -> tuple[dict[str, Floats], Flags]:
+        """Everything that is sent at ``t_ms`` by name, and from whom there is anything."""
+        traits, rng = self._traits, self._rng
+        n = len(traits)
+        sleeps = asleep(traits, hour)
+        values: dict[str, Floats] = {}
+        for name, size in _NOISE.items():
+            noisy = body[name] + size * rng.standard_normal(n)
+            low, high = _SENSIBLE[name]
+            values[name] = np.asarray(np.round(np.clip(noisy, low, high), _DECIMALS.get(name, 0)), np.float64)
+        dips = sleeps & traits.apnoea & (rng.random(n) < 0.04)
+        values["spo2"] = np.where(dips, values["spo2"] - rng.integers(4, 12, n), values["spo2"])
+        # steps are taken for heartbeats now and then
+        fooled = (effort > 0) & (rng.random(n) < 0.15)
+        values["hr"] = np.where(fooled, np.round(rng.uniform(105, 135, n)), values["hr"])
+        values["quality"] = np.where(traits.tells_quality, np.round(rng.uniform(0.75, 1.0, n), 2), np.nan)
+        motion = np.where(effort > 0, 0.06 + 0.2 * effort, 0.004 + 0.012 * rng.random(n) * np.where(sleeps, 0.0, 1.0))
+        values["enmo_g"] = np.where(traits.tells_motion, motion, np.nan)
+        self._keep(values, self._asked_for(t_ms, hour, sleeps, going))
+        self._spoil(values, wrong)
+        for name in _WORN:
+            self._last[name] = values[name].copy()
+        charging = (hour - traits.charges_h) % 24 < _CHARGES_H
+        worn = ~charging & ~(traits.off_at_night & sleeps) & (rng.random(n) > 0.02)
+        for name in (*_WORN, "quality", "enmo_g"):
+            values[name][~worn] = np.nan
+        there = np.zeros(n, np.bool_)
+        for name in _NOISE:
+            there |= np.isfinite(values[name])
+        return values, there
+
+    def _keep(self, values: dict[str, Floats], asked: dict[str, Flags]) -> None:
+        """What is not worn is measured only when somebody does."""
+        for name, of in asked.items():
+            for sign in ("sbp", "dbp") if name == "cuff" else (name,):
+                values[sign][~of] = np.nan
+
+    def _asked_for(self, t_ms: int, hour: float, sleeps: Flags, going: list[Span]) -> dict[str, Flags]:
+        """Who uses the cuff, the scales, a lancet now."""
+        traits, rng = self._traits, self._rng
+        n = len(traits)
+        day = (t_ms + self._offset_ms) // DAY_MS
+        if day != self._day:
+            self._day = day
+            often = np.where(traits.hypertension, 0.85, 0.25)
+            weighs = np.where(traits.heart_failure, 0.9, 0.3)
+            pricks = np.where(traits.diabetes & ~traits.glucose_sensor, 0.8, 0.0)
+            for name, share in (("cuff0", often), ("cuff1", often), ("scales", weighs), ("prick0", pricks),
+                                ("prick1", pricks)):  # fmt: skip
+                self._today[name] = rng.random(n) < share
+            self._late_h = rng.normal(0, 0.5, n)
+
+        def due(name: str, at_h: float) -> Flags:
+            now = self._today[name] & (hour >= at_h + self._late_h) & ~sleeps
+            self._today[name] = self._today[name] & ~now
+            return now
+
+        cuff = self._again.copy()
+        first = due("cuff0", _CUFF_H[0]) | due("cuff1", _CUFF_H[1])
+        cuff |= first
+        self._again = first & traits.hypertension
+        prick = due("prick0", _PRICKS_H[0]) | due("prick1", _PRICKS_H[1])
+        sensor = traits.glucose_sensor & (t_ms // 1000 % max(_SENSOR_S, self._every_s) < self._every_s)
+        for span in going:  # who feels ill measures, some of them
+            passed = (t_ms - span.begin_ms) / (span.event_ms - span.begin_ms)
+            if passed > 0.75 and span.person not in self._asked:
+                self._asked.add(span.person)
+                if rng.random() < 0.5:
+                    cuff[span.person] |= span.kind in ("hypertensive_crisis", "sepsis")
+                    self._again[span.person] |= bool(cuff[span.person])
+                    prick[span.person] |= span.kind == "hypoglycaemia"
+        return {"cuff": cuff, "weight": due("scales", _SCALES_H), "glucose": prick | sensor}
+
+    def _spoil(self, values: dict[str, Floats], wrong: list[Span]) -> None:
+        rng, traits = self._rng, self._traits
+        loose = np.zeros(len(traits), np.bool_)
+        for span in wrong:
+            p = span.person
+            if span.kind == "loose":
+                loose[p] = True
+                self._come_loose(p, values)
+            elif span.kind == "stuck":
+                for name in ("hr", "spo2", "rr"):
+                    values[name][p] = self._last[name][p] if np.isfinite(self._last[name][p]) else values[name][p]
+                if np.isfinite(span.effects["held"]):
+                    values["hr"][p] = span.effects["held"]
+            elif span.kind == "cold_hand":
+                values["spo2"][p] -= round(rng.uniform(3, 7))
+                if traits.tells_quality[p]:
+                    values["quality"][p] = round(float(rng.uniform(0.2, 0.6)), 2)
+            elif span.kind == "pressed_sensor":
+                values["glucose"][p] = np.round(span.effects["low"] + rng.normal(0, 0.15), 1) + values["glucose"][p] * 0
+            elif span.kind == "fahrenheit":
+                values["temp"][p] = np.round(values["temp"][p] * 1.8 + 32, 1)
+            elif span.kind == "kilopascal":
+                values["sbp"][p], values["dbp"][p] = (np.round(values[s][p] / 7.5006, 1) for s in ("sbp", "dbp"))
+            elif span.kind == "milligram":
+                values["glucose"][p] = np.round(values["glucose"][p] * 18.016)
+        self._loose_c[~loose] = np.nan
+        shares = traits.shares_scales & (rng.random(len(traits)) < 0.25)
+        other = np.round(self._partner + rng.normal(0, 0.3, len(traits)), 1)
+        values["weight"] = np.where(shares & np.isfinite(values["weight"]), other, values["weight"])
+        # single readings of twice or half the pulse, of oxygen far too low
+        spikes = rng.random(len(traits)) < 2.0 / 7 / 24 * self._share
+        if spikes.any():
+            factor = rng.choice([0.5, 2.0], len(traits))
+            values["hr"] = np.where(spikes, np.round(values["hr"] * factor), values["hr"])
+            values["spo2"] = np.where(spikes, values["spo2"] - 15, values["spo2"])
+
+    def _come_loose(self, p: int, values: dict[str, Floats]) -> None:
+        rng, traits = self._rng, self._traits
+        if np.isnan(self._loose_c[p]):
+            self._loose_c[p] = values["temp"][p]
+        self._loose_c[p] += (31.5 - self._loose_c[p]) * (1 - np.exp(-self._every_s / 900))
+        values["temp"][p] = round(float(self._loose_c[p] + rng.normal(0, 0.1)), 1)
+        values["hr"][p] = round(rng.uniform(40, 185)) if rng.random() < 0.6 else 0.0
+        values["spo2"][p] = round(rng.uniform(72, 95)) if rng.random() < 0.6 else 0.0
+        values["rr"][p] = round(rng.uniform(6, 40)) if rng.random() < 0.6 else np.nan
+        if traits.tells_quality[p]:
+            values["quality"][p] = round(float(rng.uniform(0.05, 0.45)), 2)
