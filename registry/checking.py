@@ -9,6 +9,7 @@ from typing import get_args, get_type_hints
 import msgspec
 
 from registry.entries import (
+    LIMITS,
     TYPES,
     ChannelEntry,
     DeviceEntry,
@@ -80,7 +81,7 @@ def _in_words(kind: type[Entry], row: Row, text: str) -> Problem:
         return row.problem(f"{missing[1]} is missing", missing[1])
     value = row.values.get(field_name or "")
     if field_name and message.startswith("Invalid enum value"):
-        names = ", ".join(name for name in get_args(get_type_hints(kind)[field_name]) if name)
+        names = ", ".join(str(name) for name in get_args(get_type_hints(kind)[field_name]) if name)
         return row.problem(f"{field_name}: {value!r} is none of {names}", field_name)
     said = f" (it is {value!r})" if isinstance(value, str) else ""
     return row.problem(f"{field_name}: {message}{said}" if field_name else message, field_name)
@@ -105,6 +106,9 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
     for key, entry in people.items():
         assert isinstance(entry, PersonEntry)
         known_area("people", key, entry.area)
+        for name in entry.limits:
+            if name not in LIMITS:
+                blame("people", key, "limits", f"limits: there is no limit {name!r}, only {', '.join(LIMITS)}")
     for key, entry in responders.items():
         assert isinstance(entry, ResponderEntry)
         known_area("responders", key, entry.area)

@@ -23,6 +23,13 @@ Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
 #: Operating points of the fall detector; "" leaves the choice to the settings.
 FallPoint = Literal["", "sensitive", "balanced", "quiet"]
+#: What of a person may have a limit of their own, as the vitals detector names it.
+LIMITS: tuple[str, ...] = (
+    "sbp_high_mmhg", "dbp_high_mmhg", "sbp_mean_mmhg", "hr_fast_bpm", "glucose_low_mmol_l", "glucose_very_low_mmol_l",
+    "glucose_high_mmol_l", "glucose_very_high_mmol_l", "weight_gain_kg", "weight_loss_pct", "resting_hr_rise_bpm",
+    "sbp_rise_mmhg",
+)  # fmt: skip
+Limit = Annotated[float, Meta(gt=0, le=1000)]
 
 
 class AreaEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +52,11 @@ class PersonEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     phone: Word = ""
     risks: tuple[Word, ...] = ()  # lives_alone, disabled, very_old, dementia ...
     fall_point: FallPoint = ""  # how readily motion is called a fall
+    conditions: tuple[Word, ...] = ()  # hypertension, diabetes, heart_failure change limits; others are kept
+    spo2_scale: Literal[1, 2] = 1  # of NEWS2; 2 for whom a clinician has set 88 to 92 %
+    limits: dict[Word, Limit] = {}  # own ones, by the names of LIMITS
+    residents: Annotated[int, Meta(ge=1, le=100)] = 1  # who live in this home, with this person
+    pets: bool = False
 
 
 class DeviceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,7 +40,7 @@ def export_folder(engine: Engine, folder: Path, *, form: Literal["yaml", "csv"] 
 def _plain(name: str, entries: list[Entry]) -> Any:
     rows: list[dict[str, Any]] = msgspec.to_builtins(entries)
     if name != "on_call":
-        return [{k: v for k, v in row.items() if v not in ("", None, [], ())} for row in rows]
+        return [{k: v for k, v in row.items() if v not in ("", None, [], (), {})} for row in rows]
     orders: dict[str, list[str]] = {}
     for row in rows:
         orders.setdefault(row["area"], []).append(row["responder"])
@@ -60,6 +60,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, (list, tuple)):
         return LIST_SEPARATOR.join(_cell(item) for item in value)
+    if isinstance(value, dict) and "type" not in value:
+        return LIST_SEPARATOR.join(f"{name}={amount}" for name, amount in value.items())
     if isinstance(value, dict):
         return " ".join(text for text in (value["type"], value["url"], value["secret"]) if text)
     return str(value)

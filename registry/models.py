@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -33,6 +46,11 @@ person = Table(
     Column("phone", Text, nullable=False),
     Column("risks", JSON, nullable=False),
     Column("fall_point", String(16), nullable=False, server_default=""),
+    Column("conditions", JSON, nullable=False, server_default="[]"),
+    Column("spo2_scale", Integer, nullable=False, server_default="1"),
+    Column("limits", JSON, nullable=False, server_default="{}"),
+    Column("residents", Integer, nullable=False, server_default="1"),
+    Column("pets", Boolean, nullable=False, server_default=false()),
 )
 
 device = Table(

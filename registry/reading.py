@@ -20,7 +20,9 @@ from registry.errors import NoFolderError
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: In a CSV cell, between the items of a list.
 LIST_SEPARATOR = ";"
-LISTS = frozenset({"risks", "languages", "roles", "channels"})
+LISTS = frozenset({"risks", "languages", "roles", "channels", "conditions"})
+#: Fields that name several values: in a CSV cell ``name=value`` with the same separator.
+MAPPINGS = frozenset({"limits"})
 #: A file that holds several tables, each under its name.
 WHOLE = "district"
 _MAX_DEPTH = 3
@@ -146,6 +148,9 @@ def _read_csv(path: Path, text: str, problems: list[Problem]) -> Iterator[Row]:
 
 
 def _cell(name: str, cell: str) -> Any:
+    if name in MAPPINGS:
+        pairs = [item.partition("=") for item in cell.split(LIST_SEPARATOR) if item.strip()]
+        return {key.strip(): value.strip() for key, _, value in pairs}
     if name not in LISTS:
         return cell
     items = [item.strip() for item in cell.split(LIST_SEPARATOR) if item.strip()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from alembic import command
@@ -12,6 +13,8 @@ from sqlalchemy import Engine, text
 
 import registry
 from detectors.fall.model import OPERATING_POINTS
+from detectors.vitals.limits import NAMES
+from registry.entries import LIMITS
 from registry.errors import NoFolderError
 from tests.registry.folders import AREAS, PEOPLE, RESPONDERS, write_folder
 
@@ -53,6 +56,31 @@ def test_a_person_may_have_an_operating_point_of_their_own(engine: Engine, tmp_p
         folder = write_folder(tmp_path / "in", people=PEOPLE.replace("quiet", point))
         assert registry.import_folder(engine, folder).problems == []
         assert registry.directory(engine).people["p-0002"].fall_point == point.strip("'")
+
+
+HEALTH = ", limits: {sbp_high_mmhg: 170, glucose_low_mmol_l: '4.4'}, conditions: [hypertension, diabetes]"
+HOME = ", spo2_scale: 2, residents: 2, pets: true"
+
+
+@pytest.mark.parametrize("form", ["yaml", "csv"])
+def test_what_somebody_lives_with_and_in_is_kept_and_exported(
+    engine: Engine, tmp_path: Path, form: Literal["yaml", "csv"]
+) -> None:
+    """Conditions, oxygen scale, own limits, who else is at home; nobody has any of it unless it is said."""
+    person = "- {key: p-0001, name: A, area: lianhu" + HEALTH + HOME + "}\n"
+    folder = write_folder(tmp_path / "in", people=person + "- {key: p-0002, name: B, area: lianhu}\n")
+    assert registry.import_folder(engine, folder).problems == []
+    told, other = (registry.directory(engine).people[key] for key in ("p-0001", "p-0002"))
+    assert (told.conditions, told.spo2_scale, told.residents, told.pets) == (("hypertension", "diabetes"), 2, 2, True)
+    assert told.limits == {"sbp_high_mmhg": 170.0, "glucose_low_mmol_l": 4.4}
+    assert (other.conditions, other.spo2_scale, other.limits, other.residents, other.pets) == ((), 1, {}, 1, False)
+    registry.export_folder(engine, tmp_path / "out", form=form)
+    assert registry.import_folder(engine, tmp_path / "out").changes == []
+
+
+def test_the_limits_are_those_that_the_vitals_detector_knows() -> None:
+    """The rooms do not import each other; this test does."""
+    assert LIMITS == NAMES
 
 
 def test_importing_again_changes_nothing(engine: Engine, tmp_path: Path) -> None:
@@ -122,6 +150,11 @@ def test_a_change_raises_the_revision_and_reaches_every_table(engine: Engine, tm
         ({"people": "- {key: p-1, name: N, area: lianhu, risks: &a [*a]}\n"}, "people.yaml:1: risks:"),
         ({"people": PEOPLE.replace("quiet", "Quiet")},
          "people.yaml:13: fall_point: 'Quiet' is none of sensitive, balanced, quiet"),
+        ({"people": PEOPLE.replace("fall_point: quiet", "spo2_scale: 3")},
+         "people.yaml:13: spo2_scale: '3' is none of 1, 2"),
+        ({"people": PEOPLE.replace("fall_point: quiet", "limits: {sbp: 170}")},
+         "people.yaml:13: limits: there is no limit 'sbp', only sbp_high_mmhg,"),
+        ({"people": PEOPLE.replace("fall_point: quiet", "limits: {sbp_high_mmhg: -1}")}, "people.yaml:13: limits:"),
         ({"areas": AREAS + "- {path: zhou, name: B}\n"}, "areas.yaml:7: 'zhou' stands beside 'lianhu': put one"),
         ({"areas": AREAS.replace("- path: lianhu.taoyuan\n  name: Taoyuan street\n", "")},
          "areas.yaml:3: 'lianhu.taoyuan.s1' has no parent: add 'lianhu.taoyuan'"),
@@ -262,7 +295,7 @@ def version_of(engine: Engine) -> str:
 def test_upgrading_twice_is_harmless(engine: Engine) -> None:
     """Every process upgrades at its start."""
     registry.upgrade(engine)
-    assert version_of(engine) == "r0002"
+    assert version_of(engine) == "r0003"
 
 
 def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> None:
@@ -284,7 +317,7 @@ def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> 
     registry.upgrade(engine)
     with registry.writing(engine) as connection:
         connection.execute(add, {"key": "p-2"})
-    assert version_of(engine) == "r0002"
+    assert version_of(engine) == "r0003"
     assert {key: person.fall_point for key, person in registry.directory(engine).people.items()} == {
         "p-1": "", "p-2": "",
     }  # fmt: skip
