@@ -183,6 +183,11 @@ class Areas:
         notes = _notes(place) | (notes or {})
         return Finding(NO_ROW, AREA_OFFLINE, True, standing.onset_ms, Severity.INFO, features, notes)
 
+    def set_back(self, at_ms: int) -> None:
+        """The clock stands at ``at_ms`` and had been ahead."""
+        for place, one in self.standing.items():
+            self.standing[place] = one._replace(onset_ms=min(one.onset_ms, at_ms))
+
     def state(self) -> list[tuple[str, str, int, list[int]]]:
         """For a checkpoint: the areas that are silent. The tree is made anew from the devices."""
         return [(*place, one.onset_ms, one.members.tolist()) for place, one in self.standing.items()]

@@ -190,9 +190,9 @@ class LinkBatch:
             self.messages, self.statuses, self.rests, self.presses, self.wears, self.readings, self.traits,
         )  # fmt: skip
 
-    def cut(self, every_ms: int, from_ms: int) -> Iterator[tuple[int, LinkBatch]]:
+    def cut(self, every_ms: int, from_ms: int, to_ms: int) -> Iterator[tuple[int, LinkBatch]]:
         """The batch in pieces that lie between two multiples of ``every_ms``, with the first of the two; a clock that
-        is set back, or stands before ``from_ms``, counts as going on.
+        is set back, or stands before ``from_ms``, counts as going on, and nothing as coming after ``to_ms``.
 
         Raises:
             DetectorError: columns of one part differ in length.
@@ -201,7 +201,7 @@ class LinkBatch:
         for part in self.parts():
             if len({len(getattr(part, one.name)) for one in fields(part)}) != 1:
                 raise DetectorError(f"{type(part).__name__} whose columns differ in length: give every column m values")
-            spans.append(np.maximum.accumulate(np.maximum(part.at_ms, from_ms)) // every_ms)
+            spans.append(np.maximum.accumulate(np.clip(part.at_ms, from_ms, to_ms)) // every_ms)
         for span in np.unique(np.concatenate(spans)).tolist():
             pieces = []
             for part, of in zip(self.parts(), spans, strict=True):

@@ -20,7 +20,8 @@ _SHORTEST_S, _LONGEST = 3_600, 6  # 2**6 hours
 _DAY_S = 86_400.0
 
 _COLUMNS = {
-    "level_pct": Spec(np.float32, np.nan),
+    "level_pct": Spec(np.float32, np.nan),  # the middle one of the last three
+    "before_pct": Spec(np.float32, np.nan, (2,)),  # the last but one reading, the last
     "least_pct": Spec(np.float32, np.nan),  # since the last charge
     "span": Spec(np.uint8, 0),  # a mean is of 2**span hours
     "start_ms": Spec(np.int64, 0),  # of the running mean
@@ -33,7 +34,9 @@ _COLUMNS = {
     "standing": Spec(np.bool_, False),
     "onset_ms": Spec(np.int64, 0),
     "charged_ms": Spec(np.int64, 0),
+    "loss": Spec(np.float32, np.nan),  # per cent a day, once it was watched for long enough
     "soon": Spec(np.bool_, False),  # it will be empty soon
+    "worn": Spec(np.bool_, False),  # charged by who wears it
 }
 
 
@@ -44,22 +47,26 @@ class Batteries:
         self.parameters = parameters
         self.columns = Columns(_COLUMNS)
 
+    def assign(self, row: int, *, kind: str) -> None:
+        """A device, or what is new about it."""
+        self.columns.reserve(row + 1)
+        self.columns["worn"][row] = kind == "wearable"
+
     def take(self, statuses: Statuses) -> list[Finding]:
         """What came within ten seconds; of several readings of a device the last counts."""
         says = ~np.isnan(statuses.battery_pct)
         if not says.any():
             return []
         c, p = self.columns, self.parameters
-        c["level_pct"][statuses.row[says]] = statuses.battery_pct[says]
         rows, last = np.unique(statuses.row[says][::-1], return_index=True)
         at_ms = statuses.at_ms[says][::-1][last]
-        level = c["level_pct"][rows]
+        level = c["level_pct"][rows] = self._smooth(rows, statuses.battery_pct[says][::-1][last].astype(np.float32))
         risen = level >= c["least_pct"][rows] + p.charging_pct
         fresh = risen | (c["start_ms"][rows] == 0)
         again = rows[fresh]
         c["charged_ms"][rows[risen]] = at_ms[risen]
         c["means"][:, again] = np.nan
-        c["span"][again], c["count"][again], c["sum"][again], c["soon"][again] = 0, 0, 0, False
+        c["span"][again], c["count"][again], c["sum"][again], c["loss"][again] = 0, 0, 0, np.nan
         c["start_ms"][again] = at_ms[fresh]
         c["least_pct"][rows] = np.where(fresh, level, np.fmin(level, c["least_pct"][rows]))
         done = at_ms - c["start_ms"][rows] >= self._span_ms(rows)
@@ -68,6 +75,14 @@ class Batteries:
         c["sum"][rows] += level
         c["count"][rows] += 1
         return self._look(rows, at_ms)
+
+    def _smooth(self, rows: Rows, now: Any) -> Any:
+        """The middle one of the last three readings: a single wrong one is neither a charge nor a loss."""
+        c = self.columns
+        first, second = c["before_pct"][:, rows]
+        c["before_pct"][0, rows], c["before_pct"][1, rows] = second, now
+        middle = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), now))
+        return np.where(np.isnan(first), now, middle)
 
     def _span_ms(self, rows: Rows) -> Any:
         return (_SHORTEST_S * 1000) << self.columns["span"][rows].astype(np.int64)
@@ -90,8 +105,9 @@ class Batteries:
                 self._push(rows)
             late = at_ms - c["start_ms"][rows] >= self._span_ms(rows)
             rows, at_ms = rows[late], at_ms[late]
-        days_left, span_s, _ = self.left(asked)
-        c["soon"][asked] = (days_left <= p.soon_days) & (span_s >= p.soon_span_days * _DAY_S)
+        _, span_s, per_day = self.left(asked)
+        least_days = np.where(c["worn"][asked], p.soon_worn_days, p.soon_span_days)
+        c["loss"][asked] = np.where(span_s >= least_days * _DAY_S, per_day, np.nan)
 
     def _join(self, rows: Rows) -> None:
         """Two means become one of double the span."""
@@ -114,7 +130,9 @@ class Batteries:
 
     def _look(self, rows: Rows, at_ms: Any) -> list[Finding]:
         c, p = self.columns, self.parameters
-        level, standing, soon = c["level_pct"][rows], c["standing"][rows], c["soon"][rows]
+        level, standing, soon = c["before_pct"][1, rows], c["standing"][rows], c["soon"][rows]
+        reach_days = np.where(soon, p.later_factor, 1.0) * p.soon_days
+        soon = c["soon"][rows] = c["level_pct"][rows] <= c["loss"][rows] * reach_days
         low = (level <= p.low_pct) | soon
         good = (level >= p.charged_pct) & ~soon
         c["first_low_ms"][rows] = np.where(low & (c["low_looks"][rows] == 0), at_ms, c["first_low_ms"][rows])

@@ -1,7 +1,8 @@
 """Clocks that are wrong, or run so fast or slow that they soon will be.
 
 Ingest follows every clock and corrects one that is wrong (``ingest.clock``). Here it is measured how far off it is: the
-least of our receive time minus the device's time within a quarter of an hour, because the way here only ever adds.
+least of our receive time minus the device's time within a quarter of an hour, because the way here only ever adds. What
+is off by less is no fault, and corrected for by :meth:`Clocks.correction_ms`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from detectors.detection import Severity
 from detectors.device.batch import Messages
 from detectors.device.columns import Columns, Finding, Rows, Spec
 from detectors.device.link_parameters import ClockParameters
-from detectors.device.trend import deviation, slopes
+from detectors.device.trend import deviation, median, slopes
 
 CLOCK = "clock"
 CLOCK_DRIFT = "clock_drift"
@@ -44,6 +45,7 @@ class Clocks:
     def __init__(self, parameters: ClockParameters) -> None:
         self.parameters = parameters
         self.columns = Columns(_COLUMNS)
+        self._window_ms = 0  # until when the newest of what is kept was measured
 
     def take(self, messages: Messages, restarted: Rows, present: NDArray[np.bool_]) -> list[Finding]:
         """What came within ten seconds; ``restarted`` devices may have set their clocks."""
@@ -96,6 +98,7 @@ class Clocks:
     def next_window(self, at_ms: int, rows: int) -> list[Finding]:
         """A quarter of an hour is over."""
         c, p = self.columns, self.parameters
+        self._window_ms = at_ms
         least_s = c["least_s"][:rows]
         c["kept_s"][:-1, :rows] = c["kept_s"][1:, :rows]
         c["kept_s"][-1, :rows] = np.where(np.isfinite(least_s), least_s, np.nan)
@@ -148,10 +151,32 @@ class Clocks:
             found.append(Finding(row, CLOCK_DRIFT, over, onset_ms, Severity.INFO, features, notes))
         return found
 
+    def correction_ms(self, rows: Rows, at_ms: int) -> NDArray[np.int64]:
+        """``(m,)``: what to add to the time of devices for ours; 0 where it is not known, or so much that ingest does.
+
+        The course of the last two hours with its slope, at ``at_ms``.
+        """
+        p = self.parameters
+        off_s = self.columns["base_ms"][rows] / 1000.0 + self.columns["kept_s"][:, rows].astype(np.float64)
+        there = np.isfinite(off_s)
+        known = there.sum(axis=0)
+        slope = np.where(known >= p.drift_windows, slopes(off_s), 0.0)
+        ahead = np.arange(_KEPT)[:, None] - (_KEPT - 1) - (at_ms - self._window_ms) / WINDOW_MS
+        level_s = median(off_s - ahead * np.nan_to_num(slope))
+        small = (known >= p.known_windows) & (np.abs(level_s) < p.off_s) & self.columns["known"][rows]
+        return np.rint(np.where(small, level_s, 0.0) * 1000.0).astype(np.int64)
+
+    def set_back(self, at_ms: int) -> None:
+        """The clock stands at ``at_ms`` and had been ahead: what was measured by it says nothing."""
+        self.columns.set_back(at_ms)
+        self.columns["known"][...] = False
+        self._window_ms = min(self._window_ms, at_ms)
+
     def state(self, rows: int) -> dict[str, Any]:
         """For a checkpoint."""
-        return self.columns.state(rows)
+        return {"columns": self.columns.state(rows), "window_ms": self._window_ms}
 
     def restore(self, state: dict[str, Any], rows: int) -> None:
         """From a checkpoint."""
-        self.columns.restore(state, rows)
+        self.columns.restore(state["columns"], rows)
+        self._window_ms = state["window_ms"]

@@ -48,6 +48,12 @@ class Columns:
         for name, array in self._arrays.items():
             self._arrays[name] = np.concatenate([array, _fresh(self._specs[name], more)], axis=-1)
 
+    def set_back(self, at_ms: int) -> None:
+        """The clock stands at ``at_ms`` and had been ahead: no instant of the past lies after it."""
+        for name, array in self._arrays.items():
+            if name.endswith("_ms") and array.dtype == np.int64:
+                np.minimum(array, at_ms, out=array)
+
     def state(self, rows: int) -> dict[str, list[Saved]]:
         """Copies of the first ``rows``; where few differ from new ones, these only."""
         return {name: [_save(line[:rows], self._specs[name]) for line in _lines(a)] for name, a in self._arrays.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.detection import Detection, Stage, detection_id
 from detectors.device.area import NO_ROW
@@ -15,18 +16,22 @@ from detectors.device.columns import Finding, Touched
 from detectors.device.delivery import Delivery
 from detectors.device.link_parameters import LinkParameters
 from detectors.device.silence import Silence
+from detectors.device.stuck import HomeSensors
 from detectors.device.use import Use
+from detectors.device.wearer import Wearers
 from detectors.errors import DetectorError
 from detectors.parameters import params_hash
 
 DETECTOR = "device.link"
 VERSION = "1"
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 #: The device of a finding about an area: a name that no device can have.
 AREA_DEVICE = "$area"
 #: Decisions fall on multiples of this, so that they do not depend on how messages were cut into batches.
 STEP_MS = 10_000
-_HOUR_MS = 3_600_000
+_HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
+#: Without a message from any device, time does not go on by more: a clock of ours was set, or nobody was listening.
+_FAR_MS = 2 * _DAY_MS
 
 
 class _Device(NamedTuple):
@@ -41,10 +46,11 @@ class DeviceBank:
     """Looks after many devices by what their messages say beside their content.
 
     Kinds: ``offline``, ``area_offline``, ``messages_lost``, ``reconnects``, ``battery_low``, ``clock``,
-    ``clock_drift``, ``not_worn``, ``test_overdue``. Each is *confirmed* once and has a *follow-up* with the note
-    ``state`` = over under the same id, made of device, kind and onset. ``features`` hold the values and, under names
-    that begin with ``limit_``, what they were held against. Instants are ours, ``now_ms`` is until when messages have
-    been listened for: with the gateway away it stands still, and nobody is silent.
+    ``clock_drift``, ``not_worn``, ``test_overdue``, ``sensor_stuck``, ``other_wearer``. Each is *confirmed* once and
+    has a *follow-up* with the note ``state`` = over under the same id, made of device, kind and onset. ``features``
+    hold the values and, under names that begin with ``limit_``, what they were held against; the notes ``text``,
+    ``en`` and ``zh`` say it in words (:mod:`detectors.device.sentences`). Instants are ours, ``now_ms`` is until when
+    messages have been listened for: with the gateway away it stands still, and nobody is silent.
 
     A finding about an area has the device :data:`AREA_DEVICE` and the notes ``area`` (dotted path) and, for a home,
     ``home`` (pseudonymous key of the person).
@@ -64,6 +70,8 @@ class DeviceBank:
         self._batteries = Batteries(p.battery)
         self._clocks = Clocks(p.clock)
         self._use = Use(p.use)
+        self._sensors = HomeSensors(p.sensor)
+        self._wearers = Wearers(p.wearer)
         self._found: list[Finding] = []
         self._held: list[LinkBatch] = []  # of the step that begins at
         self._held_ms = 0
@@ -95,20 +103,36 @@ class DeviceBank:
             self._devices.append(entry)
         elif self._devices[row] == entry:
             return row
+        before = self._devices[row]
         self._devices[row] = entry
-        self._place(row)
+        self._place(row, anew=before.person != person)
         return row
 
-    def _place(self, row: int) -> None:
+    def _place(self, row: int, *, anew: bool) -> None:
         one = self._devices[row]
-        for columns in (self._delivery.columns, self._batteries.columns, self._clocks.columns, self._use.columns):
+        for columns in (self._delivery.columns, self._clocks.columns, self._use.columns):
             columns.reserve(row + 1)
+        assigned = one.watched and one.person is not None
         self._silence.add(row, area=one.area, person=one.person, watched=one.watched)
-        self._use.assign(row, kind=one.kind, assigned=one.watched and one.person is not None)
+        self._batteries.assign(row, kind=one.kind)
+        self._use.assign(row, kind=one.kind, assigned=assigned)
+        self._wearers.assign(row, assigned=assigned, anew=anew)
+        self._sensors.place(row, self._silence.areas.tree.of_row[row] if assigned else None)
         self._wake_ms = 0
+
+    def correction_ms(self, rows: NDArray[np.intp], at_ms: int) -> NDArray[np.int64]:
+        """``(m,)``: what to add at ``at_ms`` to the times that devices state for the time by our clock.
+
+        Estimated from what came live within two hours, with the drift. 0 where it is not known, and for a clock that is
+        off by more than ``clock.off_s``: that is a finding, and ingest corrects it.
+        """
+        return self._clocks.correction_ms(rows, at_ms)
 
     def update(self, batch: LinkBatch | None, now_ms: int) -> list[Detection]:
         """Take what came since the last call, and decide what is due by ``now_ms``. None is a tick.
+
+        Nothing counts as coming after ``now_ms``. When that goes back by less than two days it counts as standing; by
+        more, the bank goes on from there.
 
         Raises:
             DetectorError: columns of one part differ in length.
@@ -120,7 +144,8 @@ class DeviceBank:
             if not self._decided_ms:
                 first_ms = min(int(part.at_ms[0]) for part in batch.parts() if len(part.at_ms))
                 self._start(min(first_ms, now_ms))
-            for span_ms, piece in batch.cut(STEP_MS, self._decided_ms):
+            self._set_back(now_ms)
+            for span_ms, piece in batch.cut(STEP_MS, self._decided_ms, max(now_ms, self._decided_ms)):
                 if span_ms > self._held_ms:
                     self._take_held()
                     out += self._advance(span_ms)
@@ -129,6 +154,8 @@ class DeviceBank:
                 self._now_ms = max(self._now_ms, span_ms)
         elif not self._decided_ms:
             return []
+        else:
+            self._set_back(now_ms)
         self._now_ms = max(self._now_ms, now_ms)
         until_ms = self._now_ms // STEP_MS * STEP_MS
         if until_ms > self._held_ms:
@@ -148,6 +175,20 @@ class DeviceBank:
         self._decided_ms = self._now_ms = at_ms // STEP_MS * STEP_MS
         self._delivery.start(at_ms // _HOUR_MS * _HOUR_MS)
 
+    def _set_back(self, now_ms: int) -> None:
+        """Our clock had been years ahead: nothing that is remembered lies after now."""
+        if now_ms >= self._decided_ms - _FAR_MS:
+            return
+        self._take_held()
+        at_ms = now_ms // STEP_MS * STEP_MS
+        self._silence.set_back(at_ms)
+        for part in (self._delivery, self._batteries, self._use, self._sensors, self._wearers):
+            part.columns.set_back(at_ms)
+        self._clocks.set_back(at_ms)
+        self._delivery.start(at_ms // _HOUR_MS * _HOUR_MS)
+        self._decided_ms = self._now_ms = self._held_ms = at_ms
+        self._wake_ms = 0
+
     def _take_held(self) -> None:
         """What came within one step is taken together, however it was cut."""
         held, self._held = self._held, []
@@ -164,6 +205,8 @@ class DeviceBank:
         self._found += self._clocks.take(messages, restarted, present)
         self._found += self._use.take(piece.wears, self._batteries)
         self._found += self._use.press(piece.presses)
+        self._found += self._sensors.take(piece.readings)
+        self._wearers.take(piece.traits)
         self._wake_ms = 0
 
     def _touched(self, messages: Messages) -> Touched:
@@ -179,6 +222,10 @@ class DeviceBank:
     def _advance(self, until_ms: int) -> list[Detection]:
         """Decide at every step until then at which something may be due."""
         out: list[Detection] = []
+        if until_ms - self._decided_ms > _FAR_MS:
+            self._decided_ms = until_ms - STEP_MS
+            self._silence.missed(self._decided_ms)
+            self._wake_ms = 0
         while self._decided_ms < until_ms:
             hour_ms = (self._decided_ms // WINDOW_MS + 1) * WINDOW_MS
             wake_ms = -(-min(self._wake_ms, hour_ms) // STEP_MS) * STEP_MS
@@ -193,7 +240,11 @@ class DeviceBank:
             if at_ms % _HOUR_MS == 0:
                 found += self._delivery.new_hour(at_ms)
                 self._silence.new_hour(at_ms)
-                found += self._use.new_hour(at_ms, self._silence.silent(), self._silence.heard())
+                silent = self._silence.silent()
+                found += self._use.new_hour(at_ms, silent, self._silence.heard())
+                found += self._sensors.new_hour(at_ms, silent)
+            if at_ms % _DAY_MS == 0:
+                found += self._wearers.new_day(at_ms)
             found += self._silence.decide(at_ms)
             self._wake_ms = self._silence.next_ms(at_ms, STEP_MS)
             out += [self._detection(one, at_ms) for one in found if self._tells(one)]
@@ -238,6 +289,8 @@ class DeviceBank:
             "batteries": self._batteries.state(n),
             "clocks": self._clocks.state(n),
             "use": self._use.state(n),
+            "sensors": self._sensors.state(n),
+            "wearers": self._wearers.state(n),
             "found": list(self._found),
             "held": list(self._held),
             "times": (self._decided_ms, self._now_ms, self._wake_ms, self._held_ms),
@@ -260,6 +313,11 @@ class DeviceBank:
         self._batteries.restore(state["batteries"], n)
         self._clocks.restore(state["clocks"], n)
         self._use.restore(state["use"], n)
+        self._sensors.restore(state["sensors"], n)
+        self._wearers.restore(state["wearers"], n)
         self._silence.restore(state["silence"], [(one.area, one.person) for one in self._devices])
+        for row, one in enumerate(self._devices):
+            assigned = one.watched and one.person is not None
+            self._sensors.place(row, self._silence.areas.tree.of_row[row] if assigned else None)
         self._found, self._held = list(state["found"]), list(state["held"])
         self._decided_ms, self._now_ms, self._wake_ms, self._held_ms = state["times"]

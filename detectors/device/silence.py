@@ -90,6 +90,12 @@ class Silence:
         c["will_ms"][statuses.row[wills]] = statuses.at_ms[wills]
         self._set_due(np.union1d(rows, statuses.row[wills]) if len(wills) else rows)
 
+    def set_back(self, at_ms: int) -> None:
+        """The clock stands at ``at_ms`` and had been ahead."""
+        self.columns.set_back(at_ms)
+        self.areas.set_back(at_ms)
+        self.missed(at_ms)
+
     def missed(self, until_ms: int) -> None:
         """Nobody listened until then: who is not known to be silent has all of its time again."""
         self._floor_ms = until_ms

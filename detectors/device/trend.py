@@ -13,17 +13,17 @@ def slopes(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     first, second = np.triu_indices(len(values), 1)
     pairs = (values[second] - values[first]) / (second - first)[:, None]
-    return _median(pairs)
+    return median(pairs)
 
 
 def deviation(values: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
     """``(m,)``: the farthest that a column lies from its line of that slope."""
     flat = values - np.arange(len(values))[:, None] * slope
-    return np.asarray(np.fmax.reduce(np.abs(flat - _median(flat)), axis=0))
+    return np.asarray(np.fmax.reduce(np.abs(flat - median(flat)), axis=0))
 
 
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the columns, without what is missing; NaN where all is."""
+def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each column of ``(k, m)``, without what is missing; NaN where all is."""
     ordered = np.sort(values, axis=0)  # NaN last
     there = np.count_nonzero(~np.isnan(ordered), axis=0)
     columns = np.arange(values.shape[1])

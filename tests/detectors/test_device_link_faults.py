@@ -135,14 +135,37 @@ def test_a_low_battery_says_how_many_days_are_left() -> None:
     assert over.notes == {"state": "over"}
 
 
-def test_a_battery_that_will_be_empty_within_a_week_is_told_before_it_is_low() -> None:
-    """Five per cent a day from 80: told at about 35, with days to go."""
+def test_a_battery_that_will_be_empty_soon_is_told_before_it_is_low() -> None:
+    """Two per cent a day from 80: told at about 34, with 17 days to go."""
     story = LinkStory()
-    discharge(story, story.device("door"), days=12, from_pct=80.0, per_day=5.0, every_s=1800, noise=0.5)
-    (begun,) = story.play(12 * DAY)
-    assert 25 <= begun.features["battery_pct"] <= 40
-    assert begun.features["left_days"] == pytest.approx(7.0, abs=0.8)
-    assert begun.features["limit_left_days"] == 7.0
+    discharge(story, story.device("door"), days=30, from_pct=80.0, per_day=2.0, every_s=1800, noise=0.5)
+    (begun,) = story.play(30 * DAY)
+    assert 30 <= begun.features["battery_pct"] <= 38
+    assert begun.features["left_days"] == pytest.approx(17.0, abs=1.5)
+    assert begun.features["limit_left_days"] == 17.0
+
+
+def test_a_wearable_that_is_charged_every_ten_days_is_no_battery_to_replace() -> None:
+    """It goes down to 30 per cent and is charged; the same course in a sensor is told."""
+    story = LinkStory()
+    for name, kind in (("w1", "wearable"), ("door", "sensor")):
+        story.device(name, kind=kind)
+        for at_s in np.arange(0, 30 * DAY, HOUR).tolist():
+            story.status(name, at_s, battery=100.0 - 7.0 * (at_s / DAY % 10), heartbeat_s=HOUR)
+    assert {one.device for one in story.play(30 * DAY) if one.kind == "battery_low"} == {"door"}
+
+
+def test_wrong_readings_now_and_then_do_not_hide_how_fast_a_battery_empties() -> None:
+    """One in fifteen says 0 or 100: no charge, no loss."""
+    story = LinkStory()
+    story.device("door")
+    for k in range(24 * 46):
+        wrong = k % 15 == 7
+        level = (100.0 if k % 2 else 0.0) if wrong else 60.0 - k / 24
+        story.status("door", k * HOUR, battery=level, heartbeat_s=HOUR)
+    (begun,) = [one for one in story.play(46 * DAY) if one.kind == "battery_low"]
+    assert begun.features["loss_pct_per_day"] == pytest.approx(1.0, rel=0.1)
+    assert begun.features["left_days"] == pytest.approx(17.0, abs=1.5)
 
 
 def test_a_wearable_that_is_charged_every_night_is_low_by_its_charge_only() -> None:
