@@ -15,6 +15,7 @@ from detectors.device.clock import WINDOW_MS, Clocks
 from detectors.device.columns import Finding, Touched
 from detectors.device.delivery import Delivery
 from detectors.device.link_parameters import LinkParameters
+from detectors.device.sentences import told
 from detectors.device.silence import Silence
 from detectors.device.stuck import HomeSensors
 from detectors.device.use import Use
@@ -274,7 +275,9 @@ class DeviceBank:
             severity=one.severity,
             score=one.score,
             features=one.features,
-            notes=one.notes | ({"state": "over"} if one.over else {}),
+            notes=one.notes
+            | ({"state": "over"} if one.over else {})
+            | told(one.kind, one.notes, one.features, over=one.over),
             params_hash=self.params_hash,
         )
 

@@ -36,9 +36,9 @@ _COLUMNS = {
     "heard_today": Spec(np.bool_, False),
     "lowered": Spec(np.bool_, False),  # it has said both once
     "longest_s": Spec(np.float32, 0.0),  # that it was raised, fading
-    "days": Spec(np.float32, 0.0),  # weighted, on which it spoke and the home was lived in
+    "days": Spec(np.float32, 0.0),  # weighted, until its last change: it spoke and the home was lived in
     "active_days": Spec(np.float32, 0.0),  # of these, on which it changed
-    "idle_days": Spec(np.float32, 0.0),  # of these, in a row until now, without a change
+    "idle_days": Spec(np.float32, 0.0),  # since then, in a row until now, without a change
     "standing": Spec(np.uint8, 0),
     "onset_ms": Spec(np.int64, 0),
 }
@@ -110,7 +110,6 @@ class HomeSensors:
     def _changed(self, rows: Rows) -> list[Finding]:
         """What has changed is neither stuck at one value nor the other."""
         c = self.columns
-        c["idle_days"][rows] = 0
         stood = rows[(c["standing"][rows] == Sign.RAISED) | (c["standing"][rows] == Sign.UNCHANGING)]
         return [self._over(row, {}) for row in stood.tolist()]
 
@@ -147,25 +146,28 @@ class HomeSensors:
         others = np.zeros(n)
         others[at_home] = changed[homes[at_home]] - today[at_home]
         counts = np.flatnonzero(c["heard_today"][:n] & (others >= p.other_sensors))
-        weight = np.float32(self._daily_weight)
-        c["days"][counts] = c["days"][counts] * weight + 1
-        c["active_days"][counts] = c["active_days"][counts] * weight + today[counts]
-        c["idle_days"][counts] = np.where(today[counts], 0, c["idle_days"][counts] + 1)
-        c["longest_s"][:n] *= weight
+        weight = self._daily_weight
+        active, idle = counts[today[counts]], counts[~today[counts]]
+        idle_days = c["idle_days"][active].astype(np.float64)
+        fade = weight ** (idle_days + 1)
+        c["days"][active] = c["days"][active] * fade + (weight - fade) / (1 - weight) + 1
+        c["active_days"][active] = c["active_days"][active] * fade + 1
+        c["idle_days"][active] = 0
+        c["idle_days"][idle] += 1
+        c["longest_s"][:n] *= np.float32(weight)
         c["changed_today"][:n] = False
         c["heard_today"][:n] = False
         found = []
-        idle = counts[(c["idle_days"][counts] >= p.idle_days) & (c["standing"][counts] == 0) & ~silent[counts]]
-        # the share of days on which it changes, before these; two more days without a change are assumed
-        before = np.maximum(c["days"][idle] - c["idle_days"][idle], 0) + 2
-        active = np.minimum(c["active_days"][idle] / np.maximum(weight ** c["idle_days"][idle], 1e-6), before - 1)
-        chance = (1 - active / before) ** c["idle_days"][idle]
+        idle = idle[(c["idle_days"][idle] >= p.idle_days) & (c["standing"][idle] == 0) & ~silent[idle]]
+        # two days without a change are assumed before all that was seen: who is hardly known may be so
+        active_share = c["active_days"][idle] / (c["days"][idle] + 2)
+        chance = (1 - active_share) ** c["idle_days"][idle]
         for i in np.flatnonzero(chance * 1e6 <= p.idle_ppm).tolist():
             row = int(idle[i])
             features = {
                 "idle_days": float(c["idle_days"][row]),
                 "limit_idle_days": p.idle_days,
-                "active_pct": round(100.0 * float(active[i] / before[i]), 1),
+                "active_pct": round(100.0 * float(active_share[i]), 1),
             }
             found.append(self._begin(row, Sign.UNCHANGING, int(c["changed_ms"][row]), features))
         return found

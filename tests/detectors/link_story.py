@@ -9,9 +9,22 @@ from typing import Any
 import numpy as np
 
 from detectors.detection import Detection, Stage
-from detectors.device.batch import Heard, LinkBatch, Messages, Presses, Rests, Statuses, Wears
+from detectors.device.batch import (
+    Heard,
+    LinkBatch,
+    Messages,
+    Presses,
+    Readings,
+    Rests,
+    Sense,
+    Statuses,
+    Trait,
+    Traits,
+    Wears,
+)
 from detectors.device.link import DeviceBank
 from detectors.device.link_parameters import LinkParameters
+from detectors.device.sentences import LANGUAGES, TEXTS
 
 #: A full hour; Tuesday midnight, UTC.
 T0_MS = 1_767_657_600_000
@@ -23,6 +36,8 @@ _PARTS: tuple[tuple[type[Any], dict[str, Any]], ...] = (
     (Rests, {"row": np.intp}),
     (Presses, {"row": np.intp}),
     (Wears, {"row": np.intp, "worn": np.bool_}),
+    (Readings, {"row": np.intp, "sense": np.uint8, "raised": np.bool_}),
+    (Traits, {"row": np.intp, "trait": np.uint8, "value": np.float64}),
 )
 
 
@@ -95,6 +110,15 @@ class LinkStory:
         row = self.bank.add(name, **self.devices[name])
         self._records[4] += [(ms(at_s), row, worn) for at_s in np.arange(from_s, to_s, 10.0).tolist()]
 
+    def senses(self, name: str, at_s: float, raised: bool, sense: Sense = Sense.PRESENCE) -> None:
+        """A reading of a home sensor."""
+        self.says(name, at_s, Heard.HOME)
+        self._records[5].append((ms(at_s), self.bank.add(name, **self.devices[name]), sense, raised))
+
+    def trait(self, name: str, at_s: float, trait: Trait, value: float) -> None:
+        """What a wearer is like."""
+        self._records[6].append((ms(at_s), self.bank.add(name, **self.devices[name]), trait, value))
+
     def batch(self, from_ms: int, to_ms: int) -> LinkBatch:
         """What is received within."""
         parts = []
@@ -125,6 +149,9 @@ class LinkStory:
             found += self.bank.update(self.batch(0, ms(cut_s)), ms(cut_s))
             for k, records in enumerate(self._records):
                 self._records[k] = [record for record in records if record[0] >= ms(cut_s)]
+        for one in found:
+            assert one.notes["text"] in TEXTS["en"], one.notes
+            assert not set("{}") & set(one.notes["en"] + one.notes["zh"]), one.notes
         self.found += found
         return found
 
@@ -132,3 +159,8 @@ class LinkStory:
 def said(found: Iterable[Detection]) -> list[tuple[str, str, str]]:
     """``(device, kind, begins | over)`` of each."""
     return [(one.device, one.kind, "begins" if one.stage is Stage.CONFIRMED else one.notes["state"]) for one in found]
+
+
+def signs(one: Detection) -> dict[str, str]:
+    """The notes of a finding without its sentences."""
+    return {name: note for name, note in one.notes.items() if name not in ("text", *LANGUAGES)}

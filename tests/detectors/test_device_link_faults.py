@@ -11,7 +11,7 @@ from detectors.detection import Severity
 from detectors.device.batch import Heard
 from detectors.device.link import DeviceBank
 from detectors.errors import DetectorError
-from tests.detectors.link_story import DAY, HOUR, MINUTE, LinkStory, ms, said
+from tests.detectors.link_story import DAY, HOUR, MINUTE, LinkStory, ms, said, signs
 
 
 def lossy(story: LinkStory, name: str, from_s: float, to_s: float, lost: float, *, first: int) -> None:
@@ -86,7 +86,7 @@ def test_six_starts_in_an_hour_are_a_storm(sign: str) -> None:
             story.status("w1", 3700 + 300.0 * k, online=False)
     begun, over = story.play(7 * HOUR)
     assert said([begun, over]) == [("w1", "reconnects", "begins"), ("w1", "reconnects", "over")]
-    assert begun.notes == {"sign": sign}
+    assert signs(begun) == {"sign": sign}
     assert begun.features[f"{sign}_per_hour"] == 6
     assert begun.features["limit_per_hour"] == 6
     assert begun.decided_ms <= ms(3700 + 300 * 6)
@@ -132,7 +132,7 @@ def test_a_low_battery_says_how_many_days_are_left() -> None:
         story.status("door", 20 * DAY + k * 60, battery=100.0)
     (over,) = story.play(20 * DAY + 600)
     assert over.id == begun.id
-    assert over.notes == {"state": "over"}
+    assert signs(over) == {"state": "over"}
 
 
 def test_a_battery_that_will_be_empty_soon_is_told_before_it_is_low() -> None:
@@ -212,7 +212,7 @@ def test_a_clock_that_ingest_corrects_is_a_finding_until_it_is_right() -> None:
     assert said([begun, over]) == [("w1", "clock", "begins"), ("w1", "clock", "over")]
     assert begun.decided_ms == ms(10)
     assert begun.features["offset_s"] == 8 * HOUR
-    assert begun.notes == {"fault": "behind"}
+    assert signs(begun) == {"fault": "behind"}
     assert begun.severity is Severity.INFO
     assert over.decided_ms <= ms(HOUR + 11 * MINUTE)
 
@@ -240,7 +240,7 @@ def test_a_clock_too_far_off_that_ingest_takes_for_right_is_told(clock_s: float,
     if told:
         assert found[0].decided_ms == ms(45 * MINUTE)
         assert found[0].features["offset_s"] == pytest.approx(-clock_s, abs=0.2)
-        assert found[0].notes == {"fault": "behind" if clock_s < 0 else "ahead"}
+        assert signs(found[0]) == {"fault": "behind" if clock_s < 0 else "ahead"}
 
 
 @pytest.mark.parametrize("ppm", [800.0, -800.0, 300.0])
@@ -257,7 +257,7 @@ def test_a_clock_that_runs_away_is_told_by_how_much_a_day(ppm: float) -> None:
     if found:
         assert found[0].features["drift_ppm"] == pytest.approx(ppm, rel=0.15)
         assert found[0].features["drift_s_per_day"] == pytest.approx(ppm * 0.0864, rel=0.15)
-        assert found[0].notes == {"fault": "slow" if ppm > 0 else "fast"}
+        assert signs(found[0]) == {"fault": "slow" if ppm > 0 else "fast"}
         assert found[0].decided_ms <= ms(2 * HOUR)
 
 
@@ -287,7 +287,7 @@ def test_a_wearable_that_lies_about_for_ten_hours_is_not_worn() -> None:
     assert said([begun, over]) == [("w1", "not_worn", "begins"), ("w1", "not_worn", "over")]
     assert (begun.onset_ms, begun.severity, begun.score) == (ms(0), Severity.INFO, 0.5)
     assert ms(10 * HOUR) <= begun.decided_ms <= ms(10 * HOUR + 20)
-    assert begun.notes == {"sign": "still"}
+    assert signs(begun) == {"sign": "still"}
     assert over.decided_ms == ms(16.5 * HOUR)
 
 
@@ -311,7 +311,7 @@ def test_a_wearable_left_on_the_charger_says_so() -> None:
     for k in range(40):
         story.status("w1", 600 + 60.0 * k, battery=50 + k)
     (found,) = [one for one in story.play(11 * HOUR) if one.kind == "not_worn"]
-    assert found.notes == {"sign": "charging"}
+    assert signs(found) == {"sign": "charging"}
 
 
 def test_buttons_and_wearables_that_nobody_tries_for_a_week_are_overdue() -> None:
@@ -330,7 +330,7 @@ def test_buttons_and_wearables_that_nobody_tries_for_a_week_are_overdue() -> Non
         ("b1", "test_overdue", "begins"), ("w1", "test_overdue", "begins"), ("w1", "test_overdue", "over"),
     ]  # fmt: skip
     assert found[0].features["untested_days"] == pytest.approx(8.0, abs=0.1)
-    assert found[0].notes == {"sign": "never_tested"}
+    assert signs(found[0]) == {"sign": "never_tested"}
 
 
 def everything(story: LinkStory) -> None:

@@ -10,7 +10,7 @@ from detectors.device.batch import Heard
 from detectors.device.link import AREA_DEVICE, DETECTOR, DeviceBank
 from detectors.device.link_parameters import LinkParameters
 from detectors.parameters import params_hash
-from tests.detectors.link_story import DAY, HOUR, MINUTE, LinkStory, ms, said
+from tests.detectors.link_story import DAY, HOUR, MINUTE, LinkStory, ms, said, signs
 
 
 def test_three_missed_heartbeats_are_offline_and_five_minutes_of_them_the_end() -> None:
@@ -27,10 +27,10 @@ def test_three_missed_heartbeats_are_offline_and_five_minutes_of_them_the_end() 
     assert begun.onset_ms == ms(600)
     assert begun.decided_ms == ms(790)  # three heartbeats and ten seconds of grace
     assert begun.features == {"silent_s": 190.0, "limit_silent_s": 190.0, "heartbeat_s": 60.0}
-    assert begun.notes == {"sign": "heartbeat"}
+    assert signs(begun) == {"sign": "heartbeat"}
     assert begun.params_hash == params_hash(LinkParameters())
     assert (over.id, over.stage, over.severity) == (begun.id, Stage.FOLLOW_UP, Severity.INFO)
-    assert over.notes == {"state": "over"}
+    assert signs(over) == {"state": "over"}
     assert over.decided_ms == ms(1800)
     assert over.features["silent_s"] == 900.0
 
@@ -76,7 +76,7 @@ def test_a_will_need_not_wait_for_three_heartbeats() -> None:
     assert said(found) == [("b1", "offline", "begins")]
     assert found[0].decided_ms == ms(390)
     assert found[0].onset_ms == ms(300)
-    assert found[0].notes == {"sign": "will"}
+    assert signs(found[0]) == {"sign": "will"}
     assert found[0].features["limit_will_s"] == 60.0
 
 
@@ -108,7 +108,7 @@ def test_without_a_heartbeat_a_device_is_held_to_its_own_rhythm() -> None:
     assert said(later) == [("w1", "offline", "begins")]
     silent_h = later[0].features["silent_s"] / HOUR
     assert 8 < silent_h < 14
-    assert later[0].notes == {"sign": "rhythm"}
+    assert signs(later[0]) == {"sign": "rhythm"}
 
 
 def test_what_follows_people_may_be_silent_for_a_day() -> None:
@@ -164,7 +164,7 @@ def test_an_area_that_falls_silent_is_one_finding() -> None:
         outage(story, names, at_s=at_s, back_s=3000.0 if estate == "b" else 5000.0, until_s=5000.0)
     begun, over = story.play(4900)
     assert said([begun, over]) == [(AREA_DEVICE, "area_offline", "begins"), (AREA_DEVICE, "area_offline", "over")]
-    assert begun.notes == {"area": "city.street.b"}
+    assert signs(begun) == {"area": "city.street.b"}
     assert begun.person is None
     assert ms(1140) < begun.onset_ms <= ms(1200)
     assert ms(1300) < begun.decided_ms <= ms(1200 + 190 + 70)
@@ -224,7 +224,7 @@ def test_a_home_that_falls_silent_is_one_finding_about_the_home() -> None:
             name = story.device(f"h{home}-{k}", person=f"p{home}", area="city.a")
             story.beats(name, k, 1200 if home == 2 else 3000)
     (found,) = story.play(2900)
-    assert (found.kind, found.person, found.notes) == ("area_offline", "p2", {"area": "city.a", "home": "p2"})
+    assert (found.kind, found.person, signs(found)) == ("area_offline", "p2", {"area": "city.a", "home": "p2"})
 
 
 def test_different_heartbeats_make_no_difference() -> None:
