@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 import detectors
+from detectors.device import link_parameters
+from detectors.device.link import DeviceBank
+from detectors.device.link_parameters import LinkParameters
 from detectors.device.motion_sensor import MotionSensorBank
 from detectors.device.parameters import MotionSensorParameters
 from detectors.event import EventBank
@@ -22,11 +25,18 @@ from detectors.routine.parameters import LimitParameters, RoutineParameters
 
 PARAMETERS = [FallParameters, FollowUpParameters, EventParameters, MotionSensorParameters]
 PARAMETERS += [LimitParameters, RoutineParameters]
-BANKS = [FallBank, EventBank, MotionSensorBank, RoutineBank]
+#: The parts of :class:`LinkParameters`.
+LINK = [getattr(link_parameters, str(field.type)) for field in dataclasses.fields(LinkParameters)]
+PARAMETERS += LINK
+BANKS = [FallBank, EventBank, MotionSensorBank, RoutineBank, DeviceBank]
 #: A number without one of these in its name has no unit (a share, a factor in log-odds, a name).
 UNITS = ("_g", "_s", "_ms", "_hz", "_dps", "_deg", "_pct", "_correlation", "_share", "_days", "_per_day")
 WITHOUT_UNIT = {"operating_point", "clock_gain", "missing_penalty"}
 WITHOUT_UNIT |= {"prior_silences", "blip_readings", "up_readings", "wandering_changes"}
+#: Numbers of things that are counted, ratios, and what is on or off.
+UNITS += ("_ppm", "_hours", "_per_hour", "_per_min", "_windows", "_looks", "_readings", "_messages", "_devices")
+UNITS += ("_sensors", "_misses", "_deviations", "_factor")
+WITHOUT_UNIT |= {"tells"}
 
 
 @pytest.mark.parametrize("kind", PARAMETERS)
@@ -46,6 +56,18 @@ def test_every_parameter_changes_the_hash(kind: type) -> None:
         other = f"{field.default}x" if isinstance(field.default, str) else field.default + 1
         assert params_hash(kind(**{field.name: other})) != plain
     assert params_hash(kind(), b"weights") != plain
+
+
+@pytest.mark.parametrize("kind", LINK)
+def test_a_parameter_of_a_part_changes_the_hash_of_the_whole(kind: type) -> None:
+    """A device bank's findings carry one hash for all of its parts."""
+    plain, (name,) = (
+        LinkParameters(),
+        [one.name for one in dataclasses.fields(LinkParameters) if one.type == kind.__name__],
+    )
+    for field in dataclasses.fields(kind):
+        part = kind(**{field.name: field.default + 1})
+        assert params_hash(dataclasses.replace(plain, **{name: part})) != params_hash(plain), field.name
 
 
 @pytest.mark.parametrize("kind", BANKS)
