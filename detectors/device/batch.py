@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -190,21 +190,32 @@ class LinkBatch:
             self.messages, self.statuses, self.rests, self.presses, self.wears, self.readings, self.traits,
         )  # fmt: skip
 
+    def check(self, rows: int) -> None:
+        """Whether every column has as many values as its part, and every row is one of so many.
+
+        Raises:
+            DetectorError: it is not so.
+        """
+        for part in self.parts():
+            name = type(part).__name__
+            if len({len(getattr(part, one.name)) for one in fields(part)}) != 1:
+                raise DetectorError(f"{name} whose columns differ in length: give every column m values")
+            if len(part.row) and not 0 <= part.row.min() <= part.row.max() < rows:
+                wrong = part.row.min() if part.row.min() < 0 else part.row.max()
+                raise DetectorError(f"{name} of row {wrong}, the bank has {rows}: add the device first")
+
     def cut(self, every_ms: int, from_ms: int, to_ms: int) -> Iterator[tuple[int, LinkBatch]]:
         """The batch in pieces that lie between two multiples of ``every_ms``, with the first of the two; a clock that
         is set back, or stands before ``from_ms``, counts as going on, and nothing as coming after ``to_ms``.
-
-        Raises:
-            DetectorError: columns of one part differ in length.
         """
-        spans = []
+        parts = []
         for part in self.parts():
-            if len({len(getattr(part, one.name)) for one in fields(part)}) != 1:
-                raise DetectorError(f"{type(part).__name__} whose columns differ in length: give every column m values")
-            spans.append(np.maximum.accumulate(np.clip(part.at_ms, from_ms, to_ms)) // every_ms)
-        for span in np.unique(np.concatenate(spans)).tolist():
+            at_ms = np.maximum.accumulate(np.clip(part.at_ms, from_ms, to_ms))
+            # how far a clock is off is measured by what was written down
+            parts.append((part if isinstance(part, Messages) else replace(part, at_ms=at_ms), at_ms // every_ms))
+        for span in np.unique(np.concatenate([of for _, of in parts])).tolist():
             pieces = []
-            for part, of in zip(self.parts(), spans, strict=True):
+            for part, of in parts:
                 where = slice(int(np.searchsorted(of, span)), int(np.searchsorted(of, span, side="right")))
                 pieces.append(type(part)(*(getattr(part, one.name)[where] for one in fields(part))))
             yield span * every_ms, LinkBatch(*pieces)  # type: ignore[arg-type]

@@ -54,13 +54,14 @@ class Batteries:
 
     def take(self, statuses: Statuses) -> list[Finding]:
         """What came within ten seconds; of several readings of a device the last counts."""
-        says = ~np.isnan(statuses.battery_pct)
+        pct = statuses.battery_pct
+        says = (pct >= 0.0) & (pct <= 100.0)
         if not says.any():
             return []
         c, p = self.columns, self.parameters
         rows, last = np.unique(statuses.row[says][::-1], return_index=True)
         at_ms = statuses.at_ms[says][::-1][last]
-        level = c["level_pct"][rows] = self._smooth(rows, statuses.battery_pct[says][::-1][last].astype(np.float32))
+        level = c["level_pct"][rows] = self._smooth(rows, pct[says][::-1][last].astype(np.float32))
         risen = level >= c["least_pct"][rows] + p.charging_pct
         fresh = risen | (c["start_ms"][rows] == 0)
         again = rows[fresh]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,8 +137,10 @@ class DeviceBank:
         more, the bank goes on from there.
 
         Raises:
-            DetectorError: columns of one part differ in length.
+            DetectorError: columns of one part differ in length, or a row is of no device. Nothing was taken then.
         """
+        if batch is not None:
+            batch.check(len(self))
         if not self._devices:
             return []
         out: list[Detection] = []
@@ -197,7 +200,7 @@ class DeviceBank:
             self._take(joined(held))
 
     def _take(self, piece: LinkBatch) -> None:
-        messages = piece.messages
+        messages = replace(piece.messages, at_ms=np.minimum(piece.messages.at_ms, self._held_ms + STEP_MS))
         heard = self._touched(messages)
         self._silence.take(heard, messages, piece.statuses, piece.rests)
         restarted, present = self._delivery.take(messages, piece.statuses)

@@ -16,6 +16,8 @@ from detectors.device.link_parameters import AreaParameters, SilenceParameters
 from detectors.device.rhythm import Rhythm
 
 OFFLINE = "offline"
+#: A week, as the wire contract has it: another promise is none.
+_LONGEST_HEARTBEAT_S = 604_800.0
 #: How a device stands.
 HEARD, ALONE, WITH_AREA = 0, 1, 2
 
@@ -80,7 +82,8 @@ class Silence:
         c["last_ms"][rows] = np.maximum(c["last_ms"][rows], heard.last_ms)
         back = (c["how"][rows] != HEARD) & (c["back_ms"][rows] == 0)
         c["back_ms"][rows[back]] = heard.first_ms[back]
-        declares = ~np.isnan(statuses.heartbeat_s) & (statuses.heartbeat_s != rhythm["heartbeat_s"][statuses.row])
+        declares = (statuses.heartbeat_s > 0) & (statuses.heartbeat_s <= _LONGEST_HEARTBEAT_S)
+        declares &= statuses.heartbeat_s != rhythm["heartbeat_s"][statuses.row]
         if declares.any():
             rhythm["heartbeat_s"][statuses.row[declares]] = statuses.heartbeat_s[declares]
             fresh = np.concatenate([fresh, statuses.row[declares]])
