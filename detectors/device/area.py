@@ -50,6 +50,7 @@ class _Count(NamedTuple):
 
 class _Standing(NamedTuple):
     onset_ms: int
+    first: Rows  # who was silent when it was found: they speak often, and tell when it is over
     members: Rows
 
 
@@ -114,16 +115,18 @@ class Areas:
         waits &= at_ms < view["due_ms"][silent] + int(p.hold_s * 1000)
         return Judged(found, members, np.setdiff1d(silent[~waits], members))
 
-    def returned(self, back: Mask, at_ms: int) -> tuple[list[Finding], Rows]:
-        """Areas most of whose devices are ``back``, ``(n,)``: the ends of their findings, and the rows set free."""
-        found, freed = [], [np.zeros(0, np.intp)]
+    def returned(self, back: Mask, at_ms: int) -> tuple[list[Finding], Rows, Rows]:
+        """Areas most of whose devices are ``back``, ``(n,)``: the ends of their findings, the rows set free, and all
+        rows of these areas: what speaks seldom is back as well and has not had the time to say so."""
+        found, freed, there = [], [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
         for place, standing in list(self.standing.items()):
-            back_pct = 100.0 * float(back[standing.members].mean())
+            back_pct = 100.0 * float(back[standing.first].mean())
             if back_pct >= self.parameters.returned_pct:
                 features = {"back_pct": round(back_pct, 1), "limit_back_pct": self.parameters.returned_pct}
                 found.append(self._end(place, at_ms, features))
                 freed.append(standing.members)
-        return found, np.concatenate(freed)
+                there.append(self.tree.rows(self.tree.number(place)))
+        return found, np.concatenate(freed), np.concatenate(there)
 
     def _count(self, rows: Rows, latest_ms: int, view: dict[str, NDArray[Any]], at_ms: int) -> _Count:
         """The devices of an area of which a silent one was last heard at ``latest_ms``."""
@@ -162,7 +165,7 @@ class Areas:
             if node in self.tree.above(self.tree.number(other)):  # the smaller part of what is seen whole now
                 members = np.union1d(members, self.standing[other].members)
                 found.append(self._end(other, at_ms, {}, {"wider_area": place.area}))
-        self.standing[place] = _Standing(count.last_ms, members)
+        self.standing[place] = _Standing(count.last_ms, count.mute, members)
         features = {
             "silent_devices": float(len(count.mute)),
             "known_devices": float(len(count.mute) + count.alive),
@@ -188,15 +191,17 @@ class Areas:
         for place, one in self.standing.items():
             self.standing[place] = one._replace(onset_ms=min(one.onset_ms, at_ms))
 
-    def state(self) -> list[tuple[str, str, int, list[int]]]:
+    def state(self) -> list[tuple[str, str, int, list[int], list[int]]]:
         """For a checkpoint: the areas that are silent. The tree is made anew from the devices."""
-        return [(*place, one.onset_ms, one.members.tolist()) for place, one in self.standing.items()]
+        return [
+            (*place, one.onset_ms, one.first.tolist(), one.members.tolist()) for place, one in self.standing.items()
+        ]
 
-    def restore(self, state: list[tuple[str, str, int, list[int]]]) -> None:
+    def restore(self, state: list[tuple[str, str, int, list[int], list[int]]]) -> None:
         """From a checkpoint."""
         self.standing = {
-            Place(area, person): _Standing(onset_ms, np.array(members, np.intp))
-            for area, person, onset_ms, members in state
+            Place(area, person): _Standing(onset_ms, np.array(first, np.intp), np.array(members, np.intp))
+            for area, person, onset_ms, first, members in state
         }
 
 

@@ -59,7 +59,8 @@ class AreaParameters:
         settle_s: how long after the first silent device the area is named, so that the whole of it is.
         hold_s: a single device waits at most so long while its area may still turn out to be silent.
         healthy_pct: with less than this silent outside the one part that is, that part is named and not the whole.
-        returned_pct: the silence of an area is over when so much of it is back.
+        returned_pct: the silence of an area is over when so much of what had told it is back. Who is not has one limit
+            more of its own: what speaks seldom need not have spoken by then.
     """
 
     silent_pct: float = 60.0

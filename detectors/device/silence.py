@@ -125,10 +125,13 @@ class Silence:
             found += [self._over(row, at_ms) for row in kept[c["how"][kept] == ALONE].tolist()]
         gone = np.flatnonzero((c["how"][:n] == ALONE) & ~c["watched"][:n])
         found += [self._over(row, at_ms) for row in gone.tolist()]
-        ended, freed = self.areas.returned(self._is_back(at_ms), at_ms)
+        ended, freed, there = self.areas.returned(self._is_back(at_ms), at_ms)
         found += ended
         c["how"][freed] = HEARD
         c["back_ms"][freed] = 0
+        if len(there):
+            c["rest_ms"][there] = np.maximum(c["rest_ms"][there], at_ms)
+            self._set_due(there)
         silent = np.flatnonzero((self._due_ms[:n] <= at_ms) & (c["how"][:n] == HEARD) & c["watched"][:n])
         if not len(silent):
             return found
