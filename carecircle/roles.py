@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 import registry
 from carecircle.settings import Role, Settings
-from ingest.devices import Owner
+from ingest.devices import ANYBODY, Owner, Profile
 
 _log = logging.getLogger(__name__)
 
@@ -108,11 +110,18 @@ def owners_of(engine: Engine) -> Callable[[], Mapping[str, Owner] | None]:
 
 
 def _owners(directory: registry.Directory) -> dict[str, Owner]:
+    profiles = {
+        person.key: Profile(
+            person.conditions, person.spo2_scale, tuple(sorted(person.limits.items())), person.residents, person.pets
+        )
+        for person in directory.people.values()
+    }
     owners = {}
     for device in directory.devices.values():
         person = directory.people.get(device.person or "")
         fall_point = person.fall_point if person is not None else ""
-        owners[device.id] = Owner(device.person, device.area, device.placement, fall_point, device.kind)
+        profile = profiles.get(device.person or "", ANYBODY)
+        owners[device.id] = Owner(device.person, device.area, device.placement, fall_point, device.kind, profile)
     return owners
 
 
@@ -121,6 +130,7 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
     from detectors.fall.model import load_model, shipped_model
     from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
     from ingest.devices import FallPoints
+    from ingest.lanes import lanes_of
     from ingest.pipeline import Pipeline
     from ingest.processor import Processor, ProcessorSettings
 
@@ -128,6 +138,13 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
     model = load_model(falls.weights) if falls.weights else shipped_model()
     points = FallPoints(falls.operating_point, falls.placements.model_dump(exclude_none=True))
     bases = settings.zigbee2mqtt.base_topics
+    lanes = lanes_of(
+        vitals=settings.vitals.enabled,
+        routine=settings.routine.enabled,
+        devices=settings.devices.enabled,
+        zone=ZoneInfo(settings.console.time_zone),
+        now_ms=time.time_ns() // 1_000_000,
+    )
     Processor(
         ProcessorSettings(
             settings.journal_dir,
@@ -135,8 +152,9 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
             settings.state_dir,
             checkpoint_every_s=settings.journal.checkpoint_s,
             segment_bytes=settings.journal.segment_bytes,
+            homes_every_s=settings.routine.snapshot_s,
         ),
-        Pipeline(FallBank(model), FallBank(model), points, zigbee=Zigbee2Mqtt(bases) if bases else None),
+        Pipeline(FallBank(model), FallBank(model), points, zigbee=Zigbee2Mqtt(bases) if bases else None, lanes=lanes),
         owners=owners_of(engine),
     ).run(stop)
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -108,7 +109,18 @@ class ConsoleSettings(_Group):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
-    time_zone: str = "Asia/Shanghai"
+    time_zone: str = Field(
+        "Asia/Shanghai", description="of all times that people read, and of the homes' day and night"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {name!r}: give an IANA name such as Asia/Shanghai") from None
+        return name
 
 
 class JournalSettings(_Group):
@@ -135,6 +147,25 @@ class FallSettings(_Group):
     weights: Path | None = Field(None, description="learned weights other than those in the package")
     operating_point: OperatingPoint = Field("balanced", description="how readily motion is called a fall")
     placements: PlacementPoints = PlacementPoints()
+
+
+class VitalsSettings(_Group):
+    """Watching the vital signs of people."""
+
+    enabled: bool = Field(True, description="find what is wrong with the vital signs of people")
+
+
+class RoutineSettings(_Group):
+    """Watching the routine of homes by their sensors."""
+
+    enabled: bool = Field(True, description="find silence and unusual ways in homes with sensors")
+    snapshot_s: Seconds = Field(600.0, description="how often all that is learnt of homes is written")
+
+
+class DeviceSettings(_Group):
+    """Looking after the devices themselves."""
+
+    enabled: bool = Field(True, description="find silent devices, low batteries, wrong clocks ...")
 
 
 class Zigbee2MqttSettings(_Group):
@@ -168,6 +199,9 @@ class Settings(BaseSettings):
     console: ConsoleSettings = ConsoleSettings()
     journal: JournalSettings = JournalSettings()
     falls: FallSettings = FallSettings()
+    vitals: VitalsSettings = VitalsSettings()
+    routine: RoutineSettings = RoutineSettings()
+    devices: DeviceSettings = DeviceSettings()
     zigbee2mqtt: Zigbee2MqttSettings = Zigbee2MqttSettings()
 
     @property

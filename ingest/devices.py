@@ -18,6 +18,29 @@ PLACEMENTS: tuple[str, ...] = ("waist", "wrist", "hip", "pocket", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What the detectors take into account of a person.
+
+    Attributes:
+        conditions: what they live with; some change limits of the vitals.
+        spo2_scale: of NEWS2, 1 or 2.
+        limits: own limits of the vitals, by name.
+        residents: how many live in the home.
+        pets: whether an animal moves about there.
+    """
+
+    conditions: tuple[str, ...] = ()
+    spo2_scale: int = 1
+    limits: tuple[tuple[str, float], ...] = ()
+    residents: int = 1
+    pets: bool = False
+
+
+#: Of whom nothing is said.
+ANYBODY = Profile()
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """What the pipeline needs of the registry for one device.
 
@@ -27,6 +50,7 @@ class Owner:
         placement: where the device is worn; None or "" when the registry does not say.
         fall_point: the wearer's own operating point of the fall detector, "" without one.
         kind: what it is, as the registry has it: wearable, button, bed ...; "" where it does not say.
+        profile: of the wearer, or of whoever lives where the device is.
     """
 
     person: str | None
@@ -34,6 +58,7 @@ class Owner:
     placement: str | None
     fall_point: str = ""
     kind: str = ""
+    profile: Profile = ANYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +89,8 @@ class Device:
     area: str = ""
     placement: str = "unknown"
     fall_point: str = ""  # the person's own; "" without one
+    kind: str = ""
+    profile: Profile = ANYBODY
     registered: bool = True
     clock: DeviceClock = field(default_factory=DeviceClock)
     seen: dict[Stream, SeenSequence] = field(default_factory=dict)
@@ -116,18 +143,25 @@ class Devices:
         return self._owners.get(device_id)
 
     def update_owners(self, owners: Mapping[str, Owner]) -> list[Device]:
-        """Take a new state of the registry; the devices whose person, placement or fall point has changed."""
+        """Take a new state of the registry; the devices about which, or about whose person, something has changed."""
         self._owners = owners
         changed = []
         for device in self.rows:
-            before = (device.person, device.placement, device.fall_point, device.registered)
+            before = self._known(device)
             owner = owners.get(device.id)
             device.registered = owner is not None
             if owner is not None:
                 self._assign(device, owner)
-            if (device.person, device.placement, device.fall_point, device.registered) != before:
+            if self._known(device) != before:
                 changed.append(device)
         return changed
+
+    @staticmethod
+    def _known(device: Device) -> tuple[object, ...]:
+        return (
+            device.person, device.area, device.placement, device.fall_point, device.kind, device.profile,
+            device.registered,
+        )  # fmt: skip
 
     def said_placement(self, device: Device, placement: str | None) -> bool:
         """A status message names a placement; True when it changes what the banks should assume."""
@@ -163,6 +197,8 @@ class Devices:
         device.person = owner.person or ""
         device.area = owner.area or ""
         device.fall_point = owner.fall_point
+        device.kind = owner.kind
+        device.profile = owner.profile
         placement = owner.placement
         if not placement or placement == "unknown":
             placement = device.said_placement

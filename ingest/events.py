@@ -8,6 +8,7 @@ from typing import Any
 from detectors.detection import Detection, Severity, Stage, detection_id
 from detectors.event import EventBank, EventIn, HomeIn
 from ingest.dedupe import SeenSequence
+from ingest.device_lane import DeviceLane
 from ingest.devices import Device
 from telemetry.codec import decode_event, rescue_event
 from telemetry.errors import Reason, TelemetryError
@@ -20,6 +21,8 @@ from telemetry.topics import Stream
 UNKNOWN_KEPT = 10_000
 #: These open an incident even when the rest of the message breaks the contract.
 RESCUED = frozenset({"sos", "fall"})
+#: Somebody has pressed the button: for help, or to try it.
+PRESSED = frozenset({"sos", "test"})
 #: A time further than this from our clock is put on the incident in words.
 IMPLAUSIBLE_MS = 120_000
 
@@ -27,8 +30,9 @@ IMPLAUSIBLE_MS = 120_000
 class EventLane:
     """Decodes, de-duplicates and hands events to the event detector."""
 
-    def __init__(self) -> None:
+    def __init__(self, links: DeviceLane | None = None) -> None:
         self._bank = EventBank()
+        self._links = links
         self._pending: list[EventIn] = []
         self._home: list[HomeIn] = []
         self._findings: list[Detection] = []
@@ -73,14 +77,19 @@ class EventLane:
         if device is None:
             notes["device"] = "unknown to the registry"
         elif not message.flags & Flag.REPLAY:
-            offset_ms = device.clock.judge(
+            timing = device.clock.judge(
                 boot=event.boot,
                 t_ms=event.t,
                 recv_ms=message.recv_ms,
                 birth=False,
                 hist=event.hist,
                 down_since_ms=down_since_ms,
-            ).offset_ms
+            )
+            offset_ms = timing.offset_ms
+            if self._links is not None:
+                self._links.heard(device, Stream.EVENT, event, message.recv_ms, offset_ms, live=timing.live)
+                if event.type.lower() in PRESSED:
+                    self._links.pressed(device, message.recv_ms)
         behind_ms = message.recv_ms - event.t
         if abs(behind_ms) > IMPLAUSIBLE_MS:
             notes["time"] = f"the device says {event.t} (epoch ms), {behind_ms / 1000:+.0f} s before it was received"

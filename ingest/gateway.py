@@ -27,7 +27,7 @@ from ingest.mqtt_opening import Login
 from ingest.mqtt_outbox import Outbox
 from journal import JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
-from telemetry.records import CONNECTED
+from telemetry.records import CONNECTED, LISTENING
 from telemetry.topics import subscriptions
 from telemetry.zigbee2mqtt.topics import BaseTopics
 
@@ -37,6 +37,7 @@ _TICK_S = 0.02  # how often the journal `commands` is looked at, and a stop noti
 _HOLD_RETRY_S = 0.1
 _HEARTBEAT_S = 1.0
 _STATS_S = 10.0
+_LISTENING_S = 5.0  # without a message: how often the journal is told that there was none
 _CLOCK_EVERY = 31  # messages between two looks at the clock while reading
 
 
@@ -118,6 +119,8 @@ class Gateway:
         self._commit_max_s = 0.0
         self._commit_due_s: float | None = None
         self._seen = 0
+        self._quiet_since_s = 0.0
+        self._quiet_received = 0
         self._drain = Drain()
         self._hold = Hold()
         self._retry_at_s = 0.0
@@ -268,11 +271,22 @@ class Gateway:
     def _heartbeat(self, now_s: float) -> None:
         self._heartbeat_at_s = now_s + _HEARTBEAT_S
         self._beat(now_s)
+        self._say_listening(now_s)
         self._raw.drop_consumed()
         if now_s >= self._stats_at_s:
             self._stats_at_s = now_s + _STATS_S
             self._state.write_stats({"written_ms": self._clock_ms(), **self.stats()})
             self._commit_max_s = 0.0
+
+    def _say_listening(self, now_s: float) -> None:
+        """Nothing comes though everything would: the time of those who wait for a silence goes on by this."""
+        received = self._inbox.received
+        listens = self._subscribed and self._receiver.is_up and self._drain.done and not self._hold.active
+        if not listens or received != self._quiet_received or not self._quiet_since_s:
+            self._quiet_since_s, self._quiet_received = now_s, received
+        elif now_s - self._quiet_since_s >= _LISTENING_S:
+            self._quiet_since_s = now_s
+            self._inbox.mark(LISTENING, b"")
 
     def _leave(self) -> None:
         """What was received and can be committed is acknowledged; what was not is delivered again next time."""

@@ -6,6 +6,8 @@ and continue from its last checkpoint: what it emits again has the keys it had b
 
 from __future__ import annotations
 
+import copy
+import logging
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,13 +17,15 @@ import msgspec
 
 from detectors.detection import Detection
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
+from ingest.banks import UNREADABLE
 from ingest.devices import Device, Devices, FallPoints, Owner
 from ingest.events import EventLane
+from ingest.lanes import Lanes
 from ingest.motion_lane import MotionLanes, RowBank
 from ingest.readings import PointBuilder, RecentValues, home_value, status_values, vitals_values
-from telemetry.codec import decode_home, decode_motion, decode_status, decode_vitals
+from telemetry.codec import Motion, decode_home, decode_motion, decode_status, decode_vitals
 from telemetry.errors import Reason, TelemetryError
-from telemetry.messages import VITALS_NUMBERS, Event, Home, Status
+from telemetry.messages import VITALS_NUMBERS, Event, Home, Message, Status
 from telemetry.records import CONNECTED, OWN_PREFIX, Flag, PointBatch, RawMessage
 from telemetry.topics import Stream, parse_topic
 from telemetry.zigbee2mqtt.topics import Address
@@ -32,6 +36,8 @@ BACKLOG_MS = 120_000
 _FRAMES_COMPARED = 4
 #: `area_state.devices_online` and the per-device link figures are written this often.
 STATE_EVERY_MS = 60_000
+
+_log = logging.getLogger(__name__)
 
 _TAGS = ("device", "person", "area")
 
@@ -63,6 +69,7 @@ class Pipeline:
         historical: another one, for what devices send from their buffers.
         fall_points: the operating points of both for people who have none of their own.
         zigbee: reads the messages of Zigbee2MQTT hubs; None where there are none.
+        lanes: which other detectors there are besides falls and events; None: none.
     """
 
     def __init__(
@@ -72,14 +79,17 @@ class Pipeline:
         fall_points: FallPoints | None = None,
         *,
         zigbee: Zigbee2Mqtt | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
-        self.devices = Devices()
+        self.lanes = lanes or Lanes(Devices())
+        self.devices = self.lanes.devices
         self.counts: dict[str, int] = {"messages": 0, "duplicates": 0, "late": 0, "detections": 0, "points": 0}
+        self.counts |= self.lanes.failed
         self._zigbee = zigbee
         if zigbee is not None:
             self.counts |= zigbee.counts
         self._motion = MotionLanes(live, historical, fall_points or FallPoints())
-        self._events = EventLane()
+        self._events = EventLane(self.lanes.links)
         self._recent = RecentValues()
         self._down_since_ms: int | None = None
         self._backlog_until_ms = 0
@@ -99,6 +109,7 @@ class Pipeline:
         """Take a new state of the registry (by device id)."""
         for device in self.devices.update_owners(owners):
             self._motion.adopt(device)
+            self.lanes.adopt(device)
 
     def feed(self, messages: Iterable[RawMessage]) -> None:
         """Take messages in the order of the journal. Their receive times are the clock.
@@ -108,9 +119,12 @@ class Pipeline:
         for message in messages:
             self._now_ms = max(self._now_ms, message.recv_ms)
             self.counts["messages"] += 1
+            own = message.topic.startswith(OWN_PREFIX)
             device_id: str | None = None
             try:
-                if message.topic.startswith(OWN_PREFIX):
+                if (own or message.recv_ms >= self.lanes.next_ms) and not message.flags & Flag.REPLAY:
+                    self._listen(message)
+                if own:
                     self._own(message)
                     continue
                 if self._zigbee is not None and (address := self._zigbee.address(message.topic)) is not None:
@@ -136,11 +150,13 @@ class Pipeline:
         out.detections.extend(detections)
         out.detections.extend(self._events.take(self._now_ms))
         out.points.extend(points)
+        self.lanes.moved(points, self._now_ms)
         if self._now_ms >= self._next_state_ms:
             if self._next_state_ms:
                 out.points.extend(self._device_state())
             self._next_state_ms = (self._now_ms // STATE_EVERY_MS + 1) * STATE_EVERY_MS
         out.points.extend(batch for b in (self._vitals, self._home, self._status) if (batch := b.take()) is not None)
+        self.counts |= self.lanes.failed
         if self._zigbee is not None:
             self.counts |= self._zigbee.counts
         self.counts["detections"] += len(out.detections)
@@ -148,8 +164,9 @@ class Pipeline:
         return out
 
     def state(self) -> dict[str, Any]:
-        """Everything that the future depends on; call after :meth:`advance`."""
+        """Everything that the future depends on, but for what is learnt of homes; call after :meth:`advance`."""
         return {
+            "lanes": self.lanes.state(),
             "devices": self.devices.state(),
             "motion": self._motion.state(),
             "events": self._events.state(),
@@ -160,9 +177,15 @@ class Pipeline:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state`."""
+        """Continue from :meth:`state`. A detector whose part cannot be read is new and says so in the log."""
         self.devices.restore(state["devices"])
-        self._motion.restore(state["motion"], self.devices)
+        untouched = copy.deepcopy(self._motion)
+        try:
+            self._motion.restore(state["motion"], self.devices)
+        except UNREADABLE as error:
+            _log.error("processor: the state of the fall detector cannot be read (%s): it starts anew", error)
+            self._motion = untouched
+        self.lanes.restore(state["lanes"])
         self._events.restore(state["events"])
         self._recent.restore(state["recent"])
         self._down_since_ms, self._backlog_until_ms = state["gateway"]
@@ -172,10 +195,22 @@ class Pipeline:
 
     def _own(self, message: RawMessage) -> None:
         if message.topic == CONNECTED:
-            said = msgspec.json.decode(message.payload)
-            down_since = said.get("down_since_ms")
-            self._down_since_ms = down_since if isinstance(down_since, int) else None
+            self._down_since_ms = _down_since_ms(message)
             self._backlog_until_ms = message.recv_ms + BACKLOG_MS
+
+    def _listen(self, message: RawMessage) -> None:
+        """The journal has come to another second: the lanes decide on what came before it.
+
+        Their time is what was listened to. While nobody listened it stands still, and then nothing was silent.
+        """
+        if message.topic == CONNECTED:
+            since_ms = _down_since_ms(message)
+            self._out.detections += self.lanes.missed(
+                message.recv_ms if since_ms is None else since_ms, message.recv_ms
+            )
+        detections, points = self.lanes.step(message.recv_ms)
+        self._out.detections += detections
+        self._out.points += points
 
     def _take(self, device_id: str, stream: Stream, message: RawMessage) -> None:
         device = self.devices.find(device_id)
@@ -223,9 +258,9 @@ class Pipeline:
                 elif device is None:
                     raise TelemetryError(Reason.UNKNOWN_DEVICE, f"the registry has no device {told.device!r}")
                 elif isinstance(told.said, Home):
-                    self._take_home(device, told.said, message_now)
+                    self._take_home(device, told.said, message_now, message)
                 else:
-                    self._take_status(device, told.said, message_now)
+                    self._take_status(device, told.said, message_now, message)
             except TelemetryError as error:
                 refused = error
         speaker = self.devices.find(adapted.heard) if adapted.heard is not None else None
@@ -237,8 +272,11 @@ class Pipeline:
     def _outage(self, recv_ms: int) -> int | None:
         return self._down_since_ms if recv_ms < self._backlog_until_ms else None
 
-    def _timing(self, device: Device, said: Any, message: RawMessage, *, birth: bool = False) -> tuple[bool, int]:
-        """``(live, offset_ms)`` of a decoded message."""
+    def _timing(
+        self, device: Device, stream: Stream, said: Message | Motion, message: RawMessage, *,
+        birth: bool = False, of_hub: RawMessage | None = None,
+    ) -> tuple[bool, int]:  # fmt: skip
+        """``(live, offset_ms)`` of a decoded message, ``of_hub`` as it came where an adapter made it."""
         if message.flags & (Flag.RETAIN | Flag.REPLAY):
             return False, device.clock.peek(said.boot).offset_ms
         verdict = device.clock.judge(
@@ -249,7 +287,13 @@ class Pipeline:
             hist=said.hist,
             down_since_ms=self._outage(message.recv_ms),
         )
-        if verdict.offset_ms and device.clock_boot != said.boot:
+        links = self.lanes.links
+        if links is not None:
+            if of_hub is None or not of_hub.flags & Flag.RETAIN:
+                links.heard(
+                    device, stream, said, message.recv_ms, verdict.offset_ms, live=verdict.live, counted=of_hub is None
+                )
+        elif verdict.offset_ms and device.clock_boot != said.boot:
             device.clock_boot = said.boot
             self._events.wrong_clock(device, said.boot, said.t, verdict.offset_ms, message.recv_ms)
         return verdict.live, verdict.offset_ms
@@ -264,7 +308,9 @@ class Pipeline:
         motion = decode_motion(message.payload)
         if not self._first(device, Stream.MOTION, motion, message):
             return
-        live, offset_ms = self._timing(device, motion, message)
+        live, offset_ms = self._timing(device, Stream.MOTION, motion, message)
+        if motion.idle_until is not None and live and self.lanes.links is not None:
+            self.lanes.links.rests(device, message.recv_ms, motion.idle_until + offset_ms)
         content = zlib.crc32(motion.acc.tobytes())
         for t_ms, stored in device.recent_frames:
             if t_ms == motion.t:
@@ -284,35 +330,41 @@ class Pipeline:
         said = decode_vitals(message.payload)
         if not self._first(device, Stream.VITALS, said, message):
             return
-        live, offset_ms = self._timing(device, said, message)
+        live, offset_ms = self._timing(device, Stream.VITALS, said, message)
         values = vitals_values(said)
         if not values:
             raise TelemetryError(Reason.INVALID, "no parameter in it: any of hr, spo2, rr, temp, sbp, dbp ...")
         t_ms = said.t + offset_ms
         if self._recent.check((device.id, "vitals"), t_ms, values, self._now_ms):
+            if self.lanes.vitals is not None:
+                self.lanes.vitals.take(device, dict(values), t_ms, message.recv_ms, live=live)
             values["hist"] = 0.0 if live else 1.0
             self._vitals.add(t_ms, (device.id, device.person, device.area), values)
 
-    def _take_home(self, device: Device, said: Home, message: RawMessage) -> None:
+    def _take_home(self, device: Device, said: Home, message: RawMessage, of_hub: RawMessage | None = None) -> None:
         if not self._first(device, Stream.HOME, said, message):
             return
-        live, offset_ms = self._timing(device, said, message)
+        live, offset_ms = self._timing(device, Stream.HOME, said, message, of_hub=of_hub)
         value = home_value(said)
         t_ms = said.t + offset_ms
         if self._recent.check((device.id, "home", said.kind), t_ms, value, self._now_ms):
             self._home.add(t_ms, (device.id, device.person, device.area, said.kind), {"value": value})
             self._events.take_home(device, said, message.recv_ms, offset_ms, historical=not live)
+            if not (of_hub or message).flags & (Flag.RETAIN | Flag.REPLAY):  # what was kept moved nobody
+                self.lanes.home(device, said, value, t_ms, message.recv_ms, live=live)
 
-    def _take_status(self, device: Device, said: Status, message: RawMessage) -> None:
+    def _take_status(self, device: Device, said: Status, message: RawMessage, of_hub: RawMessage | None = None) -> None:
         retained = bool(message.flags & Flag.RETAIN)
         if not self._first(device, Stream.STATUS, said, message) and said.online:
             return  # a will has the boot and seq of the birth that left it, so a death is never a repetition
         offset_ms, lag_ms = device.clock.peek(said.boot).offset_ms, None
         if said.online:
-            _, offset_ms = self._timing(device, said, message, birth=not retained)
+            _, offset_ms = self._timing(device, Stream.STATUS, said, message, birth=not retained, of_hub=of_hub)
             lag_ms = None if retained else message.recv_ms - said.t - offset_ms
         if not retained:
             device.online = said.online
+            if not message.flags & Flag.REPLAY:
+                self.lanes.status(device, said, message.recv_ms)
         if said.heartbeat_s is not None:
             device.heartbeat_s = said.heartbeat_s
         if said.placement is not None and self.devices.said_placement(device, said.placement):
@@ -332,3 +384,9 @@ class Pipeline:
                 self._status.add(at_ms, (device.id, device.area), {"seq_gap": motion.newest_gaps()})
         batch = builder.take()
         return [] if batch is None else [batch]
+
+
+def _down_since_ms(message: RawMessage) -> int | None:
+    """Since when messages may have waited at the broker, as the gateway says."""
+    since_ms = msgspec.json.decode(message.payload).get("down_since_ms")
+    return since_ms if isinstance(since_ms, int) else None

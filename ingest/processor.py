@@ -21,7 +21,9 @@ import numpy as np
 
 from detectors.detection import pack_detection
 from ingest import checkpoint
+from ingest.banks import UNREADABLE
 from ingest.devices import Owner
+from ingest.long_memory import SNAPSHOT_EVERY_S, LongMemory, Mark
 from ingest.pipeline import Output, Pipeline
 from journal import JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
@@ -52,6 +54,7 @@ class ProcessorSettings:
     owners_every_s: float = 2.0
     segment_bytes: int = 64 << 20
     read_bytes: int = 1 << 20
+    homes_every_s: float = SNAPSHOT_EVERY_S
 
 
 class Processor:
@@ -87,6 +90,7 @@ class Processor:
         )
         self._quarantine = Quarantine(settings.quarantine_dir, "processor")
         self._readers = {name: JournalReader(journals / name, CONSUMER) for name in _INPUTS}
+        self._memory = LongMemory(settings.state_dir, settings.homes_every_s)
         self._host = socket.gethostname()
         self._last_message_ms = 0
         self._dirty = False
@@ -101,10 +105,20 @@ class Processor:
 
     def _restore(self) -> None:
         saved = checkpoint.load(self._checkpoint_path)
+        mark: Mark | None = None
         if saved is not None:
-            self._pipeline.restore(saved.state)
             for name, position in saved.positions.items():
                 self._readers[name].seek(position)
+            try:
+                self._pipeline.restore(saved.state["pipeline"])
+                mark = saved.state["homes"]
+            except UNREADABLE as error:
+                _log.error(
+                    "%s cannot be read (%s): going on where it stands with what can be", self._checkpoint_path, error
+                )
+        routine = self._pipeline.lanes.routine
+        if routine is not None:
+            self._memory.recall(routine, mark)
         self._refresh_owners()
 
     def step(self, timeout_s: float = 0.5) -> bool:
@@ -142,6 +156,7 @@ class Processor:
 
     def close(self) -> None:
         """Close the journals; what was not checkpointed is repeated by the next process."""
+        self._memory.close()
         for reader in self._readers.values():
             reader.close()
         self._points.close()
@@ -155,7 +170,12 @@ class Processor:
         positions = {name: reader.position for name, reader in self._readers.items()}
         try:
             self._quarantine.commit()  # on a full disk entries wait: draining raw is what makes room
-            checkpoint.save(self._checkpoint_path, checkpoint.Checkpoint(positions, self._pipeline.state()))
+            routine = self._pipeline.lanes.routine
+            mark = None if routine is None else self._memory.save(routine, time.monotonic())
+            state = {"pipeline": self._pipeline.state(), "homes": mark}
+            checkpoint.save(self._checkpoint_path, checkpoint.Checkpoint(positions, state))
+            if mark is not None:
+                self._memory.settle(mark)
             for name, reader in self._readers.items():
                 if reader.committed != positions[name]:
                     reader.commit(positions[name])

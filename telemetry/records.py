@@ -21,6 +21,9 @@ OWN_PREFIX = b"$"
 #: Written by the gateway whenever messages may have waited at the broker. The payload is JSON: ``down_since_ms`` (they
 #: may be as old as that), ``session_present`` and ``cause`` (connected, resumed).
 CONNECTED = b"$gateway/connected"
+#: Written by the gateway every few seconds in which no message came while it was listening: who is silent then is
+#: silent. No payload.
+LISTENING = b"$gateway/listening"
 #: ``care/v1/`` + 64 characters of device + ``/motion`` are 79; longer topics cannot be ours and are cut.
 MAX_TOPIC = 255
 

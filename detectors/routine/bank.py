@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -120,13 +121,36 @@ class RoutineBank:
         standing = self._columns["standing_ms"][:, self._row(person)] > 0
         return [KINDS[Finding(finding)] for finding in np.flatnonzero(standing).tolist()]
 
-    def interrupted(self) -> None:
-        """Nothing was heard of any home for a while for want of listening: what lies before the next reading is no
-        silence. What is learnt stays."""
-        n = len(self)
+    def interrupted(self, people: Iterable[str] | None = None, until_ms: int | None = None) -> None:
+        """Nothing was heard of homes for a while for want of listening, or because all of their sensors were away:
+        what lies before the next reading is no silence. What is learnt stays.
+
+        Args:
+            people: whose homes; None: all.
+            until_ms: they are heard again from then on: the silence of whoever was at home counts anew from there, so
+                that somebody who had fallen before is found, if later. None: only from the next reading.
+
+        Raises:
+            DetectorError: a person is not known here.
+        """
+        c = self._columns
+        rows = np.arange(len(self)) if people is None else np.array([self._row(one) for one in people], np.intp)
+        at_home = rows[(c["since_ms"][rows] > 0) & ~c["away"][rows] & ~c["at_exit"][rows] & (c["slot"][rows] >= 0)]
+        where, context = c["slot"][at_home], c["context"][at_home]
         for name in _OF_NOW:
-            self._columns[name][..., :n] = HOME[name][2]
-        self._columns["timer_ms"][:DAILY, :n] = NEVER_MS
+            c[name][..., rows] = HOME[name][2]
+        c["timer_ms"][:DAILY, rows] = NEVER_MS
+        if until_ms is None or not len(at_home):
+            return
+        bin_ = int(self.clock.minute(until_ms) % DAY_MIN // BIN_MIN)
+        limit_min = c["limit_min"][context, bin_, at_home].astype(np.float64)
+        c["slot"][at_home], c["since_ms"][at_home], c["since_limit_min"][at_home] = where, until_ms, limit_min
+        c["timer_ms"][Finding.COLLAPSE, at_home] = until_ms + np.rint(limit_min * MINUTE_MS).astype(np.int64)
+
+    def withheld(self, found: Detection) -> None:
+        """A finding was told to nobody, because the home could not be heard: it does not stand, and has no end."""
+        which = next(finding for finding, kind in KINDS.items() if kind == found.kind)
+        self._columns["standing_ms"][which, self._row(found.person or "")] = 0
 
     def limit_min(self, person: str) -> dict[str, NDArray[np.float64]]:
         """What is normal in a person's home: by room, for each half hour of the day, the minutes of silence that are

@@ -160,6 +160,37 @@ def test_silence_after_our_own_outage_is_not_the_homes(home: Home) -> None:
     assert home.found == []
 
 
+def test_after_an_interruption_silence_counts_anew_from_its_end(home: Home) -> None:
+    """Whoever had fallen before is found, later by no more than the interruption; another home is left alone."""
+    home.hear(day(10, shift_min=0, until="07:30"))
+    limit_min = home.bank.limit_min("p1")["kitchen"][16]
+    home.bank.interrupted(["p1"], ms(10, "08:00"))
+    end_ms = ms(10, "08:00") + round(limit_min * MINUTE_MS)
+    assert home.wait(end_ms - MINUTE_MS) == []
+    (found,) = [one for one in home.wait(end_ms + MINUTE_MS) if one.kind == "collapse"]
+    assert (found.onset_ms, found.notes["room"]) == (ms(10, "08:00"), "kitchen")
+    with pytest.raises(DetectorError, match="no home"):
+        home.bank.interrupted(["nobody"])
+
+
+def test_a_finding_that_was_told_to_nobody_has_no_end(home: Home) -> None:
+    """Nothing stands, and what moves there later says nothing of it."""
+    home.hear(day(10, shift_min=0, until="07:30"))
+    (found,) = home.wait(ms(10, "08:20"))
+    assert home.bank.standing("p1") == [found.kind] == ["collapse"]
+    home.bank.withheld(found)
+    assert home.bank.standing("p1") == []
+    assert home.hear(moves(ms(10, "08:25"), "kitchen", 2)) == []
+
+
+def test_an_interruption_of_one_home_leaves_the_others_alone(home: Home) -> None:
+    """The other one is found when it would have been."""
+    home.hear(day(10, shift_min=0, until="07:30"))
+    home.bank.add("p2")
+    home.bank.interrupted(["p2"], ms(10, "07:35"))
+    assert [one.kind for one in home.wait(ms(10, "09:00"))][:1] == ["collapse"]
+
+
 def test_readings_out_of_a_buffer_say_so_on_what_they_end(home: Home) -> None:
     """A sign of life that comes late is one of then."""
     home.hear(day(10, shift_min=0, until="07:30"))
