@@ -6,6 +6,8 @@ from sqlalchemy import Connection, select
 
 from alerts import models
 from alerts.known import Verdict
+from alerts.lifecycle import Incident
+from alerts.sentences import LANGUAGES
 from detectors.detection import SEVERITY_ORDER, Detection, Severity, Stage
 
 _SPEAKS = (Verdict.OPENED.value, Verdict.JOINED.value)
@@ -34,3 +36,26 @@ def last_outcome(connection: Connection, incident: str) -> str:
     last_ms = max((row.onset_ms for row in rows), default=0)
     said = [row.notes.get("outcome", "") for row in rows if row.onset_ms == last_ms and row.stage == Stage.FOLLOW_UP]
     return said[0] if said else ""
+
+
+def said_by_detector(connection: Connection, incident: Incident) -> dict[str, str]:
+    """What the newest finding of an incident's kind says of itself, and of its end where it has one, by language;
+    {} where findings of the kind say nothing."""
+    table = models.evidence
+    query = (
+        select(table.c.detection, table.c.stage, table.c.notes)
+        .where(table.c.incident == incident.id, table.c.kind == incident.kind, table.c.verdict.in_(_SPEAKS))
+        .order_by(table.c.taken_ms, table.c.decided_ms)
+    )
+    stages: dict[str, dict[str, dict[str, str]]] = {}  # the newest last
+    for row in connection.execute(query):
+        stages.setdefault(row.detection, {})[row.stage] = row.notes
+    if not stages:
+        return {}
+    newest = list(stages.values())[-1]
+    order = (Stage.CONFIRMED.value, Stage.FOLLOW_UP.value)
+    said = {
+        language: [newest[stage][language] for stage in order if language in newest.get(stage, {})]
+        for language in LANGUAGES
+    }
+    return {language: ("" if language == "zh" else " ").join(parts) for language, parts in said.items() if parts}

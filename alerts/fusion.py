@@ -20,6 +20,7 @@ from alerts.lifecycle import (
     cancel_by_wearer,
 )
 from alerts.reasons import Reason
+from alerts.sentences import LANGUAGES
 from detectors.detection import SEVERITY_ORDER, Detection, Severity, Stage
 from registry import Directory
 
@@ -37,6 +38,8 @@ _KIND_RANK = ("fall", SOS, "gas", "smoke")
 _IMPLAUSIBLE_MS = 600_000
 #: The same for what comes out of a device's buffer, which may be old but not from the future.
 _OLDEST_HISTORY_MS = 30 * 86_400_000
+#: Findings of these were worked out from many readings, by our clock: they may have begun hours before they were told.
+_SLOW_DETECTORS = frozenset({"routine", "vitals"})
 #: What a follow-up says of somebody who has not moved since.
 NO_MOVEMENT = "no_movement"
 
@@ -53,20 +56,30 @@ def subject_of(detection: Detection, directory: Directory) -> Subject:
 
 def onset_of(detection: Detection) -> tuple[int, int | None]:
     """The onset to go by, and what the device says it was where that is implausible (else None)."""
+    if detection.detector in _SLOW_DETECTORS:
+        return detection.onset_ms, None
     oldest_ms = _OLDEST_HISTORY_MS if detection.historical else _IMPLAUSIBLE_MS
     if -_IMPLAUSIBLE_MS <= detection.recv_ms - detection.onset_ms <= oldest_ms:
         return detection.onset_ms, None
     return detection.recv_ms, detection.onset_ms
 
 
+def span_of(detection: Detection) -> tuple[int, int]:
+    """From when to when a finding speaks: of most an instant, of one that was worked out until it was decided."""
+    onset_ms, _ = onset_of(detection)
+    slow = detection.detector in _SLOW_DETECTORS and not detection.historical
+    return onset_ms, max(onset_ms, detection.decided_ms) if slow else onset_ms
+
+
 def choose(detection: Detection, open_incidents: Iterable[Incident], fuse_s: float) -> Incident | None:
     """The open incident of the same subject within ``fuse_s`` of whose evidence this lies; the newest of several."""
-    at_ms, window_ms = onset_of(detection)[0], round(fuse_s * 1000)
+    (from_ms, to_ms), window_ms = span_of(detection), round(fuse_s * 1000)
     near = [
         incident
         for incident in open_incidents
         if incident.state is not State.RESOLVED
-        and incident.onset_ms - window_ms <= at_ms <= incident.last_evidence_ms + window_ms
+        and incident.onset_ms - window_ms <= to_ms
+        and from_ms <= incident.last_evidence_ms + window_ms
     ]
     return max(near, key=lambda incident: (incident.last_evidence_ms, incident.id), default=None)
 
@@ -173,7 +186,7 @@ def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, no
         onset_ms=onset_ms,
         said_ms=said_ms,
         opened_ms=now_ms,
-        last_evidence_ms=onset_ms,
+        last_evidence_ms=span_of(detection)[1],
     )
     opened = Note(What.OPENED, "system", _told(detection) | {"policy": policy.name, "desk": subject.desk})
     change = Change(None, incident, (opened,), (State.OPEN,))
@@ -201,13 +214,13 @@ def _join(detection: Detection, subject: Subject, known: Known, incident: Incide
         change = Change(incident, incident, (note, answered))
         return Taken(Verdict.CANCELLED, incident.id, change, bound, reason=Reason.WEARER_CANCELLED)
     severity = max(incident.severity, detection.severity, key=SEVERITY_ORDER.index)
-    at_ms, _ = onset_of(detection)
+    from_ms, to_ms = span_of(detection)
     after = replace(
         incident,
         severity=severity,
         kind=max(incident.kind, detection.kind, key=_kind_rank),
-        onset_ms=min(incident.onset_ms, at_ms),
-        last_evidence_ms=max(incident.last_evidence_ms, at_ms),
+        onset_ms=min(incident.onset_ms, from_ms),
+        last_evidence_ms=max(incident.last_evidence_ms, to_ms),
     )
     ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)
     newly_bound = prompt is not None and (known.prompt is None or known.prompt.incident is None)
@@ -227,7 +240,7 @@ def _follow_up(detection: Detection, known: Known, now_ms: int) -> Taken:
     incident = known.incident
     if incident is None:
         return Taken(Verdict.RECORDED, reason=Reason.SUSPECTED_ONLY)
-    outcome = detection.notes.get("outcome", "")
+    outcome = detection.notes.get("outcome") or detection.notes.get("state", "")
     said = {name: value for name, value in _told(detection).items() if name not in ("kind", "notes")}
     note = Note(What.FOLLOWED_UP, "system", said | {"follow_up": outcome})
     answered = known.prompt is not None and known.prompt.state is PromptState.CANCELLED and outcome != NO_MOVEMENT
@@ -276,8 +289,13 @@ def _told(detection: Detection) -> dict[str, Any]:
     return (
         said
         | ({"historical": True} if detection.historical else {})
-        | ({"notes": dict(detection.notes)} if detection.notes else {})
+        | ({"notes": notes} if (notes := _without_sentences(detection)) else {})
     )
+
+
+def _without_sentences(detection: Detection) -> dict[str, str]:
+    """The sentences in every language stand with the evidence, once."""
+    return {name: value for name, value in detection.notes.items() if name not in LANGUAGES}
 
 
 def _at_least_warning(severity: Severity) -> Severity:

@@ -111,7 +111,8 @@ def _known(connection: Connection, detection: Detection, subject: Subject, direc
         return Known(near, None, False, Round(()))
     prompt = _load_prompt(connection, models.prompt.c.detection == detection.id)
     incident = _bound(connection, detection)
-    if incident is None and detection.stage not in (Stage.SUSPECTED, Stage.WITHDRAWN):
+    # what came after a finding that is in no incident is no evidence for another one
+    if incident is None and detection.stage is Stage.CONFIRMED:
         incident = fusion.choose(detection, _open_incidents(connection, subject), rules.fuse_s)
     if incident is None:
         return Known(None, prompt, False, Round(order_for(directory, subject.area)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -18,13 +19,15 @@ _encode = msgspec.json.Encoder().encode
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What one notification says to whom. ``attempt`` counts from 1; above it the message is a repeat. ``follow_up`` is
-    how it went on after the last fall of the incident, "" while that is open."""
+    how it went on after the last fall of the incident, "" while that is open; ``said`` what the detector says of it, by
+    language."""
 
     notification: str
     step: int
     round: int
     attempt: int
     follow_up: str = ""
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def webhook_body(
@@ -38,6 +41,7 @@ def webhook_body(
     """``{"type", "timestamp", "data"}`` as Standard Webhooks has it; the fields of ``data`` are in docs/alerts.md."""
     person = directory.person(incident.person) if incident.person is not None else None
     area = directory.areas.get(incident.area)
+    language = language_of(responder.languages)
     facts = Facts(
         kind=incident.kind,
         person=person.name if person is not None else "",
@@ -49,8 +53,8 @@ def webhook_body(
         now_ms=now_ms,
         historical=incident.historical,
         follow_up=envelope.follow_up,
+        said=envelope.said.get(language, ""),
     )
-    language = language_of(responder.languages)
     expires_ms = now_ms + round(settings.link_valid_s * 1000)
     claims = LinkClaims(incident.id, responder.id, envelope.notification, expires_ms)
     data = {

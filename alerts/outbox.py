@@ -12,7 +12,7 @@ from alerts.calling import channels_of
 from alerts.courier import Job
 from alerts.database import load_incident
 from alerts.delivery import SendResult, Status, settle
-from alerts.follow_ups import last_outcome
+from alerts.follow_ups import last_outcome, said_by_detector
 from alerts.guarding import guarded
 from alerts.intake import calls_of
 from alerts.lifecycle import Note, State, TimerKind, What
@@ -85,7 +85,10 @@ def _begin(
     attempt = row["attempts"] + 1
     connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(attempts=attempt))
     connection.execute(insert(_attempts), {"notification": row["id"], "number": attempt, "started_ms": now_ms})
-    envelope = Envelope(row["id"], row["step"], row["round"], attempt, last_outcome(connection, incident.id))
+    envelope = Envelope(
+        row["id"], row["step"], row["round"], attempt,
+        follow_up=last_outcome(connection, incident.id), said=said_by_detector(connection, incident),
+    )  # fmt: skip
     body = webhook_body(incident, responder, envelope, directory, settings, now_ms)
     return Job(row["id"], responder.id, attempt, channel, body, now_ms)
 

@@ -12,6 +12,7 @@ class Facts:
     """What a sentence is made of. ``person`` and ``address`` are "" when nobody is known.
 
     ``follow_up`` is how it went on after a fall (no_movement, still_lying, got_up, unknown), "" while that is open.
+    ``said`` is what the detector says of it, in the language of the message, "" where the kind says it all.
     """
 
     kind: str
@@ -24,12 +25,53 @@ class Facts:
     now_ms: int
     historical: bool
     follow_up: str = ""
+    said: str = ""
 
 
 _KINDS = {
-    "en": {"fall": "Fall", "sos": "SOS call", "smoke": "Smoke alarm", "gas": "Gas alarm"},
-    "zh": {"fall": "跌倒", "sos": "紧急呼叫", "smoke": "烟雾报警", "gas": "燃气报警"},
+    "en": {
+        "fall": "Fall",
+        "sos": "SOS call",
+        "smoke": "Smoke alarm",
+        "gas": "Gas alarm",
+        "news2": "Early warning score",
+        "vitals_combination": "Vital signs together",
+        "vitals_shift": "Vital signs not as usual",
+        "vitals_limit": "Vital sign beyond its limit",
+        "vitals_trend": "Change over days",
+        "collapse": "No movement at home",
+        "not_back": "Not back home",
+        "not_out_of_bed": "Not out of bed",
+        "bed_left": "Out of bed at night",
+        "long_bathroom": "Long in the bathroom",
+        "door_open": "Front door open",
+        "no_kitchen": "Not in the kitchen",
+        "no_bathroom": "Not in the bathroom",
+        "wandering": "Wandering at night",
+    },
+    "zh": {
+        "fall": "跌倒",
+        "sos": "紧急呼叫",
+        "smoke": "烟雾报警",
+        "gas": "燃气报警",
+        "news2": "早期预警评分",
+        "vitals_combination": "多项体征异常",
+        "vitals_shift": "体征与平时不同",
+        "vitals_limit": "体征超限",
+        "vitals_trend": "数日来的变化",
+        "collapse": "家中无活动",
+        "not_back": "外出未归",
+        "not_out_of_bed": "未起床",
+        "bed_left": "夜间离床",
+        "long_bathroom": "卫生间停留过久",
+        "door_open": "大门敞开",
+        "no_kitchen": "未进厨房",
+        "no_bathroom": "未进卫生间",
+        "wandering": "夜间徘徊",
+    },
 }
+#: The languages that messages are written in. Findings carry their own sentences under these tags among their notes.
+LANGUAGES: tuple[str, ...] = tuple(_KINDS)
 #: How it went on after a fall; what is not in here is not said.
 _FOLLOW_UPS = {
     "en": {
@@ -56,9 +98,10 @@ def local_iso(at_ms: int, zone: ZoneInfo) -> str:
 
 
 def sentence(facts: Facts, language: str, zone: ZoneInfo) -> str:
-    """One sentence or two: what, who, where, when; for something past, first that it is past; then how it went on."""
-    happened, after = _happened(facts, language, zone), _FOLLOW_UPS[language].get(facts.follow_up, "")
-    return happened + ("" if language == "zh" or not after else " ") + after
+    """A few sentences: what, who, where, when; for something past, first that it is past; then what the detector says
+    of it, and how it went on."""
+    parts = [_happened(facts, language, zone), facts.said, _FOLLOW_UPS[language].get(facts.follow_up, "")]
+    return ("" if language == "zh" else " ").join(part for part in parts if part)
 
 
 def _happened(facts: Facts, language: str, zone: ZoneInfo) -> str:

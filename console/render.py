@@ -176,7 +176,12 @@ class _Words:
 
     def explained(self, card: Card) -> list[tuple[EvidenceView, Explanation]]:
         """What decided on each finding, and that in words."""
-        return [(it, explain.explain(it.kind, it.detector, it.features, it.score, self._t)) for it in _decisions(card)]
+        return [(it, self._explain(it)) for it in _decisions(card)]
+
+    def _explain(self, it: EvidenceView) -> Explanation:
+        if said := it.notes.get(self._t.language):  # a detector that puts its findings in words itself
+            return Explanation((said,), (), (), "", "")
+        return explain.explain(it.kind, it.detector, it.features, it.score, self._t)
 
     def numbers(self, evidence: EvidenceView) -> list[Number]:
         """Everything a finding holds, for its table."""
@@ -212,6 +217,10 @@ class _Words:
         """What was found out on the way about the message or the clock of the device, each once."""
         once: dict[Markup, None] = {}
         for evidence in card.evidence:
+            if self._t.language in evidence.notes:  # its sentence says it all; at the end also how it went on
+                if evidence.stage == Stage.FOLLOW_UP.value:
+                    once[Markup(escape(evidence.notes[self._t.language]))] = None
+                continue
             for name, value in evidence.notes.items():
                 if name != "re":  # the id of a command
                     what = self.name(self._t.of("note", name))
