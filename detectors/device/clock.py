@@ -77,8 +77,9 @@ class Clocks:
         found = []
         if wrong.any():
             c["wrong_seen_ms"][row[wrong]] = at_ms[wrong]
-            for one in np.unique(row[wrong & ~c["wrong"][row]]).tolist():
-                which = np.flatnonzero(wrong & (row == one))[0]
+            places = np.flatnonzero(wrong & ~c["wrong"][row])
+            rows, first = np.unique(row[places], return_index=True)
+            for one, which in zip(rows.tolist(), places[first].tolist(), strict=True):
                 c["wrong"][one], c["wrong_since_ms"][one] = True, at_ms[which]
                 found.append(self._wrong(one, float(offset_ms[which]) / 1000.0))
         right = ~wrong & c["wrong"][row] & (at_ms - c["wrong_seen_ms"][row] >= p.right_for_s * 1000)

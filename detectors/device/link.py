@@ -117,7 +117,7 @@ class DeviceBank:
         assigned = one.watched and one.person is not None
         self._silence.add(row, area=one.area, person=one.person, watched=one.watched)
         self._batteries.assign(row, kind=one.kind)
-        self._use.assign(row, kind=one.kind, assigned=assigned)
+        self._use.assign(row, kind=one.kind, assigned=assigned, anew=anew)
         self._wearers.assign(row, assigned=assigned, anew=anew)
         self._sensors.place(row, self._silence.areas.tree.of_row[row] if assigned else None)
         self._wake_ms = 0

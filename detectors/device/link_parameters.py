@@ -223,11 +223,12 @@ class WearerParameters:
         other_days: and is told after so many such days in a row.
         other_weight_share: a day that differs counts so much in what is learnt: a new gait (a stick, a cast) is the
             usual one after some weeks.
-        cadence_per_min: the least standard deviation of days of cadence: that of one person's walks at one pace,
+        cadence_per_min: the least standard deviation of days of cadence: that of one person's walks at one pace in the
+            recordings,
         bounce_share: of the bounce, relative,
         step_correlation: of the likeness of steps,
         stride_correlation: and of strides;
-        pulse_per_min: of the pulse at rest. No recording tells it; NEWS2 baselines vary by about as much.
+        pulse_per_min: of the pulse at rest: an assumption, no recording at hand tells it.
     """
 
     tells: bool = False

@@ -42,10 +42,10 @@ class Use:
         self.parameters = parameters
         self.columns = Columns(_COLUMNS)
 
-    def assign(self, row: int, *, kind: str, assigned: bool) -> None:
+    def assign(self, row: int, *, kind: str, assigned: bool, anew: bool) -> None:
         """A device, or whose it is now. Another wearer starts a week of their own."""
         c = self.columns
-        if assigned and not c["assigned"][row]:
+        if assigned and (anew or not c["assigned"][row]):
             c["known_ms"][row], c["off_ms"][row] = 0, 0
         c["assigned"][row] = assigned
         c["tested"][row] = assigned and kind in TESTED_KINDS

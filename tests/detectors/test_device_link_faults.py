@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.detection import Severity
-from detectors.device.batch import Heard
+from detectors.device.batch import Heard, Messages, empty_batch
 from detectors.device.link import DeviceBank
 from detectors.errors import DetectorError
 from tests.detectors.link_story import DAY, HOUR, MINUTE, LinkStory, ms, said, signs
@@ -331,6 +331,30 @@ def test_buttons_and_wearables_that_nobody_tries_for_a_week_are_overdue() -> Non
     ]  # fmt: skip
     assert found[0].features["untested_days"] == pytest.approx(8.0, abs=0.1)
     assert signs(found[0]) == {"sign": "never_tested"}
+
+
+def test_another_wearer_has_a_week_of_their_own() -> None:
+    """Handed over without a press on the seventh day: the test is due eight days later, not the next day."""
+    story = LinkStory()
+    story.device("b1", kind="button", person="anna")
+    story.streams("b1", 0, 20 * DAY, every_s=3000, stream=Heard.STATUS)
+    story.play(7 * DAY)
+    story.device("b1", kind="button", person="berta")
+    (found,) = [one for one in story.play(19 * DAY) if one.kind == "test_overdue"]
+    assert found.person == "berta"
+    assert ms(15 * DAY) <= found.decided_ms <= ms(15 * DAY + 2 * HOUR)
+
+
+def test_a_thousand_clocks_that_are_wrong_at_once_are_found_in_no_time() -> None:
+    """Of as many devices, twenty messages each within ten seconds."""
+    bank = DeviceBank()
+    rows = np.repeat([bank.add(f"w{k}", person=f"p{k}") for k in range(1000)], 20)
+    m = len(rows)
+    at_ms = np.sort(np.random.default_rng(0).integers(ms(0), ms(10), m))
+    ones = np.ones(m, np.int64)
+    messages = Messages(at_ms, rows, np.zeros(m, np.uint8), at_ms - 600_000, ones, ones, 600_000 * ones, ones > 0)
+    found = bank.update(replace(empty_batch(), messages=messages), ms(20))
+    assert [one.kind for one in found] == ["clock"] * 1000
 
 
 def everything(story: LinkStory) -> None:
