@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,6 +45,10 @@ _PARTS: tuple[tuple[type[Any], dict[str, Any]], ...] = (
 def ms(seconds: float) -> int:
     """An instant of the story as epoch ms."""
     return T0_MS + round(seconds * 1000)
+
+
+def _received(record: tuple[Any, ...]) -> int:
+    return int(record[0])
 
 
 class LinkStory:
@@ -123,7 +128,8 @@ class LinkStory:
         """What is received within."""
         parts = []
         for (kind, types), records in zip(_PARTS, self._records, strict=True):
-            mine = [record for record in records if from_ms <= record[0] < to_ms]
+            records.sort(key=_received)
+            mine = records[bisect_left(records, from_ms, key=_received) : bisect_left(records, to_ms, key=_received)]
             columns = list(zip(*mine, strict=True)) if mine else [()] * len(kind.__dataclass_fields__)
             parts.append(
                 kind(
@@ -138,8 +144,6 @@ class LinkStory:
     def play(self, to_s: float, *, cuts_s: Iterable[float] = (), restart: bool = False) -> list[Detection]:
         """What is found up to ``to_s``, in batches that end at ``cuts_s``; with ``restart`` each into a new bank that
         takes over the state of the last."""
-        for records in self._records:
-            records.sort(key=lambda record: record[0])
         found: list[Detection] = []
         for cut_s in [*sorted(cut for cut in cuts_s if cut < to_s), to_s]:
             if restart:
@@ -147,8 +151,8 @@ class LinkStory:
                 self.bank = DeviceBank(self.parameters)
                 self.bank.restore(state)
             found += self.bank.update(self.batch(0, ms(cut_s)), ms(cut_s))
-            for k, records in enumerate(self._records):
-                self._records[k] = [record for record in records if record[0] >= ms(cut_s)]
+            for records in self._records:
+                del records[: bisect_left(records, ms(cut_s), key=_received)]
         for one in found:
             assert one.notes["text"] in TEXTS["en"], one.notes
             assert not set("{}") & set(one.notes["en"] + one.notes["zh"]), one.notes

@@ -86,7 +86,8 @@ def wild(rng: np.random.Generator, rows: int, m: int, now_ms: int) -> LinkBatch:
 
 
 def test_wild_numbers_at_wild_instants_raise_nothing_and_a_restart_changes_nothing() -> None:
-    """Three days of nonsense from forty devices; afterwards one that behaves is found when it dies (its last rest may have been
+    """Three days of nonsense from forty devices; afterwards one that behaves is found when it dies (its
+    last rest may have been
     announced for a day)."""
     parameters = LinkParameters(wearer=WearerParameters(tells=True))
     banks = [DeviceBank(parameters), DeviceBank(parameters)]

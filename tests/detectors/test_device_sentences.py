@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,13 @@ def test_what_another_version_says_is_shown_as_far_as_it_goes() -> None:
     assert sentence("teapot", {}, {}, "en") == "teapot"
     assert sentence("battery_low", {}, {}, "zh") == "电量剩余{battery_pct}%。"
     assert sentence("clock.over", {}, {}, "fr") == "The device's clock is right again."
+
+
+def test_the_page_for_operators_has_every_sentence_and_every_kind() -> None:
+    """As they are said."""
+    page = (Path(__file__).parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
+    for text, words in TEXTS["en"].items():
+        if text not in ("days", "hours", "minutes", "seconds"):
+            assert f"| `{text}` | {words} | {TEXTS['zh'][text]} |" in page
+    for kind in KINDS["en"]:
+        assert f"| `{kind}` |" in page

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +12,7 @@ import pytest
 from detectors.device.batch import Readings, Sense, empty_batch
 from detectors.device.link import DeviceBank
 from tests.detectors.link_story import DAY, HOUR, MINUTE, LinkStory, ms, said, signs
-
-HOME = Path(os.environ.get("CARECIRCLE_DATA", "../shared/data")) / "home"
+from tests.servers.require import data_folder
 
 
 def stuck(story: LinkStory, to_s: float) -> list[object]:
@@ -116,12 +113,11 @@ def test_a_device_of_several_senses_is_watched_by_its_first() -> None:
     assert stuck(story, 4 * HOUR) == []
 
 
-@pytest.mark.skipif(not (HOME / "casas_al_home.txt.gz").is_file(), reason="no recordings of a home in CARECIRCLE_DATA")
 def test_no_sensor_of_a_real_home_is_stuck_in_twenty_days() -> None:
     """Of seven passive sensors and a front door; then the kitchen's is made to stay raised, and the bathroom's to stay
     as it is."""
     events = []
-    with gzip.open(HOME / "casas_al_home.txt.gz", "rt") as file:
+    with gzip.open(data_folder("home") / "casas_al_home.txt.gz", "rt") as file:
         for date, clock, _, sensor, state, *_ in csv.reader(file, delimiter=" "):
             if state in ("ON", "OFF", "OPEN", "CLOSE") and "Light" not in sensor:
                 at = datetime.fromisoformat(f"{date} {clock[:15]:0<15}".replace(" ", "T", 1)).replace(tzinfo=UTC)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,8 +11,8 @@ from detectors.device.link_parameters import LinkParameters, WearerParameters
 from detectors.device.wearer import gait
 from tests.detectors.link_story import DAY, HOUR, LinkStory, ms, said, signs
 from tests.detectors.wearers import rates, read_walks
+from tests.servers.require import data_folder
 
-FALLS = Path(os.environ.get("CARECIRCLE_DATA", "../shared/data")) / "falls"
 ON = LinkParameters(wearer=WearerParameters(tells=True))
 ANNA = {Trait.CADENCE: 92.0, Trait.BOUNCE: 0.15, Trait.STEP: 0.6, Trait.STRIDE: 0.75, Trait.PULSE: 66.0}
 BERTA = {Trait.CADENCE: 118.0, Trait.BOUNCE: 0.24, Trait.STEP: 0.7, Trait.STRIDE: 0.8, Trait.PULSE: 78.0}
@@ -122,21 +119,19 @@ def test_gait_is_measured_to_a_step_a_minute(cadence: float, fs_hz: float) -> No
     assert measured[Trait.STRIDE] > measured[Trait.STEP] > 0.5
 
 
-@pytest.mark.skipif(not (FALLS / "index.csv").is_file(), reason="no fall recordings in CARECIRCLE_DATA")
 @pytest.mark.parametrize(
     ("dataset", "days", "right"), [("weda", 42, 0.36), ("sfmm_wrist", 26, 0.5), ("sfmm_hip", 28, 0.28)]
 )
 def test_at_one_pace_people_are_told_apart_without_a_false_hint(dataset: str, days: int, right: float) -> None:
     """Walks of a few seconds in one session, each taken for a day: at least so many of the others are seen."""
-    measured = rates(read_walks(FALLS, dataset))
+    measured = rates(read_walks(data_folder("falls"), dataset))
     assert (measured.same_days, measured.false_hints) == (days, 0)
     assert measured.hints / measured.other_days >= right
 
 
-@pytest.mark.skipif(not (FALLS / "sisfall.npz").is_file(), reason="no fall recordings in CARECIRCLE_DATA")
 def test_who_walks_at_another_pace_looks_like_somebody_else_and_therefore_it_is_off() -> None:
     """26 people walking slowly: no false hint; the same walking quickly: nine of ten are."""
-    walks = read_walks(FALLS, "sisfall")
+    walks = read_walks(data_folder("falls"), "sisfall")
     slow = rates([walk for walk in walks if walk.activity == "D01"])
     assert (slow.same_days, slow.false_hints) == (204, 0)
     assert slow.hints / slow.other_days >= 0.33
