@@ -21,6 +21,8 @@ _CUFF_H = (8.0, 20.0)
 _SCALES_H = 7.0
 _PRICKS_H = (7.2, 17.8)
 _SENSOR_S = 300
+#: A cuff's manual asks for five minutes of sitting; so many do not do so.
+_SITS_S, _HASTY = 300, 0.2
 
 
 class Devices:
@@ -33,6 +35,8 @@ class Devices:
         self._share = every_s / 3600  # of an hour
         self._late_h = rng.normal(0, 0.5, n)
         self._again = np.zeros(n, np.bool_)  # the cuff is inflated a second time
+        self._rested_s = np.zeros(n)
+        self._hasty = np.zeros(n, np.bool_)  # does not sit down before it today
         self._partner = traits.weight + rng.choice([-1, 1], n) * rng.uniform(8, 20, n)
         self._loose_c = np.full(n, np.nan)  # what a loose sensor has cooled to
         self._last = {name: np.full(n, np.nan) for name in _WORN}
@@ -60,6 +64,7 @@ class Devices:
         values["quality"] = np.where(traits.tells_quality, np.round(rng.uniform(0.75, 1.0, n), 2), np.nan)
         motion = np.where(effort > 0, 0.06 + 0.2 * effort, 0.004 + 0.012 * rng.random(n) * np.where(sleeps, 0.0, 1.0))
         values["enmo_g"] = np.where(traits.tells_motion, motion, np.nan)
+        self._rested_s = np.where(effort > 0, 0.0, self._rested_s + self._every_s)
         self._keep(values, self._asked_for(t_ms, hour, sleeps, going))
         self._spoil(values, wrong)
         for name in _WORN:
@@ -93,9 +98,11 @@ class Devices:
                                 ("prick1", pricks)):  # fmt: skip
                 self._today[name] = rng.random(n) < share
             self._late_h = rng.normal(0, 0.5, n)
+            self._hasty = rng.random(n) < _HASTY
+        rested = self._hasty | (self._rested_s >= _SITS_S)
 
         def due(name: str, at_h: float) -> Flags:
-            now = self._today[name] & (hour >= at_h + self._late_h) & ~sleeps
+            now = self._today[name] & (hour >= at_h + self._late_h) & ~sleeps & (rested | ("cuff" not in name))
             self._today[name] = self._today[name] & ~now
             return now
 

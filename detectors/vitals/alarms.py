@@ -30,6 +30,8 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], Any, float]] = {
     "yes": ((_COUNT,), np.int32, 0),
     "seen": ((_COUNT,), np.int32, 0),
     "several": ((_COUNT,), np.bool_, 0),
+    "strained": ((_COUNT,), np.bool_, 0),
+    "agrees": ((_COUNT,), np.bool_, 0),  # and so did the newest, believed or not
     "device": ((_COUNT,), np.int32, -1),
     # what is one
     "standing": ((_COUNT,), np.int8, _NO_ALARM),  # severity it was told with
@@ -91,6 +93,7 @@ class Alarms:
 
     def __init__(self, parameters: VitalsParameters) -> None:
         self.columns = Columns(_COLUMNS)
+        self._strained_ms = parameters.unseen_confirm_s * 1000
         self._quiet_ms = {
             Severity.WARNING: parameters.quiet_warning_s * 1000,
             Severity.URGENT: parameters.quiet_urgent_s * 1000,
@@ -126,15 +129,19 @@ class Alarms:
         since_ms = np.where(new, t_ms, since_ms)
         going = since_ms > NEVER_MS
         yes = np.where(new, 1, yes + (says & going))
-        seen = np.where(new, 1, seen + (going & (says | (verdict.looked & ~verdict.stays))))
+        seen = np.where(new, 1, seen + (going & (says | verdict.dull | (verdict.looked & ~verdict.stays))))
         several = np.where(new, verdict.several, np.where(says, verdict.several, several))
         lost = going & (yes < _LOST_SHARE * seen)
         since_ms = np.where(lost, NEVER_MS, since_ms)
         last_ms = np.where(says, t_ms, last_ms)
         due = np.where(several, _SEVERAL_MS, _CONFIRM_MS)
-        sure = says & ~lost & (t_ms - since_ms >= due) & (yes >= _READINGS) & (yes >= _SHARE * seen)
+        due = np.where(verdict.strained, np.maximum(due, self._strained_ms), due)
+        sure = (t_ms - since_ms >= due) & (yes >= _READINGS) & (yes >= _SHARE * seen)
+        sure = says & ((sure & ~lost) | verdict.certain)
         columns["since_ms"][:, rows], columns["last_ms"][:, rows] = since_ms, last_ms
         columns["yes"][:, rows], columns["seen"][:, rows], columns["several"][:, rows] = yes, seen, several
+        columns["strained"][:, rows] = np.where(says, verdict.strained, columns["strained"][:, rows])
+        columns["agrees"][:, rows] = np.where(verdict.tried | verdict.looked, says, columns["agrees"][:, rows])
         columns["last_recv_ms"][:, rows] = np.where(says, recv_ms, columns["last_recv_ms"][:, rows])
         columns["device"][:, rows] = np.where(says, devices, columns["device"][:, rows])
         found = []
@@ -213,8 +220,9 @@ class Alarms:
             last_ms = columns["last_ms"][rules, rows]
             waited_ms = now_ms - since_ms[rules, rows]
             young = now_ms - last_ms <= _WITHIN_MS[rules, 0]
-            # nothing has been measured since that says otherwise
             agreed = columns["yes"][rules, rows] >= _SHARE * columns["seen"][rules, rows]
+            # nothing has been measured since that says otherwise
+            agreed &= columns["agrees"][rules, rows] & ~columns["strained"][rules, rows]
             due = young & agreed & (waited_ms >= _ALONE_MS[rules, 0])
             for rule, row in zip(rules[due].tolist(), rows[due].tolist(), strict=True):
                 onset_ms = int(columns["last_ms"][rule, row])

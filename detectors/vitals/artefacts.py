@@ -75,8 +75,10 @@ _STUCK_MS, _STUCK_READINGS = column("stuck_s") * 1000, column("stuck_readings")
 _HELD_READINGS = column("held_readings")
 REST_ONLY = column("rest_only").astype(np.bool_)
 #: What touches the skin without a pause, and goes wrong together when it does not.
-_WORN = np.array([[sign in (HR, SPO2, RR, TEMP)] for sign in range(N_SIGNS)])
+WORN = np.array([[sign in (HR, SPO2, RR, TEMP)] for sign in range(N_SIGNS)])
 _ZERO_IS_NOTHING = np.array([[sign != GLUCOSE] for sign in range(N_SIGNS)])
+#: After a pulse of zero, or a poor quality, so many readings of what is worn are not believed: it touches badly.
+_TOUCH_READINGS = 5
 
 _COLUMNS: dict[str, tuple[tuple[int, ...], Any, float]] = {
     "last_ms": ((), np.int64, np.iinfo(np.int64).min),
@@ -88,6 +90,7 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], Any, float]] = {
     "doubt": ((N_SIGNS,), np.float32, np.nan),  # the newest that is held back
     "doubt_ms": ((N_SIGNS,), np.int64, 0),
     "mg_dl": ((), np.bool_, 0),
+    "touch": ((), np.int8, 0),  # so many more readings are not believed
     "count": ((len(Fault),), np.float32, 0.0),
     "standing": ((len(Fault),), np.bool_, 0),
     "onset_ms": ((len(Fault),), np.int64, 0),
@@ -101,6 +104,7 @@ class Screened(NamedTuple):
         sound: ``(8, m)`` measured, and believed.
         lively: ``(8, m)`` and not the same value as so many times before.
         at_rest: ``(m,)`` the wearer did not move during the reading, as far as is known.
+        motion_told: ``(m,)`` and it is known.
         plus: ``(7, m)`` this reading speaks for a fault.
         sign: ``(7, m)`` the sign that it is seen in.
         value: ``(7, m)`` and its value.
@@ -109,6 +113,7 @@ class Screened(NamedTuple):
     sound: Flags
     lively: Flags
     at_rest: Flags
+    motion_told: Flags
     plus: Flags
     sign: NDArray[np.intp]
     value: Floats
@@ -134,8 +139,8 @@ class Screen:
         there = np.isfinite(signs)
         wrong = np.zeros((len(Fault), N_SIGNS, len(devices)), np.bool_)
         wrong[Fault.UNIT] = there & self._other_unit(devices, signs, usual_weight_kg)
-        poor = values[QUALITY] < self._parameters.quality_share
-        wrong[Fault.LOOSE] = there & ((_WORN & poor) | (_ZERO_IS_NOTHING & (signs == 0)))
+        zero = there & _ZERO_IS_NOTHING & (signs == 0)
+        wrong[Fault.LOOSE] = (there & WORN & self._untouched(devices, values[QUALITY], zero)) | zero
         outside = there & ((signs < _LOW) | (signs > _HIGH))
         outside |= np.isinf(signs)
         narrow = there[SBP] & there[DBP] & (signs[SBP] - signs[DBP] <= _PULSE_PRESSURE_MMHG)
@@ -150,7 +155,16 @@ class Screen:
         sign = wrong.argmax(axis=1)
         self.columns["last_ms"][devices] = t_ms
         value = np.take_along_axis(signs, sign, axis=0)
-        return Screened(sound, run < _HELD_READINGS, ~moving, plus, sign, value)
+        told = ~np.isnan(values[ENMO])
+        return Screened(sound, run < _HELD_READINGS, ~moving, told, plus, sign, value)
+
+    def _untouched(self, devices: Rows, quality: Floats, zero: Flags) -> Flags:
+        """``(m,)`` whose sensor does not touch the skin, or did not just before."""
+        left = self.columns["touch"][devices]
+        lost = (quality < self._parameters.quality_share) | zero[HR]
+        self.columns["touch"][devices] = np.where(lost, _TOUCH_READINGS, np.maximum(left - 1, 0))
+        untouched: Flags = lost | (left > 0)
+        return untouched
 
     def _other_unit(self, devices: Rows, signs: Floats, usual_weight_kg: Floats) -> Flags:
         wrong = np.zeros(signs.shape, np.bool_)
@@ -189,8 +203,10 @@ class Screen:
         doubt, doubt_ms = columns["doubt"][:, devices], columns["doubt_ms"][:, devices]
         minutes = (t_ms - last_ms) / 60_000.0
         with np.errstate(invalid="ignore"):
-            far = np.abs(signs - last) > np.minimum(_JUMP + _JUMP_PER_MIN * minutes, _JUMP_MOST)
-            again = far & (np.abs(signs - doubt) <= _JUMP)
+            away = np.abs(signs - last)
+            # where it had jumped to it may not get by waiting: that is for staying to decide
+            again = (np.abs(signs - doubt) <= _JUMP) & (away > _JUMP)
+            far = again | (away > np.minimum(_JUMP + _JUMP_PER_MIN * minutes, _JUMP_MOST))
         settled = again & (t_ms - doubt_ms >= _SETTLE_MS)
         sound = possible & (~far | settled)
         held = possible & far & ~settled

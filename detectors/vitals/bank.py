@@ -180,8 +180,9 @@ class VitalsBank:
             if not len(now.rows):
                 return []
         screened = self._screen.take(now.devices, now.t_ms, now.values, self._chart.columns["value"][WEIGHT, now.rows])
-        resting = self._chart.resting(now.rows, now.t_ms, screened.at_rest)
-        fresh = np.isfinite(now.values[CHARTED])
+        resting = self._chart.resting(now.rows, now.t_ms, screened.at_rest, screened.motion_told)
+        tried = np.isfinite(now.values[CHARTED])
+        fresh = tried.copy()
         fresh[:N_SIGNS] = screened.sound & (resting | ~REST_ONLY)
         fresh = self._chart.newer(now.rows, now.t_ms, fresh)
         lively = fresh.copy()
@@ -189,7 +190,7 @@ class VitalsBank:
         local_ms = self._people.local_ms(now.rows, now.t_ms)
         usual, scale = self._usual.at(now.rows, local_ms)
         self._chart.take(now.rows, now.t_ms, now.values[CHARTED], fresh, usual, scale)
-        view = self._view(now.rows, now.t_ms, fresh, lively)
+        view = self._view(now.rows, now.t_ms, tried, fresh, lively)
         verdict = judge(view, self._people.limits(now.rows), self.parameters)
         told = self._alarms.take(now.rows, now.devices, now.t_ms, now.recv_ms, verdict)
         found = [self._told(turn, view) for turn in told if _worth_telling(turn)]
@@ -198,10 +199,12 @@ class VitalsBank:
         self._points.take(view, folded.rows)
         return found + self._of_devices(now, screened.plus, screened.sign, screened.value)
 
-    def _view(self, rows: Rows, t_ms: Instants, fresh: Flags, lively: Flags) -> View:
+    def _view(self, rows: Rows, t_ms: Instants, tried: Flags, fresh: Flags, lively: Flags) -> View:
         usual, scale = self._usual.at(rows, self._people.local_ms(rows, t_ms))
         scale_2 = self._people.scale_2(rows)
-        return self._chart.view(rows, t_ms, fresh=fresh, lively=lively, usual=usual, scale=scale, scale_2=scale_2)
+        return self._chart.view(
+            rows, t_ms, tried=tried, fresh=fresh, lively=lively, usual=usual, scale=scale, scale_2=scale_2
+        )
 
     def _of_days(self, now: _Readings, view: View, measured: Flags, folded: Folded) -> list[Detection]:
         """What changes over days is looked at when one of its quantities has come."""
@@ -267,7 +270,7 @@ class VitalsBank:
         found = []
         for turn in filter(_worth_telling, self._alarms.tick(len(self), now_ms)):
             row, nothing = np.array([turn.row], np.intp), np.zeros((CHARTED.stop, 1), np.bool_)
-            view = self._view(row, np.array([now_ms], np.int64), nothing, nothing)
+            view = self._view(row, np.array([now_ms], np.int64), nothing, nothing, nothing)
             said = None
             if turn.rule in TRENDS:
                 said = describe_trend(turn.rule, self._trends.of(row), 0, self._people.limits_of(turn.row))

@@ -31,7 +31,7 @@ from detectors.vitals.signs import DAY_S, HOUR_S, USUAL, column
 NEVER_MS = -(2**62)
 _CHARTED = CHARTED.stop
 #: What is stated stands longer: alert until somebody says otherwise for the twelve hours of the chart, oxygen a day.
-_VALID_MS = np.concatenate([column("valid_s"), [[DAY_S], [12 * HOUR_S]]]) * 1000
+VALID_MS = np.concatenate([column("valid_s"), [[DAY_S], [12 * HOUR_S]]]) * 1000
 #: A deviation beyond this is as telling as one of this: one sensor's nonsense must not outweigh hours.
 _MOST_SIGMA = 6.0
 #: Pressure is measured now and then: each value is its own level.
@@ -41,6 +41,10 @@ _IRREGULAR_WITHIN_MS = 300_000
 #: A pace is taken from readings at most so far apart.
 _PACE_WITHIN_MS = 1_200_000
 _PACE_MS = 60_000
+#: It follows the newest two by so much: a sensor's noise alone makes 5 mmol/L an hour of them.
+_PACE_GAIN = 0.4
+#: And of the first two so much is believed.
+_PACE_FIRST_SHARE = 0.5
 
 _COLUMNS: dict[str, tuple[tuple[int, ...], Any, float]] = {
     "value": ((_CHARTED,), np.float64, np.nan),
@@ -51,6 +55,7 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], Any, float]] = {
     "unrest": ((), np.float32, np.nan),  # mean difference of the pulse from one reading to the next
     "pace": ((), np.float32, np.nan),  # of glucose, mmol/L and minute
     "moved_ms": ((), np.int64, NEVER_MS),
+    "motion_ms": ((), np.int64, NEVER_MS),  # when it was last told whether the person moves
 }
 
 
@@ -60,7 +65,8 @@ class View(NamedTuple):
     Attributes:
         rows: ``(m,)``.
         t_ms: ``(m,)`` of the reading.
-        fresh: ``(10, m)`` what this reading measured, and was believed.
+        tried: ``(10, m)`` what this reading measured.
+        fresh: ``(10, m)`` and was believed.
         lively: ``(10, m)`` and is not held at one value.
         value: ``(10, m)`` the newest, NaN where too old.
         level: ``(5, m)`` running level, NaN where too old.
@@ -72,12 +78,14 @@ class View(NamedTuple):
         unrest_bpm: ``(m,)`` how much the pulse differs from one reading to the next.
         pace_mmol_l_min: ``(m,)`` of glucose.
         score: NEWS2 now.
-        usual_points: ``(m,)`` what the usual values alone would score.
+        usual_parts: ``(7, m)`` what the usual values would score; 0 where not learnt.
         scale_2: ``(m,)`` whose saturation is scored on scale 2.
+        unseen: ``(m,)`` nothing tells whether the person moves.
     """
 
     rows: Rows
     t_ms: Instants
+    tried: Flags
     fresh: Flags
     lively: Flags
     value: Floats
@@ -90,8 +98,9 @@ class View(NamedTuple):
     unrest_bpm: Floats
     pace_mmol_l_min: Floats
     score: Score
-    usual_points: NDArray[np.int8]
+    usual_parts: NDArray[np.int8]
     scale_2: Flags
+    unseen: Flags
 
     def part(self, chosen: NDArray[Any]) -> View:
         """The people chosen."""
@@ -107,8 +116,10 @@ class Chart:
         self._parameters = parameters
         self.columns = Columns(_COLUMNS)
 
-    def resting(self, rows: Rows, t_ms: Instants, at_rest: Flags) -> Flags:
-        """``(m,)`` who is at rest and has been for a while."""
+    def resting(self, rows: Rows, t_ms: Instants, at_rest: Flags, told: Flags) -> Flags:
+        """``(m,)`` who is at rest and has been for a while; ``told`` where a device says whether it is."""
+        motion_ms = self.columns["motion_ms"][rows]
+        self.columns["motion_ms"][rows] = np.where(told, np.maximum(t_ms, motion_ms), motion_ms)
         moved_ms = np.where(at_rest, self.columns["moved_ms"][rows], np.maximum(t_ms, self.columns["moved_ms"][rows]))
         self.columns["moved_ms"][rows] = moved_ms
         return t_ms - moved_ms >= self._parameters.recover_s * 1000
@@ -128,7 +139,7 @@ class Chart:
         if fresh[GLUCOSE].any():
             self._pace(rows, values[GLUCOSE] - before[GLUCOSE], fresh[GLUCOSE], passed_ms[GLUCOSE])
 
-        new, passed_s = fresh[:USUAL], passed_ms[:USUAL] / 1000.0
+        new, passed_s = fresh[:USUAL], np.maximum(passed_ms[:USUAL], 0) / 1000.0
         level = columns["level"][:, rows]
         follows = _RUNNING & (passed_s <= parameters.gap_s)
         gain = np.where(follows, 1 - np.exp(-passed_s / parameters.level_s), 1.0)
@@ -152,15 +163,26 @@ class Chart:
     def _pace(self, rows: Rows, change: Floats, measured: Flags, passed_ms: Instants) -> None:
         near = (passed_ms >= _PACE_MS) & (passed_ms <= _PACE_WITHIN_MS)
         pace = np.where(near, change / np.maximum(passed_ms, 1) * 60_000.0, np.nan)
-        self.columns["pace"][rows] = np.where(measured, pace, self.columns["pace"][rows])
+        before = self.columns["pace"][rows]
+        pace = np.where(np.isnan(before), pace * _PACE_FIRST_SHARE, before + _PACE_GAIN * (pace - before))
+        self.columns["pace"][rows] = np.where(measured, pace, before)
 
     def valid(self, rows: Rows, t_ms: Instants | int) -> Floats:
         """``(10, m)`` the newest values, NaN where they are too old at ``t_ms``."""
-        young = t_ms - self.columns["t_ms"][:, rows] <= _VALID_MS
+        young = t_ms - self.columns["t_ms"][:, rows] <= VALID_MS
         return np.where(young, self.columns["value"][:, rows], np.nan)
 
     def view(
-        self, rows: Rows, t_ms: Instants, *, fresh: Flags, lively: Flags, usual: Floats, scale: Floats, scale_2: Flags
+        self,
+        rows: Rows,
+        t_ms: Instants,
+        *,
+        tried: Flags,
+        fresh: Flags,
+        lively: Flags,
+        usual: Floats,
+        scale: Floats,
+        scale_2: Flags,
     ) -> View:
         """Everything that the rules look at."""
         columns = self.columns
@@ -169,6 +191,7 @@ class Chart:
         return View(
             rows=rows,
             t_ms=t_ms,
+            tried=tried,
             fresh=fresh,
             lively=lively,
             value=value,
@@ -181,8 +204,9 @@ class Chart:
             unrest_bpm=columns["unrest"][rows],
             pace_mmol_l_min=columns["pace"][rows],
             score=scored(value, scale_2),
-            usual_points=_usual_points(value, usual, scale_2),
+            usual_parts=_usual_parts(value, usual, scale_2),
             scale_2=scale_2,
+            unseen=t_ms - columns["motion_ms"][rows] > self._parameters.unseen_s * 1000,
         )
 
 
@@ -194,10 +218,11 @@ def scored(value: Floats, scale_2: Flags) -> Score:
     )  # fmt: skip
 
 
-def _usual_points(value: Floats, usual: Floats, scale_2: Flags) -> NDArray[np.int8]:
+def _usual_parts(value: Floats, usual: Floats, scale_2: Flags) -> NDArray[np.int8]:
     """What the usual values score, with the oxygen of now: whoever breathes it does so every day."""
     nothing = np.full(len(scale_2), np.nan)
-    return news2(
+    parts = news2(
         rr=usual[RR], spo2=usual[SPO2], o2=value[O2], sbp=usual[SBP], hr=usual[HR], acvpu=nothing, temp=usual[TEMP],
         scale_2=scale_2,
-    ).lower  # fmt: skip
+    ).parts  # fmt: skip
+    return np.maximum(parts, np.int8(0))

@@ -34,7 +34,7 @@ def describe(rule: R, view: View, at: int, limits: dict[str, float], parameters:
     if rule in (R.NEWS2_EMERGENCY, R.NEWS2_URGENT):
         signs, features, notes = _of_score(view, at)
         least = chart.EMERGENCY_POINTS if rule is R.NEWS2_EMERGENCY else chart.URGENT_POINTS
-        features |= {"limit_points": float(least), "usual_points": float(view.usual_points[at])}
+        features |= {"limit_points": float(least), "usual_points": float(view.usual_parts[:, at].sum())}
     elif rule in SHIFTS:
         sign, direction = SHIFTS[rule]
         signs = [sign]

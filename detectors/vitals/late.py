@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.vitals import news2 as chart
-from detectors.vitals.artefacts import REST_ONLY
+from detectors.vitals.artefacts import REST_ONLY, WORN
 from detectors.vitals.batch import (
     COLUMNS,
     DBP,
@@ -74,7 +74,7 @@ class Late:
         possible = (signs >= self._low) & (signs <= self._high)
         moving = values[ENMO] > self._parameters.moving_g
         poor = values[QUALITY] < self._parameters.quality_share
-        signs[~possible | poor | (REST_ONLY & moving)] = np.nan
+        signs[~possible | (WORN & poor) | (REST_ONLY & moving)] = np.nan
         found = []
         for rule, sign, beyond in self._beyond(values, limits, scale_2):
             at = np.flatnonzero(beyond)

@@ -20,6 +20,8 @@ class VitalsParameters:
         moving_g: a wearer with a higher mean ENMO moves: pulse, breathing and oxygen are not those of rest. Sitting and
             lying stay below 0.02 to 0.03, slow walking is above 0.05.
         recover_s: and are not yet so long afterwards.
+        unseen_s: when nothing has told for so long whether somebody moves, exertion may be why the pulse is fast,
+        unseen_confirm_s: and what that would explain has to hold for so long.
         level_s: time constant of the running level of pulse, breathing, oxygen and temperature. A level is what is
             compared with the usual, so that no single reading is.
         gap_s: after a gap of this length a level begins anew.
@@ -38,9 +40,8 @@ class VitalsParameters:
         shock_index_share: pulse divided by systolic pressure from which falling pressure is believed. 0.5 to 0.7 is
             usual, from 0.9 on patients do worse (Allgower and Burri 1967; Rady et al. 1994).
         irregular_bpm: a pulse whose readings differ by so much from one to the next is irregular.
-        news2_beyond_usual_points: someone whose usual values already make a score is called for when it is higher by
-            this.
-        within_usual_sigma: a single red sign that is this close to what is usual for the person calls nobody.
+        within_usual_sigma: a sign this close to what is usual for the person is no news, whatever it scores.
+        news2_beyond_usual_points: of what the others score beyond their usual values, so much calls somebody.
         falling_mmol_l: glucose below this that will be below ``falling_to_mmol_l`` within ``ahead_s``, at the pace of
             the last two readings, is told before it is there.
         falling_to_mmol_l: see above.
@@ -58,6 +59,8 @@ class VitalsParameters:
     quality_share: float = 0.5
     moving_g: float = 0.05
     recover_s: float = 300.0
+    unseen_s: float = 900.0
+    unseen_confirm_s: float = 3600.0
     level_s: float = 600.0
     gap_s: float = 1800.0
     bin_days: float = 5.0
@@ -75,9 +78,9 @@ class VitalsParameters:
     shock_index_share: float = 0.8
     irregular_bpm: float = 7.0
     news2_beyond_usual_points: float = 2.0
-    within_usual_sigma: float = 2.0
+    within_usual_sigma: float = 2.5
     falling_mmol_l: float = 5.0
-    falling_to_mmol_l: float = 3.5
+    falling_to_mmol_l: float = 3.1
     ahead_s: float = 1200.0
     quiet_warning_s: float = 43_200.0
     quiet_urgent_s: float = 7200.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.detection import Severity
 from detectors.vitals import news2 as chart
-from detectors.vitals.batch import DBP, GLUCOSE, HR, RR, SBP, SPO2, TEMP, WEIGHT, Flags, Floats
+from detectors.vitals.batch import CONSCIOUS, DBP, GLUCOSE, HR, RR, SBP, SPO2, TEMP, WEIGHT, Flags, Floats
 from detectors.vitals.chart import View
 from detectors.vitals.parameters import VitalsParameters
 from detectors.vitals.signs import DAY_S, HOUR_S, SIGNS
@@ -100,11 +100,11 @@ RULES: dict[R, Rule] = {
     # thirty minutes is what the chart gives until somebody is there: a third of it is for being sure
     R.NEWS2_EMERGENCY: Rule(
         kind="news2", severity=Severity.CRITICAL, signs=_SCORED, confirm_s=10 * MINUTE_S, several_s=5 * MINUTE_S,
-        alone_s=10 * MINUTE_S, within_s=HOUR_S,
+        readings=3, alone_s=10 * MINUTE_S, within_s=HOUR_S,
     ),
     R.NEWS2_URGENT: Rule(
-        kind="news2", severity=Severity.URGENT, signs=_SCORED, confirm_s=15 * MINUTE_S, several_s=10 * MINUTE_S,
-        alone_s=30 * MINUTE_S, within_s=HOUR_S, clear_s=2 * HOUR_S,
+        kind="news2", severity=Severity.URGENT, signs=_SCORED, confirm_s=30 * MINUTE_S, several_s=10 * MINUTE_S,
+        readings=3, alone_s=30 * MINUTE_S, within_s=HOUR_S, clear_s=2 * HOUR_S,
     ),
     R.RESPIRATORY: Rule(
         kind="vitals_combination", severity=Severity.URGENT, signs=frozenset({SPO2, HR, RR}), confirm_s=15 * MINUTE_S,
@@ -168,6 +168,8 @@ PART_OF: dict[int, int] = {HR: chart.HR, SPO2: chart.SPO2, RR: chart.RR, TEMP: c
 #: A single red one of these calls; a low temperature by itself is nearly always a sensor that came off: it is told as a
 #: shift after an hour.
 _RED = (HR, SPO2, RR, SBP)
+#: What a walk makes faster.
+_OF_EXERTION = (HR, RR)
 
 
 class Verdict(NamedTuple):
@@ -177,13 +179,21 @@ class Verdict(NamedTuple):
         holds: it holds, and this reading says so.
         stays: it need not be over yet.
         looked: this reading has something to say about it.
+        tried: or would have, had it been believed.
         several: two signs say so.
+        strained: exertion would explain it, of which nothing is known.
+        dull: it would hold, but rests on a value that is always the same.
+        certain: somebody has stated it: nothing is waited for.
     """
 
     holds: Flags
     stays: Flags
     looked: Flags
+    tried: Flags
     several: Flags
+    strained: Flags
+    dull: Flags
+    certain: Flags
 
 
 _SIGN_TABLE = np.array([[sign in RULES[rule].signs for sign in range(len(SIGNS))] for rule in R], np.float32)
@@ -198,7 +208,8 @@ def judge(view: View, limits: dict[str, Floats], parameters: VitalsParameters) -
     signs = view.fresh[: len(SIGNS)]
     looked = (_SIGN_TABLE @ signs.astype(np.float32)) > 0
     looked[list(TRENDS)] = False
-    out = Verdict(np.zeros(shape, np.bool_), np.zeros(shape, np.bool_), looked, np.zeros(shape, np.bool_))
+    tried = (_SIGN_TABLE @ view.tried[: len(SIGNS)].astype(np.float32)) > 0
+    out = Verdict(*(np.zeros(shape, np.bool_) for _ in Verdict._fields))._replace(looked=looked, tried=tried)
     with np.errstate(invalid="ignore"):
         _news2(view, parameters, out)
         _combinations(view, parameters, out)
@@ -206,37 +217,52 @@ def judge(view: View, limits: dict[str, Floats], parameters: VitalsParameters) -
         _limits(view, limits, parameters, out)
     # what is held at one value does not carry an alarm by itself
     lively = (_SIGN_TABLE @ (signs & view.lively[: len(SIGNS)]).astype(np.float32)) > 0
+    lively |= out.certain
+    out.dull[:] |= out.holds & looked & ~lively
     out.holds[:] &= looked & lively
     out.stays[:] |= out.holds
+    out.strained[:] &= view.unseen
     return out
 
 
 def _news2(view: View, parameters: VitalsParameters, out: Verdict) -> None:
     score = view.score
-    looked = view.fresh[: len(SIGNS)]
-    scoring = np.zeros(len(view.rows), np.bool_)  # this reading has a sign that scores
-    red, red_stays = scoring.copy(), scoring.copy()
+    fresh, lively = view.fresh[: len(SIGNS)], view.lively[: len(SIGNS)]
+    mind_red = score.parts[chart.CONSCIOUS] == chart.RED_POINTS
+    stated = view.fresh[CONSCIOUS] & mind_red
+    scoring, held, red, red_held, red_stays, red_at_rest = (np.zeros(len(view.rows), np.bool_) for _ in range(6))
+    beyond = np.where(mind_red, chart.RED_POINTS, 0)  # points of what is not usual
+    strain = np.zeros(len(view.rows), np.int64)  # points that exertion can make
     for sign, part in PART_OF.items():
         points = score.parts[part]
-        scoring |= looked[sign] & (points > 0)
+        own = ~(np.abs(view.sigma[sign]) <= parameters.within_usual_sigma)
+        beyond += np.where(own, np.maximum(points - view.usual_parts[part], 0), 0)
+        scoring |= lively[sign] & (points > 0)
+        held |= fresh[sign] & (points > 0)
         if sign in _RED:
-            own = np.abs(view.sigma[sign]) > parameters.within_usual_sigma
-            own |= np.isnan(view.sigma[sign])
-            red |= looked[sign] & (points == chart.RED_POINTS) & own
+            is_red = (points == chart.RED_POINTS) & own
+            red |= lively[sign] & is_red
+            red_held |= fresh[sign] & is_red
             red_stays |= (points >= 2) & own
-    stated = view.fresh[len(SIGNS) + 1] & (score.parts[chart.CONSCIOUS] == chart.RED_POINTS)
-    red |= stated
-    red_stays |= score.parts[chart.CONSCIOUS] == chart.RED_POINTS
-    more = score.lower - view.usual_points >= parameters.news2_beyond_usual_points
+            if sign not in _OF_EXERTION:
+                red_at_rest |= is_red
+        if sign in _OF_EXERTION:
+            strain += np.maximum(points, 0)
+    more = beyond >= parameters.news2_beyond_usual_points
     several = (score.parts >= 2).sum(axis=0) >= 2
     for rule, least in ((R.NEWS2_EMERGENCY, chart.EMERGENCY_POINTS), (R.NEWS2_URGENT, chart.URGENT_POINTS)):
-        out.holds[rule] = (score.lower >= least) & more & (scoring | stated)
+        enough = (score.lower >= least) & more
+        out.holds[rule] = enough & (scoring | stated)
+        out.dull[rule] = enough & held & ~scoring
         out.stays[rule] = (score.lower >= least - 1) & more
         out.several[rule] = several
-    out.holds[R.NEWS2_URGENT] |= red
-    out.stays[R.NEWS2_URGENT] |= red_stays
-    for rule in (R.NEWS2_EMERGENCY, R.NEWS2_URGENT):
+        out.strained[rule] = (score.lower - strain < least) & ~mind_red
         out.looked[rule] |= stated
+        out.certain[rule] = stated
+    out.holds[R.NEWS2_URGENT] |= red | stated
+    out.dull[R.NEWS2_URGENT] |= red_held & ~red
+    out.stays[R.NEWS2_URGENT] |= red_stays | mind_red
+    out.strained[R.NEWS2_URGENT] &= ~red_at_rest
 
 
 def _combinations(view: View, parameters: VitalsParameters, out: Verdict) -> None:
@@ -261,6 +287,7 @@ def _shifts(view: View, parameters: VitalsParameters, out: Verdict) -> None:
         change = direction * (view.level[sign] - view.usual[sign])
         out.holds[rule] = (total >= parameters.cusum_sigma) & (change >= SIGNS[sign].matters)
         out.stays[rule] = total >= parameters.clear_share * parameters.cusum_sigma
+        out.strained[rule] = direction > 0 and sign in _OF_EXERTION
     out.holds[R.TEMP_ABOVE] &= view.level[TEMP] >= parameters.fever_celsius
 
 
@@ -270,6 +297,7 @@ def _limits(view: View, limits: dict[str, Floats], parameters: VitalsParameters,
     usual = np.nan_to_num(view.sigma[HR], nan=9.0) > parameters.within_usual_sigma
     out.holds[R.PULSE_FAST] = (pulse >= fast) & usual
     out.stays[R.PULSE_FAST] = pulse >= fast - 15
+    out.strained[R.PULSE_FAST] = True
     sbp, dbp = view.value[SBP], view.value[DBP]
     high_sbp, high_dbp = limits["sbp_high_mmhg"], limits["dbp_high_mmhg"]
     out.holds[R.PRESSURE_CRISIS] = (sbp >= high_sbp) | (dbp >= high_dbp)
@@ -288,7 +316,7 @@ def _limits(view: View, limits: dict[str, Floats], parameters: VitalsParameters,
 def judge_trends(trend: Trend, limits: dict[str, Floats], fresh: NDArray[np.bool_]) -> Verdict:
     """Hold the days of k people against the rules that look at days. ``fresh`` ``(3, k)``: weight, pressure, pulse."""
     shape = (len(R), fresh.shape[1])
-    out = Verdict(*(np.zeros(shape, np.bool_) for _ in range(4)))
+    out = Verdict(*(np.zeros(shape, np.bool_) for _ in Verdict._fields))
     with np.errstate(invalid="ignore"):
         gain = trend.weight_kg - trend.weight_before_kg
         out.holds[R.WEIGHT_GAIN] = gain >= limits["weight_gain_kg"]

@@ -58,15 +58,15 @@ class Sign:
 SIGNS: tuple[Sign, ...] = (
     Sign(
         name="hr", unit="bpm", low=20, high=250, valid_s=0.5 * HOUR_S, jump=35, jump_per_min=5, jump_most=80,
-        settle_s=60, stuck_s=0.5 * HOUR_S, stuck_readings=20, held_readings=10, rest_only=True, floor=4.0, matters=15.0,
+        settle_s=60, stuck_s=0.5 * HOUR_S, stuck_readings=20, held_readings=5, rest_only=True, floor=4.0, matters=15.0,
     ),
     Sign(
         name="spo2", unit="pct", low=50, high=100, valid_s=0.5 * HOUR_S, jump=8, jump_per_min=1, jump_most=15,
-        settle_s=120, stuck_s=4 * HOUR_S, stuck_readings=100, held_readings=40, rest_only=True, floor=1.0, matters=3.0,
+        settle_s=120, stuck_s=4 * HOUR_S, stuck_readings=100, held_readings=12, rest_only=True, floor=1.0, matters=3.0,
     ),
     Sign(
         name="rr", unit="per_min", low=3, high=70, valid_s=0.5 * HOUR_S, jump=12, jump_per_min=2, jump_most=25,
-        settle_s=60, stuck_s=HOUR_S, stuck_readings=40, held_readings=15, rest_only=True, floor=1.5, matters=5.0,
+        settle_s=60, stuck_s=HOUR_S, stuck_readings=40, held_readings=8, rest_only=True, floor=1.5, matters=5.0,
     ),
     # 1.1 degrees above the usual is fever in older people whatever the thermometer says (High et al., Clinical
     # practice guideline for the evaluation of fever in older adult residents of long-term care facilities, IDSA 2008).
@@ -83,9 +83,10 @@ SIGNS: tuple[Sign, ...] = (
         name="dbp", unit="mmhg", low=20, high=180, valid_s=12 * HOUR_S, jump=50, jump_per_min=0.5, jump_most=90,
         settle_s=30, stuck_s=60, stuck_readings=6, held_readings=4, rest_only=True,
     ),
+    # No body changes its sugar by more than 0.25 mmol/L a minute; a sensor that is lain upon does, for half an hour.
     Sign(
-        name="glucose", unit="mmol_l", low=0.6, high=35, valid_s=0.5 * HOUR_S, jump=math.inf, jump_per_min=0,
-        jump_most=math.inf, settle_s=0, stuck_s=2 * HOUR_S, stuck_readings=20, held_readings=10_000, rest_only=False,
+        name="glucose", unit="mmol_l", low=0.6, high=35, valid_s=0.5 * HOUR_S, jump=1.0, jump_per_min=0.25,
+        jump_most=40, settle_s=2400, stuck_s=2 * HOUR_S, stuck_readings=20, held_readings=10_000, rest_only=False,
     ),
     Sign(
         name="weight", unit="kg", low=20, high=300, valid_s=36 * HOUR_S, jump=4, jump_per_min=1 / 1440, jump_most=8,

@@ -91,7 +91,7 @@ class Usual:
         """Take ``(5, m)`` readings in, where ``counts``; what had ended before them is learnt first."""
         columns = self.columns
         part = (local_ms // _BIN_MS).astype(np.int32)
-        ended = columns["part"][rows] != part
+        ended = part > columns["part"][rows]  # another device's reading may be of the part before: it counts to this
         folded = self._fold(rows[ended], part[ended]) if ended.any() else _NOBODY
         reference, within = columns["ref"][:, rows], columns["within"][:, rows]
         residual = np.where(counts, np.clip(values - reference, -within, within), 0.0)
@@ -156,6 +156,7 @@ class Usual:
         with np.errstate(invalid="ignore"):
             mean_spread = _mean(spread)
         all_day, all_scale = _robust(whole, mean_spread, self._parameters.bin_days)
+        all_scale = np.sqrt(all_scale**2 + _variance(whole))  # day and night, which a median would hide
         days = (~np.isnan(values)).sum(axis=2).max(axis=1, keepdims=True)  # of the part that is known best
         all_day = np.where(days >= self._parameters.bin_days, all_day, np.nan)
         unknown = np.isnan(location)
@@ -200,6 +201,15 @@ def _mean(spread: NDArray[Any]) -> NDArray[Any]:
     total = np.where(there, spread, 0.0).sum(axis=1, keepdims=True)
     mean: NDArray[Any] = total / np.where(there.any(axis=1, keepdims=True), there.sum(axis=1, keepdims=True), np.nan)
     return mean
+
+
+def _variance(whole: NDArray[Any]) -> NDArray[Any]:
+    """Of what is there along axis 2."""
+    there = ~np.isnan(whole)
+    count = np.maximum(there.sum(axis=2), 1)
+    mean = np.where(there, whole, 0.0).sum(axis=2) / count
+    squares: NDArray[Any] = np.where(there, (whole - mean[:, :, None]) ** 2, 0.0).sum(axis=2) / count
+    return squares
 
 
 _NOBODY = Folded(np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0))
