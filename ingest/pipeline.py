@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from detectors.detection import Detection
+from detectors.detection import Detection, Stage
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
 from ingest.banks import UNREADABLE
 from ingest.devices import Device, Devices, FallPoints, Owner
@@ -98,6 +98,7 @@ class Pipeline:
         self._out = Output()
         self._vitals = PointBuilder("vitals", _TAGS, (*VITALS_NUMBERS, "o2", "hist"), ("acvpu",))
         self._home = PointBuilder("home", (*_TAGS, "kind"), ("value",))
+        self._findings = PointBuilder("device_finding", ("device", "area", "kind"), ("standing",))
         self._status = PointBuilder(
             "device",
             ("device", "area"),
@@ -155,7 +156,10 @@ class Pipeline:
             if self._next_state_ms:
                 out.points.extend(self._device_state())
             self._next_state_ms = (self._now_ms // STATE_EVERY_MS + 1) * STATE_EVERY_MS
-        out.points.extend(batch for b in (self._vitals, self._home, self._status) if (batch := b.take()) is not None)
+        self._note_findings(out.detections)
+        out.points.extend(
+            batch for b in (self._findings, self._vitals, self._home, self._status) if (batch := b.take()) is not None
+        )
         self.counts |= self.lanes.failed
         if self._zigbee is not None:
             self.counts |= self._zigbee.counts
@@ -372,6 +376,15 @@ class Pipeline:
         # the t of a will was written when the device connected; its death is known only by our clock
         t_ms = said.t + offset_ms if said.online else message.recv_ms
         self._status.add(t_ms, (device.id, device.area), status_values(said, lag_ms=lag_ms, offset_ms=offset_ms))
+
+    def _note_findings(self, detections: Iterable[Detection]) -> None:
+        """Findings about devices as points: nobody is called for them, and somebody may look."""
+        for one in detections:
+            if one.detector.startswith("device.") and one.stage in (Stage.CONFIRMED, Stage.FOLLOW_UP):
+                device = self.devices.by_id.get(one.device)
+                area = one.notes.get("area", "") if device is None else device.area
+                standing = 1.0 if one.stage is Stage.CONFIRMED else 0.0
+                self._findings.add(one.decided_ms, (one.device, area, one.kind), {"standing": standing})
 
     def _device_state(self) -> list[PointBatch]:
         builder = PointBuilder("area_state", ("area",), ("devices_online",))

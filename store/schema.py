@@ -78,6 +78,8 @@ MEASUREMENTS: dict[str, Measurement] = {
             ("battery", "rssi", "lqi", "lag_ms", "seq_gap", "offset_ms", "online"),
             ("fw",),
         ),
+        # Begin (1) and end (0) of each finding about a device or, as device `$area`, about what those of an area share.
+        Measurement("device_finding", ("device", "area", "kind"), ("standing",), rolled_up=False),
         # The seven NEWS2 parts are scores 0..3; lower and upper bound the total where parameters are missing.
         Measurement(
             "score",

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from carecircle.doctor.broker import check_broker
+from carecircle.doctor.devices import check_devices
 from carecircle.doctor.sensors import check_sensors
 from carecircle.settings import FILE_VARIABLE, Settings
 
@@ -53,6 +54,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("journals", _journals),
         ("fall detector", _weights),
         ("motion sensors", _sensors),
+        ("devices", _devices),
+        ("detectors", _detectors),
         ("console", _console),
     )
     for name, check in checks:
@@ -269,6 +272,36 @@ def _sensors(settings: Settings) -> Iterator[Finding]:
         return
     for ok, what, found, advice in check_sensors(settings):
         yield Finding(Level.OK if ok else Level.WARNING, what, found, advice)
+
+
+def _devices(settings: Settings) -> Iterator[Finding]:
+    if _is_missing_file(settings.resolved_database_url()):
+        return
+    for ok, what, found, advice in check_devices(settings):
+        yield Finding(Level.OK if ok else Level.WARNING, what, found, advice)
+
+
+def _detectors(settings: Settings) -> Iterator[Finding]:
+    on = {
+        "vitals": settings.vitals.enabled,
+        "routine": settings.routine.enabled,
+        "devices": settings.devices.enabled,
+    }
+    off = [name for name, is_on in on.items() if not is_on]
+    stats = settings.state_dir / "processor.json"
+    failed = {}
+    if stats.exists():
+        counts = json.loads(stats.read_text())
+        failed = {name: counts[key] for name in on if counts.get(key := f"failed_{name}")}
+    said = f"switched off: {', '.join(off)}" if off else "falls, events, vitals, routine and devices are on"
+    if failed:
+        yield Finding(
+            Level.PROBLEM, "detectors",
+            f"{said}; steps that failed: {', '.join(f'{name} {count:.0f}' for name, count in failed.items())}",
+            "See the processor's log, and report it. Falls and calls for help go on.",
+        )  # fmt: skip
+    else:
+        yield Finding(Level.OK, "detectors", said)
 
 
 def _console(settings: Settings) -> Iterator[Finding]:
