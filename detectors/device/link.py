@@ -325,5 +325,6 @@ class DeviceBank:
         for row, one in enumerate(self._devices):
             assigned = one.watched and one.person is not None
             self._sensors.place(row, self._silence.areas.tree.of_row[row] if assigned else None)
+            self._wearers.assign(row, assigned=assigned, anew=False)
         self._found, self._held = list(state["found"]), list(state["held"])
         self._decided_ms, self._now_ms, self._wake_ms, self._held_ms = state["times"]

@@ -155,6 +155,7 @@ class LinkStory:
                 del records[: bisect_left(records, ms(cut_s), key=_received)]
         for one in found:
             assert one.notes["text"] in TEXTS["en"], one.notes
+            assert one.notes.get("state") or any(name.startswith("limit_") for name in one.features), one.features
             assert not set("{}") & set(one.notes["en"] + one.notes["zh"]), one.notes
         self.found += found
         return found

@@ -113,6 +113,26 @@ def test_a_device_of_several_senses_is_watched_by_its_first() -> None:
     assert stuck(story, 4 * HOUR) == []
 
 
+def test_what_is_found_does_not_depend_on_batches_or_restarts() -> None:
+    """One stuck, one dead, one loose: whole, cut at random, restored after every cut."""
+    told = []
+    cuts = np.random.default_rng(6).uniform(0, 17 * DAY, 60).tolist()
+    for cuts_s, restart in (((), False), (cuts, False), (cuts, True)):
+        story = LinkStory()
+        for name in ("hall", "kitchen", "bath", "radar", "door"):
+            story.device(name, kind="sensor")
+            lived_in(story, name, 0, 17 if name in ("hall", "kitchen") else 8)
+        for hour in range(8 * 24, 17 * 24):
+            story.senses("bath", hour * HOUR, False)
+            story.senses("radar", hour * HOUR, True)
+        for k in range(7300):
+            story.senses("door", 8 * DAY + k, k % 2 == 0)
+        told.append(story.play(17 * DAY, cuts_s=cuts_s, restart=restart))
+    assert told[0] == told[1] == told[2]
+    signs_told = {(one.device, one.notes["sign"]) for one in told[0] if one.kind == "sensor_stuck"}
+    assert signs_told >= {("radar", "raised"), ("door", "flickering"), ("bath", "unchanging")}
+
+
 def test_no_sensor_of_a_real_home_is_stuck_in_twenty_days() -> None:
     """Of seven passive sensors and a front door; then the kitchen's is made to stay raised, and the bathroom's to stay
     as it is."""

@@ -105,6 +105,28 @@ def test_by_default_nothing_is_said_and_nothing_is_kept_of_wearers() -> None:
     assert hints(story, 3) == []
 
 
+def test_what_is_found_does_not_depend_on_batches_or_restarts() -> None:
+    """Whole, cut at random, restored after every cut; a state from before it was switched on is no obstacle."""
+    told = []
+    cuts = np.random.default_rng(6).uniform(0, 16 * DAY, 40).tolist()
+    for cuts_s, restart in (((), False), (cuts, False), (cuts, True)):
+        story = LinkStory(ON)
+        story.device("w1", kind="wearable")
+        wears(story, "w1", 0, 10, ANNA)
+        wears(story, "w1", 10, 13, BERTA)
+        wears(story, "w1", 13, 16, ANNA)
+        told.append(story.play(16 * DAY + 60, cuts_s=cuts_s, restart=restart))
+    assert told[0] == told[1] == told[2]
+    off = LinkStory()
+    off.device("w1", kind="wearable")
+    on = LinkStory(ON)
+    on.bank.restore(off.bank.state())
+    on.device("w1", kind="wearable")
+    wears(on, "w1", 0, 10, ANNA)
+    wears(on, "w1", 10, 13, BERTA)
+    assert said(hints(on, 13)) == [("w1", "other_wearer", "begins")]
+
+
 @pytest.mark.parametrize(("cadence", "fs_hz"), [(90.0, 50.0), (113.0, 50.0), (120.0, 100.0)])
 def test_gait_is_measured_to_a_step_a_minute(cadence: float, fs_hz: float) -> None:
     """A body that bounces at each step, a little more at every other."""
