@@ -129,7 +129,7 @@ class Alarms:
         since_ms = np.where(new, t_ms, since_ms)
         going = since_ms > NEVER_MS
         yes = np.where(new, 1, yes + (says & going))
-        seen = np.where(new, 1, seen + (going & (says | verdict.dull | (verdict.looked & ~verdict.stays))))
+        seen = np.where(new, 1, seen + (going & (says | (verdict.looked & ~verdict.stays))))
         several = np.where(new, verdict.several, np.where(says, verdict.several, several))
         lost = going & (yes < _LOST_SHARE * seen)
         since_ms = np.where(lost, NEVER_MS, since_ms)

@@ -79,6 +79,8 @@ WORN = np.array([[sign in (HR, SPO2, RR, TEMP)] for sign in range(N_SIGNS)])
 _ZERO_IS_NOTHING = np.array([[sign != GLUCOSE] for sign in range(N_SIGNS)])
 #: After a pulse of zero, or a poor quality, so many readings of what is worn are not believed: it touches badly.
 _TOUCH_READINGS = 5
+#: So many readings alike in every sign, of so many, are one reading: of ten thousand that a body makes, one is so.
+_FROZEN_READINGS, _FROZEN_SIGNS = 3, 3
 
 _COLUMNS: dict[str, tuple[tuple[int, ...], Any, float]] = {
     "last_ms": ((), np.int64, np.iinfo(np.int64).min),
@@ -142,7 +144,6 @@ class Screen:
         zero = there & _ZERO_IS_NOTHING & (signs == 0)
         wrong[Fault.LOOSE] = (there & WORN & self._untouched(devices, values[QUALITY], zero)) | zero
         outside = there & ((signs < _LOW) | (signs > _HIGH))
-        outside |= np.isinf(signs)
         narrow = there[SBP] & there[DBP] & (signs[SBP] - signs[DBP] <= _PULSE_PRESSURE_MMHG)
         outside[SBP : DBP + 1] |= narrow
         wrong[Fault.RANGE] = outside & ~wrong[Fault.UNIT] & ~wrong[Fault.LOOSE]
@@ -156,7 +157,15 @@ class Screen:
         self.columns["last_ms"][devices] = t_ms
         value = np.take_along_axis(signs, sign, axis=0)
         told = ~np.isnan(values[ENMO])
-        return Screened(sound, run < _HELD_READINGS, ~moving, told, plus, sign, value)
+        return Screened(sound, self._lively(run, there), ~moving, told, plus, sign, value)
+
+    @staticmethod
+    def _lively(run: NDArray[np.int32], there: Flags) -> Flags:
+        """Which values are not held: none where the whole reading is the same again and again."""
+        worn = there & WORN
+        frozen = (worn.sum(axis=0) >= _FROZEN_SIGNS) & ((run >= _FROZEN_READINGS) | ~worn).all(axis=0)
+        lively: Flags = (run < _HELD_READINGS) & ~(frozen & WORN)
+        return lively
 
     def _untouched(self, devices: Rows, quality: Floats, zero: Flags) -> Flags:
         """``(m,)`` whose sensor does not touch the skin, or did not just before."""

@@ -16,7 +16,7 @@ from detectors.motion import turns
 from detectors.parameters import params_hash
 from detectors.vitals.alarms import Alarms, Turn
 from detectors.vitals.artefacts import N_SIGNS, REST_ONLY, Fault, Screen
-from detectors.vitals.batch import CHARTED, SBP, WEIGHT, Flags, Floats, Instants, Rows, VitalsBatch
+from detectors.vitals.batch import CHARTED, O2, SBP, WEIGHT, Flags, Floats, Instants, Rows, VitalsBatch
 from detectors.vitals.chart import Chart, View
 from detectors.vitals.findings import describe_trend
 from detectors.vitals.late import Late
@@ -33,6 +33,8 @@ from detectors.vitals.usual import Folded, Usual
 STATE_FORMAT = 1
 #: China, where the first users are; for the time of day only.
 UTC_OFFSET_S = 8 * 3600
+#: No value of any sign is larger.
+_MOST = 1e6
 
 
 class _Readings(NamedTuple):
@@ -330,7 +332,10 @@ class VitalsBank:
 
 
 def _readings(part: VitalsBatch) -> _Readings:
-    return _Readings(part.row.astype(np.intp), part.device.astype(np.intp), part.t_ms, part.recv_ms, part.values)
+    """What is infinite becomes beyond any range, so that arithmetic stays silent; stated, it was not."""
+    values = np.clip(part.values, -_MOST, _MOST)
+    values[O2:][np.isinf(part.values[O2:])] = np.nan
+    return _Readings(part.row.astype(np.intp), part.device.astype(np.intp), part.t_ms, part.recv_ms, values)
 
 
 def _worth_telling(turn: Turn) -> bool:

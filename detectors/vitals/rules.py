@@ -182,7 +182,6 @@ class Verdict(NamedTuple):
         tried: or would have, had it been believed.
         several: two signs say so.
         strained: exertion would explain it, of which nothing is known.
-        dull: it would hold, but rests on a value that is always the same.
         certain: somebody has stated it: nothing is waited for.
     """
 
@@ -192,7 +191,6 @@ class Verdict(NamedTuple):
     tried: Flags
     several: Flags
     strained: Flags
-    dull: Flags
     certain: Flags
 
 
@@ -218,7 +216,6 @@ def judge(view: View, limits: dict[str, Floats], parameters: VitalsParameters) -
     # what is held at one value does not carry an alarm by itself
     lively = (_SIGN_TABLE @ (signs & view.lively[: len(SIGNS)]).astype(np.float32)) > 0
     lively |= out.certain
-    out.dull[:] |= out.holds & looked & ~lively
     out.holds[:] &= looked & lively
     out.stays[:] |= out.holds
     out.strained[:] &= view.unseen
@@ -227,10 +224,10 @@ def judge(view: View, limits: dict[str, Floats], parameters: VitalsParameters) -
 
 def _news2(view: View, parameters: VitalsParameters, out: Verdict) -> None:
     score = view.score
-    fresh, lively = view.fresh[: len(SIGNS)], view.lively[: len(SIGNS)]
+    lively = view.lively[: len(SIGNS)]
     mind_red = score.parts[chart.CONSCIOUS] == chart.RED_POINTS
     stated = view.fresh[CONSCIOUS] & mind_red
-    scoring, held, red, red_held, red_stays, red_at_rest = (np.zeros(len(view.rows), np.bool_) for _ in range(6))
+    scoring, red, red_stays, red_at_rest = (np.zeros(len(view.rows), np.bool_) for _ in range(4))
     beyond = np.where(mind_red, chart.RED_POINTS, 0)  # points of what is not usual
     strain = np.zeros(len(view.rows), np.int64)  # points that exertion can make
     for sign, part in PART_OF.items():
@@ -238,11 +235,9 @@ def _news2(view: View, parameters: VitalsParameters, out: Verdict) -> None:
         own = ~(np.abs(view.sigma[sign]) <= parameters.within_usual_sigma)
         beyond += np.where(own, np.maximum(points - view.usual_parts[part], 0), 0)
         scoring |= lively[sign] & (points > 0)
-        held |= fresh[sign] & (points > 0)
         if sign in _RED:
             is_red = (points == chart.RED_POINTS) & own
             red |= lively[sign] & is_red
-            red_held |= fresh[sign] & is_red
             red_stays |= (points >= 2) & own
             if sign not in _OF_EXERTION:
                 red_at_rest |= is_red
@@ -253,14 +248,12 @@ def _news2(view: View, parameters: VitalsParameters, out: Verdict) -> None:
     for rule, least in ((R.NEWS2_EMERGENCY, chart.EMERGENCY_POINTS), (R.NEWS2_URGENT, chart.URGENT_POINTS)):
         enough = (score.lower >= least) & more
         out.holds[rule] = enough & (scoring | stated)
-        out.dull[rule] = enough & held & ~scoring
         out.stays[rule] = (score.lower >= least - 1) & more
         out.several[rule] = several
         out.strained[rule] = (score.lower - strain < least) & ~mind_red
         out.looked[rule] |= stated
         out.certain[rule] = stated
     out.holds[R.NEWS2_URGENT] |= red | stated
-    out.dull[R.NEWS2_URGENT] |= red_held & ~red
     out.stays[R.NEWS2_URGENT] |= red_stays | mind_red
     out.strained[R.NEWS2_URGENT] &= ~red_at_rest
 

@@ -22,13 +22,15 @@ from detectors.fall.bank import FallBank
 from detectors.parameters import EventParameters, FallParameters, FollowUpParameters, params_hash
 from detectors.routine.bank import RoutineBank
 from detectors.routine.parameters import LimitParameters, RoutineParameters
+from detectors.vitals.bank import VitalsBank
+from detectors.vitals.parameters import VitalsParameters
 
 PARAMETERS = [FallParameters, FollowUpParameters, EventParameters, MotionSensorParameters]
-PARAMETERS += [LimitParameters, RoutineParameters]
+PARAMETERS += [LimitParameters, RoutineParameters, VitalsParameters]
 #: The parts of :class:`LinkParameters`.
 LINK = [getattr(link_parameters, str(field.type)) for field in dataclasses.fields(LinkParameters)]
 PARAMETERS += LINK
-BANKS = [FallBank, EventBank, MotionSensorBank, RoutineBank, DeviceBank]
+BANKS = [FallBank, EventBank, MotionSensorBank, RoutineBank, DeviceBank, VitalsBank]
 #: A number without one of these in its name has no unit (a share, a factor in log-odds, a name).
 UNITS = ("_g", "_s", "_ms", "_hz", "_dps", "_deg", "_pct", "_correlation", "_share", "_days", "_per_day")
 WITHOUT_UNIT = {"operating_point", "clock_gain", "missing_penalty"}
@@ -37,6 +39,8 @@ WITHOUT_UNIT |= {"prior_silences", "blip_readings", "up_readings", "wandering_ch
 UNITS += ("_ppm", "_hours", "_per_hour", "_per_min", "_windows", "_looks", "_readings", "_messages", "_devices")
 UNITS += ("_sensors", "_misses", "_deviations", "_factor")
 WITHOUT_UNIT |= {"tells"}
+#: Of vital signs, and in standard deviations.
+UNITS += ("_sigma", "_bpm", "_mmol_l", "_celsius", "_points", "_gain")
 
 
 @pytest.mark.parametrize("kind", PARAMETERS)
