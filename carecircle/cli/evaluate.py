@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from carecircle.cli.evaluate_routine import routine
+from carecircle.cli.evaluate_vitals import vitals
 from carecircle.evaluation.falls_calibration import Calibration, Reliability, reliability
 from carecircle.evaluation.falls_decisions import Decision, decide, latencies_s, tradeoff
 from carecircle.evaluation.falls_plots import draw_latency, draw_reliability, draw_tradeoff
@@ -37,6 +38,7 @@ Part = tuple[list[Stream], FallModel]
 
 app = typer.Typer(help="Measure the detectors on recordings.", no_args_is_help=True)
 app.command()(routine)
+app.command()(vitals)
 
 
 @app.callback()
