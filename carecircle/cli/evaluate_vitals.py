@@ -72,14 +72,15 @@ def tables_of(figures: dict[str, Any]) -> list[Table]:
         lead = row["lead_h"]
         hours = "/".join(f"{lead[name]:.1f}" for name in ("p10", "p50", "p90")) if lead else ""
         urgent, chance = _percent(row["urgent_by_the_event"]), f"{100 * row['by_chance']:.0f}"
-        found.add_row(kind, _share(row["by_the_event"]), urgent, chance, hours, f"{row['alarms_each']:.1f}")
+        found.add_row(_words(kind), _share(row["by_the_event"]), urgent, chance, hours, f"{row['alarms_each']:.1f}")
+    measured = [
+        f"{_words(kind).capitalize()}: {row['measured_by_the_event']['hits']} measured a value beyond a limit by then."
+        for kind, row in figures["deteriorations"].items()
+        if kind != "all" and row["measured_by_the_event"]
+    ]
     found.caption = (
         "Found: an alarm of a rule that fits the kind. By chance: how many would have had one without any reason. "
-        + " ".join(
-            f"{kind}: a value beyond a limit was measured by the event in {row['measured_by_the_event']['hits']}."
-            for kind, row in figures["deteriorations"].items()
-            if kind != "all" and row["measured_by_the_event"]
-        )
+        + " ".join(measured)
     )
     calm = _table(
         "Alarms a person and week without a deterioration", "who", "weeks", "all", "critical", "urgent", "warning"
@@ -98,7 +99,7 @@ def tables_of(figures: dict[str, Any]) -> list[Table]:
     wrong = _table("Artefacts", "kind", "how many", "device finding %", "alarm about the person %", "by chance %")
     for kind, row in figures["artefacts"].items():
         shares = (_share(row["device_finding"]), _share(row["alarm_about_the_person"]))
-        wrong.add_row(kind, str(row["spans"]), *shares, f"{100 * row['by_chance']:.1f}")
+        wrong.add_row(_words(kind), str(row["spans"]), *shares, f"{100 * row['by_chance']:.1f}")
     wrong.caption = f"Device findings a person and week: {figures['device_findings_per_person_week']:.2f}."
     return [found, calm, wrong]
 
@@ -119,3 +120,7 @@ def _share(share: dict[str, Any]) -> str:
         return ""
     low, high = share["wilson_95"]
     return f"{_percent(share)} ({100 * low:.0f}-{100 * high:.0f})"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
