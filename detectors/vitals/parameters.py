@@ -40,7 +40,8 @@ class VitalsParameters:
         shock_index_share: pulse divided by systolic pressure from which falling pressure is believed. 0.5 to 0.7 is
             usual, from 0.9 on patients do worse (Allgower and Burri 1967; Rady et al. 1994).
         irregular_bpm: a pulse whose readings differ by so much from one to the next is irregular.
-        within_usual_sigma: a sign this close to what is usual for the person is no news, whatever it scores.
+        within_usual_sigma: a sign this close to what is usual for the person is no news, whatever it scores,
+        within_usual_share: if it is no further away than so many of the changes that matter: restless people count too.
         news2_beyond_usual_points: of what the others score beyond their usual values, so much calls somebody.
         falling_mmol_l: glucose below this that will be below ``falling_to_mmol_l`` within ``ahead_s``, at the pace of
             the last two readings, is told before it is there.
@@ -79,6 +80,7 @@ class VitalsParameters:
     irregular_bpm: float = 7.0
     news2_beyond_usual_points: float = 2.0
     within_usual_sigma: float = 2.5
+    within_usual_share: float = 1.5
     falling_mmol_l: float = 5.0
     falling_to_mmol_l: float = 3.1
     ahead_s: float = 1200.0

@@ -232,7 +232,9 @@ def _news2(view: View, parameters: VitalsParameters, out: Verdict) -> None:
     strain = np.zeros(len(view.rows), np.int64)  # points that exertion can make
     for sign, part in PART_OF.items():
         points = score.parts[part]
-        own = ~(np.abs(view.sigma[sign]) <= parameters.within_usual_sigma)
+        usual = np.abs(view.sigma[sign]) <= parameters.within_usual_sigma
+        usual &= np.abs(view.level[sign] - view.usual[sign]) <= parameters.within_usual_share * SIGNS[sign].matters
+        own = ~usual
         beyond += np.where(own, np.maximum(points - view.usual_parts[part], 0), 0)
         scoring |= lively[sign] & (points > 0)
         if sign in _RED:

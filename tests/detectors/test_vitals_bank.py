@@ -639,3 +639,13 @@ def test_changed_thresholds_change_the_hash() -> None:
     """The tables of signs, rules and limits are part of it."""
     assert VitalsBank().params_hash == VitalsBank(VitalsParameters()).params_hash
     assert VitalsBank(VitalsParameters(cusum_sigma=9.0)).params_hash != VitalsBank().params_hash
+
+
+def test_who_varies_much_is_called_for_all_the_same_when_it_is_far() -> None:
+    """A pulse of 55, 75 or 95 from day to day: 38 is within its spreads, and 37 below the usual."""
+    listener = Listener()
+    for day in range(-9, 0):
+        listener.hear(every(10, T0_MS + day * DAY_MS, 24, add_hr=5 + 20 * (day % 3 - 1), seed=day + 20, **STILL))
+    found = listener.hear(varied(2, NOON_MS, 1.5, {"hr": 38}))
+    one = next(one for one in confirmed(found) if one.kind == "news2")
+    assert one.features["usual_low_hr_bpm"] < 45
