@@ -47,7 +47,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path) -> Checkpoint | None:
-    """The last checkpoint; None (with a warning in the log) where it is missing, damaged or of another version.
+    """The last checkpoint; None (with a warning in the log) where it is missing or damaged. One of another version has
+    no positions: only what says itself that it can be read may be taken from its state.
 
     The file is ours, in a folder that only our user writes: it is unpickled.
     """
@@ -65,5 +66,5 @@ def load(path: Path) -> Checkpoint | None:
         return None
     if version != VERSION:
         _log.warning("%s has version %s, this release writes %s: starting without it", path, version, VERSION)
-        return None
+        return Checkpoint({}, state)
     return Checkpoint(positions, state)

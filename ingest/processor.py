@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,20 +107,30 @@ class Processor:
     def _restore(self) -> None:
         saved = checkpoint.load(self._checkpoint_path)
         mark: Mark | None = None
-        if saved is not None:
+        if saved is not None and saved.positions:
             for name, position in saved.positions.items():
                 self._readers[name].seek(position)
             try:
                 self._pipeline.restore(saved.state["pipeline"])
                 mark = saved.state["homes"]
             except UNREADABLE as error:
-                _log.error(
-                    "%s cannot be read (%s): going on where it stands with what can be", self._checkpoint_path, error
-                )
+                _log.error("%s cannot be read (%s): going on from there anew", self._checkpoint_path, error)
+        elif saved is not None:
+            self._inherit(saved.state)
         routine = self._pipeline.lanes.routine
         if routine is not None:
             self._memory.recall(routine, mark)
         self._refresh_owners()
+
+    def _inherit(self, state: dict[str, Any]) -> None:
+        """What took weeks to learn outlives the format of the rest."""
+        vitals = self._pipeline.lanes.vitals
+        try:
+            learnt = state["pipeline"]["lanes"]["vitals"]
+        except UNREADABLE:
+            return  # of a release that had none
+        if vitals is not None and learnt is not None:
+            vitals.inherit(learnt)
 
     def step(self, timeout_s: float = 0.5) -> bool:
         """Process what is there, waiting for it at most ``timeout_s``; whether a message was there."""

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 #: After an outage of ours of this length nothing of what was not heard is taken for silence. A shorter one changes a
 #: silence by less than the shortest limit that a home has.
 OUTAGE_MS = 300_000
+#: After a reconnection what had waited at the broker comes first: only then is it known who was silent.
+_BACKLOG_MS = 15_000
 LANGUAGES: tuple[str, ...] = ("en", "zh")
 
 
@@ -94,6 +96,7 @@ class RoutineLane:
         self._known: dict[str, tuple[int, int, bool]] = {}  # person -> row, residents, pets
         self._live: list[Reading] = []
         self._late: list[Reading] = []
+        self._hold_until_ms = 0  # what had waited at the broker is coming
         self._gap = False  # something was not heard since what the bank was told last
 
     @property
@@ -119,6 +122,7 @@ class RoutineLane:
 
     def missed(self, since_ms: int, until_ms: int) -> None:
         """Nobody listened between the two."""
+        self._hold_until_ms = until_ms + _BACKLOG_MS
         if until_ms - since_ms >= OUTAGE_MS:
             self._tell(Interrupt(None, until_ms))
 
@@ -127,6 +131,8 @@ class RoutineLane:
 
         Nothing is told of a home that cannot be heard. When it can be again, its silence counts from then.
         """
+        if now_ms < self._hold_until_ms:
+            return []
         if self._gap:
             self._gap = False
             self._tell(Interrupt(None, now_ms))
@@ -156,6 +162,7 @@ class RoutineLane:
             "homes": self.homes.state(),
             "live": list(self._live),
             "late": list(self._late),
+            "hold_until_ms": self._hold_until_ms,
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
@@ -164,6 +171,7 @@ class RoutineLane:
             return
         self.homes.restore(state["homes"])
         self._live, self._late = list(state["live"]), list(state["late"])
+        self._hold_until_ms = state["hold_until_ms"]
 
     def snapshot(self) -> dict[str, Any]:
         """What the bank knows: large."""

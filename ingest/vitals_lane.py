@@ -101,6 +101,10 @@ class VitalsLane:
         for device in self._devices.rows:  # whose points are due
             self._area[device.person] = device.area
 
+    def inherit(self, state: dict[str, Any]) -> None:
+        """Take over what is learnt of people, and nothing of the moment, from the checkpoint of another release."""
+        self._bank = restored(lambda: VitalsBank(self._parameters), state, self._bank, "vitals")
+
     def _place(self, device: Device) -> tuple[int, int]:
         profile = device.profile
         about: dict[str, Any] = {"person": device.person or None, "utc_offset_s": self._utc_offset_s}

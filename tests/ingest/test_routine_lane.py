@@ -11,6 +11,7 @@ import pytest
 from detectors.detection import Severity
 from ingest.devices import Owner, Profile
 from ingest.routine_lane import OUTAGE_MS
+from telemetry.messages import Home
 from telemetry.records import Flag
 from tests.ingest.lane_story import DAY_MS, HOUR_MS, MINUTE_MS, T0_MS, LaneStory, calls, keys, said
 
@@ -91,6 +92,18 @@ def test_a_short_outage_changes_nothing(story: LaneStory) -> None:
     story.listens(away_ms + OUTAGE_MS, T0_MS + 2 * HOUR_MS)
     (found,) = collapses(story.run())
     assert abs(found.decided_ms - (T0_MS + KITCHEN_MS)) <= 11_000
+
+
+def test_what_had_waited_at_the_broker_is_heard_before_anybody_is_silent(story: LaneStory) -> None:
+    """Somebody moved while the gateway was away, four minutes before the hour was over; told after it."""
+    lives(story)
+    away_ms = T0_MS + KITCHEN_MS - 4 * MINUTE_MS
+    story.listens(T0_MS, away_ms)
+    story.connects(away_ms + OUTAGE_MS - 1, away_ms)
+    moved = Home(t=away_ms + MINUTE_MS, boot=1, seq=story.seq("p1-living", "home"), kind="presence", value=True)
+    story.says("p1-living", moved, away_ms + OUTAGE_MS + 5_000)
+    story.listens(away_ms + OUTAGE_MS + 10_000, away_ms + OUTAGE_MS + 30 * MINUTE_MS)
+    assert collapses(story.run()) == []
 
 
 def test_a_home_whose_sensors_are_all_away_is_not_silent(story: LaneStory) -> None:

@@ -166,6 +166,24 @@ def test_what_cannot_be_read_is_learnt_anew_and_the_rest_goes_on(
     assert len(calls(story.run())) == 1
 
 
+def test_what_is_learnt_of_people_outlives_a_checkpoint_of_another_version(
+    story: LaneStory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The positions and all else of it are not taken; a bank of the same format is."""
+    measures(story, "w1", 5, **WELL)
+    story.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "VERSION", checkpoint.VERSION - 1)
+        story.save()
+    before = story.pipeline.lanes.vitals
+    assert before is not None
+    story.kill()
+    after = story.pipeline.lanes.vitals
+    assert after is not None
+    assert after.state()["bank"]["people"] == before.state()["bank"]["people"] != []
+    assert len(story.pipeline.devices) == 0
+
+
 def test_a_repeated_message_is_one_reading(story: LaneStory) -> None:
     """The broker delivers everything twice."""
     measures(story, "w1", 20, **ILL)
