@@ -51,7 +51,7 @@ class Listener:
     """A bank with one person, and everything that it said."""
 
     def __init__(self, bank: VitalsBank | None = None, **person: Any) -> None:
-        self.bank = bank or VitalsBank()
+        self.bank = VitalsBank() if bank is None else bank
         self.row = self.bank.add("p1", person="p1", **person)
         self.found: list[Detection] = []
 
