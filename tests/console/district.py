@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 import alerts.database
 import registry
-from alerts.known import Rules
 from alerts.intake import take_detections
+from alerts.known import Rules
 from alerts.links import LinkClaims, make_token
 from alerts.policy import HISTORICAL, IMMEDIATE
 from alerts.queries import open_incidents
