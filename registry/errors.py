@@ -29,3 +29,19 @@ class UnsupportedDatabaseError(RegistryError):
     def __init__(self, dialect: str) -> None:
         super().__init__(f"database {dialect!r} is not supported: use sqlite:///path or postgresql+psycopg://host/name")
         self.dialect = dialect
+
+
+class RosterError(RegistryError):
+    """Something of a roster that means nothing: hours, a time, a calendar."""
+
+    def __init__(self, value: str, detail: str) -> None:
+        super().__init__(f"{value!r} {detail}")
+        self.value = value
+
+
+class CalendarError(RosterError):
+    """A calendar that cannot be used. ``line`` is the line of its text, 0 for the whole."""
+
+    def __init__(self, value: str, detail: str, line: int) -> None:
+        super().__init__(value, detail)
+        self.line = line
