@@ -22,7 +22,8 @@ from telemetry.records import PointBatch
 _log = logging.getLogger(__name__)
 
 _STEP_MS = 1000
-_NEVER_MS = 1 << 62
+#: Our clock is set back by more than this: time goes on from there, instead of standing still until it is caught up.
+_SET_BACK_MS = 60_000
 
 _T = TypeVar("_T")
 
@@ -50,8 +51,11 @@ class Lanes:
         on = {"vitals": vitals is not None, "routine": routine is not None, "devices": links is not None}
         #: Steps that failed by a defect of ours, by lane.
         self.failed: dict[str, int] = {f"failed_{name}": 0 for name, is_on in on.items() if is_on}
-        #: A message that came then, or later, is of another second.
-        self.next_ms = 0 if self.failed else _NEVER_MS
+        self._next_ms = 0
+
+    def is_due(self, recv_ms: int) -> bool:
+        """Whether a message that came then is of another second than those before it."""
+        return bool(self.failed) and not 0 < self._next_ms - recv_ms <= _SET_BACK_MS
 
     def adopt(self, device: Device) -> None:
         """Something about the device or its person is new."""
@@ -97,10 +101,10 @@ class Lanes:
         """Decide on what came before the second that ``now_ms`` lies in."""
         found: list[Detection] = []
         points: list[PointBatch] = []
-        if now_ms < self.next_ms:
+        if not self.is_due(now_ms):
             return found, points
         at_ms = now_ms // _STEP_MS * _STEP_MS
-        self.next_ms = at_ms + _STEP_MS
+        self._next_ms = at_ms + _STEP_MS
         links, vitals, routine = self.links, self.vitals, self.routine
         if links is not None:
             found += self._try("devices", lambda: links.step(at_ms), [])
@@ -116,7 +120,7 @@ class Lanes:
     def state(self) -> dict[str, Any]:
         """For a checkpoint. What is learnt of homes is not in it, see :mod:`ingest.long_memory`."""
         return {
-            "next_ms": self.next_ms,
+            "next_ms": self._next_ms,
             "vitals": None if self.vitals is None else self.vitals.state(),
             "routine": None if self.routine is None else self.routine.state(),
             "links": None if self.links is None else self.links.state(),
@@ -124,8 +128,7 @@ class Lanes:
 
     def restore(self, state: dict[str, Any]) -> None:
         """From a checkpoint. A lane that was switched off begins anew."""
-        if self.next_ms != _NEVER_MS:
-            self.next_ms = 0 if state["next_ms"] == _NEVER_MS else state["next_ms"]
+        self._next_ms = state["next_ms"]
         if self.vitals is not None:
             self.vitals.restore(state["vitals"])
         if self.routine is not None:

@@ -119,13 +119,14 @@ class Pipeline:
 
         Nothing in a message can raise out of here: a defect of ours puts the message into the quarantine too.
         """
+        is_due = self.lanes.is_due
         for message in messages:
             self._now_ms = max(self._now_ms, message.recv_ms)
             self.counts["messages"] += 1
             own = message.topic.startswith(OWN_PREFIX)
             device_id: str | None = None
             try:
-                if (own or message.recv_ms >= self.lanes.next_ms) and not message.flags & Flag.REPLAY:
+                if (own or is_due(message.recv_ms)) and not message.flags & Flag.REPLAY:
                     self._listen(message)
                 if own:
                     self._own(message)

@@ -186,6 +186,15 @@ def test_others_in_the_home_make_it_less_certain(tmp_path: Path) -> None:
     story.close()
 
 
+def test_our_clock_that_was_a_year_ahead_does_not_stop_the_watch(story: LaneStory) -> None:
+    """For a minute; then it is right again, and who is silent is found."""
+    story.listens(T0_MS + 365 * DAY_MS, T0_MS + 365 * DAY_MS + MINUTE_MS)
+    story.run()
+    lives(story)
+    story.listens(T0_MS, T0_MS + 2 * HOUR_MS)
+    assert [one.person for one in collapses(story.run())] == ["p1"]
+
+
 def test_a_sensor_of_nobodys_home_says_nothing(story: LaneStory) -> None:
     """It is stored."""
     story.home("porch", T0_MS)
