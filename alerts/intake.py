@@ -61,16 +61,17 @@ def refuse(connection: Connection, detail: str, now_ms: int, record: bytes = b""
     write_audit(connection, Note(What.RECORD_REFUSED, "system", data), now_ms, incident=None)
 
 
-def order_for(directory: Directory, area: str) -> list[ResponderEntry]:
-    """Who is called for an area, in order; the district desk for one that the registry does not (or no longer) have."""
-    return directory.escalation_order(area) if area in directory.areas else directory.desk()
+def order_for(directory: Directory, area: str, now_ms: int) -> list[ResponderEntry]:
+    """Who is called for an area at ``now_ms``, in order; the district desk for one that the registry does not (or no
+    longer) have."""
+    return directory.escalation_order(area, now_ms) if area in directory.areas else directory.desk(now_ms)
 
 
-def calls_of(connection: Connection, incident: Incident, directory: Directory) -> Round:
-    """The order of an incident's area, and who was called in its present round."""
+def calls_of(connection: Connection, incident: Incident, directory: Directory, now_ms: int) -> Round:
+    """Who is on call at ``now_ms`` for an incident's area, and who was called in its present round."""
     rows = models.notification
     query = select(rows.c.responder).where(rows.c.incident == incident.id, rows.c.round == incident.round)
-    return Round(order_for(directory, incident.area), frozenset(connection.execute(query).scalars()))
+    return Round(order_for(directory, incident.area, now_ms), frozenset(connection.execute(query).scalars()))
 
 
 def _seen(connection: Connection, detections: Iterable[Detection]) -> set[tuple[str, str]]:
@@ -86,7 +87,7 @@ def _seen(connection: Connection, detections: Iterable[Detection]) -> set[tuple[
 
 def _take(connection: Connection, detection: Detection, directory: Directory, rules: Rules, now_ms: int) -> Taken:
     subject = fusion.subject_of(detection, directory)
-    known = _known(connection, detection, subject, directory, rules)
+    known = _known(connection, detection, subject, directory, rules, now_ms)
     taken = fusion.take(detection, subject, known, rules, now_ms)
     if taken.change is not None:
         write_change(connection, taken.change, now_ms)
@@ -100,7 +101,9 @@ def _take(connection: Connection, detection: Detection, directory: Directory, ru
     return taken
 
 
-def _known(connection: Connection, detection: Detection, subject: Subject, directory: Directory, rules: Rules) -> Known:
+def _known(
+    connection: Connection, detection: Detection, subject: Subject, directory: Directory, rules: Rules, now_ms: int
+) -> Known:
     if detection.kind == CANCEL:
         prompt = _load_prompt(connection, models.prompt.c.id == detection.notes.get("re", ""))
         if prompt is not None and fusion.answers(detection, prompt):
@@ -115,9 +118,9 @@ def _known(connection: Connection, detection: Detection, subject: Subject, direc
     if incident is None and detection.stage is Stage.CONFIRMED:
         incident = fusion.choose(detection, _open_incidents(connection, subject), rules.fuse_s)
     if incident is None:
-        return Known(None, prompt, False, Round(order_for(directory, subject.area)))
+        return Known(None, prompt, False, Round(order_for(directory, subject.area, now_ms)))
     others = severity_of_others(connection, detection, incident.id) if detection.stage is Stage.FOLLOW_UP else None
-    return Known(incident, prompt, False, calls_of(connection, incident, directory), others)
+    return Known(incident, prompt, False, calls_of(connection, incident, directory, now_ms), others)
 
 
 def _bound(connection: Connection, detection: Detection) -> Incident | None:

@@ -147,7 +147,7 @@ def _hurry(connection: Connection, row: RowMapping, directory: Directory, now_ms
     hopeful = _rows.c.status.in_([Status.PENDING.value, Status.SENT.value])
     if connection.execute(select(func.count()).where(same_call & hopeful)).scalar_one():
         return
-    calls = calls_of(connection, incident, directory)
+    calls = calls_of(connection, incident, directory, now_ms)
     if any(responder.channels and responder.id not in calls.told for responder in calls.order):
         timers = models.timer
         call = (timers.c.incident == incident.id) & (timers.c.kind == TimerKind.CALL.value)

@@ -10,6 +10,7 @@ import numpy as np
 
 from alerts.lifecycle import Incident, State
 from registry import Directory
+from registry.rosters import on_call
 from telemetry.records import PointBatch
 
 _NS_PER_MS = 1_000_000
@@ -44,7 +45,7 @@ def _fraction_ns(incident: str, transition: int) -> int:
 
 def area_points(directory: Directory, open_by_area: dict[str, int], now_ms: int) -> PointBatch:
     """The state of every area at ``now_ms``: people and open incidents of the area itself (not of those below it), and
-    how many stand in its own on-call order."""
+    how many are on call in its own order."""
     areas = sorted(directory.areas)
     people = Counter(person.area for person in directory.people.values())
     return PointBatch(
@@ -54,6 +55,6 @@ def area_points(directory: Directory, open_by_area: dict[str, int], now_ms: int)
         fields={
             "people": np.array([people[area] for area in areas], dtype=np.float64),
             "open_incidents": np.array([open_by_area.get(area, 0) for area in areas], dtype=np.float64),
-            "on_call": np.array([len(directory.on_call.get(area, ())) for area in areas], dtype=np.float64),
+            "on_call": np.array([len(on_call(directory.rosters, area, now_ms)) for area in areas], dtype=np.float64),
         },
     )

@@ -46,10 +46,10 @@ def _fired(
     connection: Connection, incident: Incident, kind: TimerKind, directory: Directory, now_ms: int
 ) -> Change | None:
     if kind is TimerKind.CALL and incident.state in (State.OPEN, State.NOTIFYING):
-        return call_next(incident, calls_of(connection, incident, directory), now_ms)
+        return call_next(incident, calls_of(connection, incident, directory, now_ms), now_ms)
     if kind is TimerKind.ARRIVAL and incident.state in (State.ACKNOWLEDGED, State.EN_ROUTE):
         again = not_arrived(incident)
-        return again.then(call_next(again.after, Round(order_for(directory, incident.area)), now_ms))
+        return again.then(call_next(again.after, Round(order_for(directory, incident.area, now_ms)), now_ms))
     return None
 
 

@@ -11,7 +11,17 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from registry.database import create_engine, is_retryable, writing
-from registry.entries import AreaEntry, ChannelEntry, DeviceEntry, OnCallEntry, PersonEntry, ResponderEntry
+from registry.entries import (
+    AreaEntry,
+    ChannelEntry,
+    DeviceEntry,
+    HolidayEntry,
+    OnCallEntry,
+    OverrideEntry,
+    PersonEntry,
+    ResponderEntry,
+    RosterEntry,
+)
 from registry.errors import RegistryError
 from registry.exporting import export_folder
 from registry.importing import Diff, import_folder
@@ -23,10 +33,13 @@ __all__ = [
     "DeviceEntry",
     "Diff",
     "Directory",
+    "HolidayEntry",
     "OnCallEntry",
+    "OverrideEntry",
     "PersonEntry",
     "RegistryError",
     "ResponderEntry",
+    "RosterEntry",
     "create_engine",
     "current_revision",
     "directory",

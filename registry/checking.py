@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import get_args, get_type_hints
+from typing import cast, get_args, get_type_hints
 
 import msgspec
 
@@ -15,13 +15,17 @@ from registry.entries import (
     DeviceEntry,
     Entry,
     EntryKey,
+    HolidayEntry,
     OnCallEntry,
+    OverrideEntry,
     PersonEntry,
     ResponderEntry,
+    RosterEntry,
     key_of,
     parent_of,
 )
 from registry.reading import LISTS, Problem, Row
+from registry.rosters.compiling import holiday_mistakes, override_mistakes, roster_mistakes
 
 Tables = dict[str, dict[EntryKey, Entry]]
 
@@ -130,6 +134,27 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
         if (entry.area, entry.responder) in called:
             blame("on_call", key, "responder", f"{entry.responder!r} stands twice in the order of {entry.area!r}")
         called.add((entry.area, entry.responder))
+    _check_rosters(tables, known_area, blame)
+
+
+def _check_rosters(
+    tables: Tables,
+    known_area: Callable[[str, EntryKey, str | None], None],
+    blame: Callable[[str, EntryKey, str | None, str], None],
+) -> None:
+    responders = cast("dict[str, ResponderEntry]", tables["responders"])
+    rosters = cast("dict[str, RosterEntry]", tables["rosters"])
+    for key, holiday in cast("dict[EntryKey, HolidayEntry]", tables["holidays"]).items():
+        known_area("holidays", key, holiday.area)
+        for field_name, message in holiday_mistakes(holiday):
+            blame("holidays", key, field_name, message)
+    for name, roster in rosters.items():
+        known_area("rosters", name, roster.area)
+        for field_name, message in roster_mistakes(roster, responders):
+            blame("rosters", name, field_name, message)
+    for name, override in cast("dict[str, OverrideEntry]", tables["roster_overrides"]).items():
+        for field_name, message in override_mistakes(override, rosters, responders):
+            blame("roster_overrides", name, field_name, message)
 
 
 def channel_problem(channel: ChannelEntry) -> str | None:

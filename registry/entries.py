@@ -30,6 +30,10 @@ LIMITS: tuple[str, ...] = (
     "sbp_rise_mmhg",
 )  # fmt: skip
 Limit = Annotated[float, Meta(gt=0, le=1000)]
+#: How somebody gets to a door; "" is not known.
+Travel = Literal["", "walk", "bicycle", "ebike", "car"]
+#: A local time, ``2026-03-02T08:00``, with an offset where it is meant elsewhere.
+Moment = Annotated[str, Meta(pattern=r"^(\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?)?$")]
 
 
 class AreaEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +83,8 @@ class ChannelEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class ResponderEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody who can go. The first of ``languages`` is the one that messages are written in."""
+    """Somebody who can go. The first of ``languages`` is the one that messages are written in; ``lat`` and ``lon`` are
+    where they set out from, unless they report where they are."""
 
     id: Key
     name: Name
@@ -90,6 +95,8 @@ class ResponderEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     languages: Annotated[tuple[Language, ...], Meta(min_length=1)] = ("en",)
     roles: tuple[Word, ...] = ()
     channels: tuple[ChannelEntry, ...] = ()
+    travel: Travel = ""
+    provider: Text = ""  # the organisation they belong to
 
 
 class OnCallEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,8 +107,49 @@ class OnCallEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     responder: Key
 
 
-Entry = AreaEntry | PersonEntry | DeviceEntry | ResponderEntry | OnCallEntry
-EntryKey = str | tuple[str, int]
+class HolidayEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A day that is no working day in ``area`` and below it; or, with ``workday``, one at a weekend that is."""
+
+    area: Path
+    date: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    workday: bool = False
+    name: Text = ""
+
+
+class RosterEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is on call in ``area`` by turns. ``start`` is local: the first turn begins, and the time of day is that of
+    every hand-over. ``calendar`` is an iCalendar text in the place of turns and hours."""
+
+    id: Key
+    area: Path
+    zone: Word  # IANA name
+    layer: Annotated[int, Meta(ge=1, le=100)] = 1
+    start: Moment = ""
+    end: Moment = ""
+    turn_days: Annotated[int, Meta(ge=1, le=366)] = 7
+    turns: tuple[Text, ...] = ()  # "li" or "li + wang"
+    hours: tuple[Text, ...] = ()  # "mon-fri 08:00-18:00"; none: always
+    calendar: str = ""
+
+
+class OverrideEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What differs from a roster from ``begin`` to ``end``: two who ``swap``; ``responders`` ``instead_of`` somebody;
+    or ``responders`` in the place of the whole shift (nobody, when none are named)."""
+
+    id: Key
+    roster: Key
+    begin: Moment
+    end: Moment
+    responders: tuple[Key, ...] = ()
+    instead_of: Word = ""
+    swap: tuple[Key, ...] = ()
+    note: Text = ""
+
+
+Entry = (
+    AreaEntry | PersonEntry | DeviceEntry | ResponderEntry | OnCallEntry | HolidayEntry | RosterEntry | OverrideEntry
+)
+EntryKey = str | tuple[str, int | str]
 
 #: table -> type, in the order in which rows can be inserted.
 TYPES: dict[str, type[Entry]] = {
@@ -110,17 +158,22 @@ TYPES: dict[str, type[Entry]] = {
     "responders": ResponderEntry,
     "devices": DeviceEntry,
     "on_call": OnCallEntry,
+    "holidays": HolidayEntry,
+    "rosters": RosterEntry,
+    "roster_overrides": OverrideEntry,
 }
 
 
 def key_of(entry: Entry) -> EntryKey:
-    """What makes a row the same row: its path, key, id, or (area, position)."""
+    """What makes a row the same row: its path, key, id, (area, position) or (area, date)."""
     if isinstance(entry, AreaEntry):
         return entry.path
     if isinstance(entry, PersonEntry):
         return entry.key
     if isinstance(entry, OnCallEntry):
         return (entry.area, entry.position)
+    if isinstance(entry, HolidayEntry):
+        return (entry.area, entry.date)
     return entry.id
 
 

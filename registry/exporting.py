@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import msgspec
 import yaml
 from sqlalchemy import Engine
 
-from registry.entries import TYPES, Entry
+from registry.entries import TYPES, Entry, RosterEntry
 from registry.reading import LIST_SEPARATOR
 from registry.rows import load_table
 
@@ -23,17 +23,32 @@ def export_folder(engine: Engine, folder: Path, *, form: Literal["yaml", "csv"] 
     folder.mkdir(parents=True, exist_ok=True)
     with engine.connect() as connection:
         tables = {name: list(load_table(connection, name).values()) for name in TYPES}
-    written = []
+    written = _write_calendars(folder, tables["rosters"])
     for name, entries in tables.items():
         path = folder / f"{name}.{form}"
-        with open(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
-        ) as out:
+        with _private(path) as out:
             if form == "csv":
                 _write_csv(out, name, entries)
             else:
                 yaml.dump(_plain(name, entries), out, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
         written.append(path)
+    return written
+
+
+def _private(path: Path) -> TextIO:
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="")
+
+
+def _write_calendars(folder: Path, entries: list[Entry]) -> list[Path]:
+    """A file for each roster that has a calendar; in the table its name takes the place of the text."""
+    written = []
+    for at, entry in enumerate(entries):
+        if isinstance(entry, RosterEntry) and entry.calendar:
+            path = folder / f"{entry.id}.ics"
+            with _private(path) as out:
+                out.write(entry.calendar)
+            entries[at] = msgspec.structs.replace(entry, calendar=path.name)
+            written.append(path)
     return written
 
 

@@ -26,14 +26,18 @@ class Change:
     fields: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        key = self.key if isinstance(self.key, str) else f"{self.key[0]} #{self.key[1]}"
+        key = self.key if isinstance(self.key, str) else _pair(self.key)
         sign = {"added": "+", "changed": "~", "removed": "-"}[self.what]
-        secret = {"channels"}  # holds secrets: say that it changed, not to what
+        secret = {"channels", "calendar"}  # holds secrets, or pages of text: say that it changed, not to what
         details = [
             f"{name} changed" if name in secret else f"{name} {before!r} -> {after!r}"
             for name, (before, after) in self.fields.items()
         ]
         return f"{sign} {self.table} {key}" + (": " + ", ".join(details) if details else "")
+
+
+def _pair(key: tuple[str, int | str]) -> str:
+    return f"{key[0]} #{key[1]}" if isinstance(key[1], int) else f"{key[0]} {key[1]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ responder = Table(
     Column("languages", JSON, nullable=False),
     Column("roles", JSON, nullable=False),
     Column("channels", JSON, nullable=False),
+    Column("travel", String(16), nullable=False, server_default=""),
+    Column("provider", Text, nullable=False, server_default=""),
 )
 
 on_call = Table(
@@ -84,6 +86,54 @@ on_call = Table(
     Column("area", ForeignKey(area.c.path), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("responder", ForeignKey(responder.c.id), nullable=False),
+)
+
+holiday = Table(
+    "holiday",
+    metadata,
+    Column("area", ForeignKey(area.c.path), primary_key=True),
+    Column("date", String(10), primary_key=True),
+    Column("workday", Boolean, nullable=False),
+    Column("name", Text, nullable=False),
+)
+
+roster = Table(
+    "roster",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("area", ForeignKey(area.c.path), nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("layer", Integer, nullable=False),
+    Column("start", String(32), nullable=False),
+    Column("end", String(32), nullable=False),
+    Column("turn_days", Integer, nullable=False),
+    Column("turns", JSON, nullable=False),
+    Column("hours", JSON, nullable=False),
+    Column("calendar", Text, nullable=False),
+)
+
+roster_override = Table(
+    "roster_override",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("roster", ForeignKey(roster.c.id), nullable=False),
+    Column("begin", String(32), nullable=False),
+    Column("end", String(32), nullable=False),
+    Column("responders", JSON, nullable=False),
+    Column("instead_of", String(64), nullable=False),
+    Column("swap", JSON, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+#: Where responders said that they are. It changes often and does not raise the revision.
+presence = Table(
+    "responder_presence",
+    metadata,
+    Column("responder", ForeignKey(responder.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("lat", Float),
+    Column("lon", Float),
+    Column("available", Boolean, nullable=False),
 )
 
 #: One row. Its number rises with each change of any table above, so that a reader knows when to read again.

@@ -7,6 +7,7 @@ it means is decided by the entry types.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +21,13 @@ from registry.errors import NoFolderError
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: In a CSV cell, between the items of a list.
 LIST_SEPARATOR = ";"
-LISTS = frozenset({"risks", "languages", "roles", "channels", "conditions"})
+LISTS = frozenset({"risks", "languages", "roles", "channels", "conditions", "turns", "hours", "responders", "swap"})
 #: Fields that name several values: in a CSV cell ``name=value`` with the same separator.
 MAPPINGS = frozenset({"limits"})
 #: A file that holds several tables, each under its name.
 WHOLE = "district"
+#: A roster's ``calendar`` names a file of this kind in the same folder.
+_CALENDAR_NAME = re.compile(r"[\w.:-]+\.ics")
 _MAX_DEPTH = 3
 
 
@@ -63,7 +66,9 @@ class Rows:
 
 
 def read_folder(folder: Path) -> Rows:
-    """Read ``areas``, ``people``, ``devices``, ``responders``, ``on_call`` (.yaml, .yml or .csv) and ``district.yaml``.
+    """Read ``areas``, ``people``, ``rosters`` ... (a .yaml, .yml or .csv for each table) and ``district.yaml``.
+
+    The iCalendar files that rosters name are read too: the text takes the place of the name.
 
     Raises:
         NoFolderError: no such folder, or none of these files in it.
@@ -82,6 +87,8 @@ def read_folder(folder: Path) -> Rows:
                 continue
             origin[name] = path.name
             tables[name] = rows
+    for row in tables.get("rosters", []):
+        _read_calendar(folder, row, problems)
     if not origin and not problems:
         names = ", ".join((*TYPES, WHOLE))
         raise NoFolderError(str(folder), f"has none of {names} as .yaml or .csv")
@@ -120,6 +127,22 @@ def _read_file(path: Path, problems: list[Problem]) -> Iterator[tuple[str, list[
             yield name, list(_table(name, node, path.name, problems))
         else:
             problems.append(_at(path.name, key, f"{name!r} is none of {', '.join(TYPES)}"))
+
+
+def _read_calendar(folder: Path, row: Row, problems: list[Problem]) -> None:
+    name = row.values.get("calendar")
+    if name is None:
+        return
+    row.values["calendar"] = ""
+    if not isinstance(name, str) or not _CALENDAR_NAME.fullmatch(name):
+        problems.append(row.problem(f"calendar: {name!r} is no file name such as station.ics", "calendar"))
+        return
+    try:
+        row.values["calendar"] = (folder / name).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        problems.append(row.problem(f"calendar: {name} cannot be read ({error.strerror}): put it beside", "calendar"))
+    except UnicodeDecodeError:
+        problems.append(row.problem(f"calendar: {name} is not UTF-8: save the file as UTF-8", "calendar"))
 
 
 def _read_csv(path: Path, text: str, problems: list[Problem]) -> Iterator[Row]:

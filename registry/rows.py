@@ -16,6 +16,9 @@ TABLES: dict[str, Table] = {
     "responders": models.responder,
     "devices": models.device,
     "on_call": models.on_call,
+    "holidays": models.holiday,
+    "rosters": models.roster,
+    "roster_overrides": models.roster_override,
 }
 
 

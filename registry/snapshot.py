@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, cast
@@ -12,6 +12,9 @@ from sqlalchemy import Connection, Engine
 
 from registry.entries import AreaEntry, DeviceEntry, OnCallEntry, PersonEntry, ResponderEntry, parent_of
 from registry.errors import UnknownAreaError
+from registry.rosters.compiling import compile_rosters
+from registry.rosters.duty import Rosters, on_call
+from registry.rosters.values import OnDuty
 from registry.rows import load_table, read_revision
 
 
@@ -19,8 +22,9 @@ from registry.rows import load_table, read_revision
 class Directory:
     """Who and where, at one ``revision``. All mappings are read-only.
 
-    ``on_call`` has the responders of each area that has an order of its own, first called first. ``root`` is the top
-    of the area tree, whose on-call order is the district desk; None only while the registry is empty.
+    ``on_call`` has the responders of each area that has a plain order, first called first; ``rosters`` has all on-call
+    orders, those too: who is on call at an instant is asked of them. ``root`` is the top of the area tree, whose
+    on-call order is the district desk; None only while the registry is empty.
     """
 
     revision: int = 0
@@ -29,6 +33,7 @@ class Directory:
     devices: Mapping[str, DeviceEntry] = field(default_factory=dict)
     responders: Mapping[str, ResponderEntry] = field(default_factory=dict)
     on_call: Mapping[str, tuple[ResponderEntry, ...]] = field(default_factory=dict)
+    rosters: Rosters = field(default_factory=Rosters)
     root: str | None = None
 
     def device(self, device_id: str) -> DeviceEntry | None:
@@ -59,29 +64,46 @@ class Directory:
             path = parent_of(path)
         return tiers
 
-    def on_call_for(self, area: str) -> list[ResponderEntry]:
-        """The on-call order of ``area``, or of the nearest parent that has one; [] when none up to the root has.
+    def on_call_for(self, area: str, at_ms: int) -> list[ResponderEntry]:
+        """Who is on call at ``at_ms`` in the order of ``area``, or of the nearest parent where somebody is; [] when up
+        to the root nobody is.
 
         Raises:
             UnknownAreaError: the registry has no such area.
         """
         for tier in self.tiers(area):
-            if self.on_call.get(tier):
-                return list(self.on_call[tier])
+            found = self._entries(on_call(self.rosters, tier, at_ms))
+            if found:
+                return found
         return []
 
-    def escalation_order(self, area: str) -> list[ResponderEntry]:
-        """Everybody who is on call for ``area``: its own order, then its parents' up to the district desk, each once.
+    def on_duty(self, area: str, at_ms: int) -> list[OnDuty]:
+        """Everybody who is on call for ``area`` at ``at_ms``, why, and until when: its own order, then its parents' up
+        to the district desk, each once.
 
         Raises:
             UnknownAreaError: the registry has no such area.
         """
-        once = {entry.id: entry for tier in self.tiers(area) for entry in self.on_call.get(tier, ())}
+        once: dict[str, OnDuty] = {}
+        for tier in self.tiers(area):
+            for duty in on_call(self.rosters, tier, at_ms):
+                once.setdefault(duty.responder, duty)
         return list(once.values())
 
-    def desk(self) -> list[ResponderEntry]:
-        """The on-call order of the root area."""
-        return [] if self.root is None else list(self.on_call.get(self.root, ()))
+    def escalation_order(self, area: str, at_ms: int) -> list[ResponderEntry]:
+        """The responders of :meth:`on_duty`.
+
+        Raises:
+            UnknownAreaError: the registry has no such area.
+        """
+        return self._entries(self.on_duty(area, at_ms))
+
+    def desk(self, at_ms: int) -> list[ResponderEntry]:
+        """Who is on call at ``at_ms`` in the order of the root area."""
+        return [] if self.root is None else self._entries(on_call(self.rosters, self.root, at_ms))
+
+    def _entries(self, duties: Iterable[OnDuty]) -> list[ResponderEntry]:
+        return [self.responders[duty.responder] for duty in duties if duty.responder in self.responders]
 
 
 def directory(source: Engine | Connection) -> Directory:
@@ -114,8 +136,8 @@ def _read(connection: Connection) -> Directory:
         area = device.area or (person.area if person is not None else root)
         devices[device.id] = msgspec.structs.replace(device, area=area)
     order: dict[str, list[ResponderEntry]] = {}
-    on_call: list[OnCallEntry] = sorted(table("on_call").values(), key=lambda entry: (entry.area, entry.position))
-    for entry in on_call:
+    rows: list[OnCallEntry] = sorted(table("on_call").values(), key=lambda entry: (entry.area, entry.position))
+    for entry in rows:
         order.setdefault(entry.area, []).append(responders[entry.responder])
     return Directory(
         revision=read_revision(connection),
@@ -124,6 +146,13 @@ def _read(connection: Connection) -> Directory:
         devices=MappingProxyType(devices),
         responders=MappingProxyType(responders),
         on_call=MappingProxyType({area: tuple(entries) for area, entries in order.items()}),
+        rosters=compile_rosters(
+            responders=responders,
+            on_call=rows,
+            rosters=table("rosters").values(),
+            overrides=table("roster_overrides").values(),
+            holidays=table("holidays").values(),
+        ),
         root=root,
     )
 

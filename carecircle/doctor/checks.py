@@ -167,7 +167,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             Level.WARNING, "registry", counts,
             "Messages of unknown devices go to the quarantine: `carecircle registry import FOLDER`.",
         )  # fmt: skip
-    elif not directory.desk():
+    elif not directory.desk(time.time_ns() // 1_000_000):
         yield Finding(
             Level.PROBLEM, "registry", f"{counts}; nobody is on call at the district desk",
             "An SOS that no area answers for has nobody to go to: give the root area an on-call order.",

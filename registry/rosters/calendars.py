@@ -38,6 +38,15 @@ def events_between(
         CalendarError: this is no calendar. :func:`check_calendar` tells so before.
     """
     query, _ = _parsed(text)
+    try:
+        return _expanded(query, names, zone, hand_over, from_ms, to_ms)
+    except Exception as error:  # the library lets through what its parts raise
+        raise CalendarError(text[:40], f"cannot be expanded: {error!r}", 0) from error
+
+
+def _expanded(
+    query: Any, names: Mapping[str, str], zone: ZoneInfo, hand_over: timedelta, from_ms: int, to_ms: int
+) -> list[CalendarEvent]:
     first = datetime.fromtimestamp(from_ms / 1000, tz=UTC) - _MARGIN
     last = datetime.fromtimestamp(to_ms / 1000, tz=UTC) + _MARGIN
     found = []

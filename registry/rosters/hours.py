@@ -12,7 +12,7 @@ from registry.errors import RosterError
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL = frozenset(range(7))
-_FORM = re.compile(r"(?P<days>[a-z,\- ]*?)\s*(?:(?P<begin>\d\d?:\d\d)\s*-\s*(?P<end>\d\d?:\d\d))?")
+_FORM = re.compile(r"(?P<days>[a-z,\- ]*?)\s*(?P<begin>\d\d?:\d\d)\s*-\s*(?P<end>\d\d?:\d\d)")
 _DAY_MINUTES = 24 * 60
 Interval = tuple[int, int]
 
@@ -52,7 +52,7 @@ def is_workday(day: date, exceptions: Mapping[date, bool]) -> bool:
 
 
 def parse_hours(texts: Iterable[str]) -> Hours:
-    """Texts such as ``mon-fri 08:00-18:00``, ``sat,sun``, ``workday 22:00-06:00``, ``restday`` or ``20:00-08:00``.
+    """Texts such as ``mon-fri 08:00-18:00``, ``sat,sun 00:00-24:00``, ``workday 22:00-06:00``, or ``20:00-08:00``.
 
     Hours that end no later than they begin end on the next day. They belong to the day on which they begin.
 
@@ -64,9 +64,11 @@ def parse_hours(texts: Iterable[str]) -> Hours:
 
 def _window(text: str) -> Window:
     found = _FORM.fullmatch(text.strip().lower())
-    if found is None or not text.strip():
-        raise RosterError(text, "is no hours: write them like `mon-fri 08:00-18:00` or `workday 22:00-06:00`")
-    begin, end = _minute(found["begin"] or "00:00", text), _minute(found["end"] or "24:00", text)
+    if found is None:
+        raise RosterError(
+            text, "is no hours: write them like 'mon-fri 08:00-18:00', in quotes where a comma stands in them"
+        )
+    begin, end = _minute(found["begin"], text), _minute(found["end"], text)
     if end <= begin:
         end += _DAY_MINUTES
     if begin >= _DAY_MINUTES:

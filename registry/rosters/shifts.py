@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 
+from registry.errors import CalendarError
 from registry.rosters.calendars import events_between
 from registry.rosters.hours import Interval, instant_ms, local_time, open_intervals
-from registry.rosters.values import DAY_MS, CalendarEvent, How, Idle, Override, Roster, Shift
+from registry.rosters.values import DAY_MS, How, Idle, Override, Roster, Shift
 
 #: Shifts are worked out in pieces of this length and kept: an incident asks for one instant, a thousand in a storm.
 _PIECE_MS = 14 * DAY_MS
@@ -123,7 +124,11 @@ def _covers(intervals: Sequence[Interval], at_ms: int) -> bool:
 def _from_calendar(roster: Roster, from_ms: int, to_ms: int) -> Iterable[Shift]:
     starts_ms, ends_ms = _life(roster)
     hand_over = roster.start - datetime.combine(roster.start.date(), datetime.min.time())
-    events: list[CalendarEvent] = events_between(roster.calendar, roster.names, roster.zone, hand_over, from_ms, to_ms)
+    try:
+        events = events_between(roster.calendar, roster.names, roster.zone, hand_over, from_ms, to_ms)
+    except CalendarError:  # nobody, with a name, so that the next tier is called
+        yield Shift(from_ms, to_ms, how=How.CALENDAR, idle=Idle.UNREADABLE)
+        return
     cuts = {from_ms, to_ms, starts_ms, *(ms for event in events for ms in (event.begin_ms, event.end_ms))}
     if ends_ms is not None:
         cuts.add(ends_ms)

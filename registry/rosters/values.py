@@ -33,6 +33,7 @@ class Idle(StrEnum):
     OUTSIDE_HOURS = "outside_hours"
     NO_EVENT = "no_event"  # the calendar has nobody then
     CLOSED = "closed"  # an override says that nobody is
+    UNREADABLE = "unreadable"  # the calendar cannot be expanded
     NO_CHANNEL = "no_channel"  # somebody is on call, and no message can reach them
 
 

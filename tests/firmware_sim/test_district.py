@@ -29,11 +29,11 @@ def test_the_district_of_the_demo_is_a_valid_registry(tmp_path: Path) -> None:
     for device in devices:
         assert found.devices[device.device].person == device.person
     for person in found.people.values():
-        on_call = found.on_call_for(person.area)
+        on_call = found.on_call_for(person.area, 0)
         assert len(on_call) == 2
         assert any("http://127.0.0.1:9/nurse" in channel.url for channel in on_call[0].channels)
-    assert [r.id for r in found.on_call_for("willow.east")] == ["lead-east"]
-    assert [r.id for r in found.on_call_for("willow")] == ["desk-willow"]
+    assert [r.id for r in found.on_call_for("willow.east", 0)] == ["lead-east"]
+    assert [r.id for r in found.on_call_for("willow", 0)] == ["desk-willow"]
     assert import_folder(engine, tmp_path / "registry").changes == []
 
 

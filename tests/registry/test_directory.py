@@ -30,27 +30,27 @@ def test_a_device_has_the_area_of_its_person(known: registry.Directory) -> None:
 
 def test_an_area_without_an_order_has_that_of_the_nearest_parent(known: registry.Directory) -> None:
     """The street has no order, so the district desk is on call for it."""
-    assert [entry.id for entry in known.on_call_for("lianhu.taoyuan")] == ["r-desk"]
-    assert [entry.id for entry in known.on_call_for("lianhu.taoyuan.s1")] == ["r-li"]
+    assert [entry.id for entry in known.on_call_for("lianhu.taoyuan", 0)] == ["r-desk"]
+    assert [entry.id for entry in known.on_call_for("lianhu.taoyuan.s1", 0)] == ["r-li"]
 
 
 def test_the_escalation_order_goes_up_the_tiers_and_names_each_once(known: registry.Directory) -> None:
     """Station, then district; the desk is the root area's order."""
-    assert [entry.id for entry in known.escalation_order("lianhu.taoyuan.s1")] == ["r-li", "r-desk"]
-    assert [entry.id for entry in known.desk()] == ["r-desk"]
+    assert [entry.id for entry in known.escalation_order("lianhu.taoyuan.s1", 0)] == ["r-li", "r-desk"]
+    assert [entry.id for entry in known.desk(0)] == ["r-desk"]
     assert known.root == "lianhu"
 
 
 def test_an_unknown_area_is_an_error_that_names_it(known: registry.Directory) -> None:
     """Rather than an empty order, which would look like nobody on call."""
     with pytest.raises(UnknownAreaError, match=r"lianhu\.nowhere"):
-        known.on_call_for("lianhu.nowhere")
+        known.on_call_for("lianhu.nowhere", 0)
 
 
 def test_an_empty_registry_has_an_empty_directory(registry_engine: Engine) -> None:
     """The system starts before anything is imported."""
     known = registry.directory(registry_engine)
-    assert (known.root, known.desk(), known.revision) == (None, [], 0)
+    assert (known.root, known.desk(0), known.revision) == (None, [], 0)
 
 
 def test_a_snapshot_cannot_be_changed(known: registry.Directory) -> None:

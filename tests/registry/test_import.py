@@ -130,7 +130,7 @@ def test_a_change_raises_the_revision_and_reaches_every_table(engine: Engine, tm
     assert diff.revision == 2
     known = registry.directory(engine)
     assert known.areas["lianhu.taoyuan.s1"].name == "First station"
-    assert [entry.name for entry in known.on_call_for("lianhu.taoyuan.s1")] == ["District desk", "Li Na (nurse)"]
+    assert [entry.name for entry in known.on_call_for("lianhu.taoyuan.s1", 0)] == ["District desk", "Li Na (nurse)"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_on_call_positions_with_gaps_are_an_order(engine: Engine, tmp_path: Path
     (folder / "on_call.yaml").unlink()
     (folder / "on_call.csv").write_text("area,position,responder\nlianhu,20,r-li\nlianhu,10,r-desk\n")
     registry.import_folder(engine, folder)
-    assert [entry.id for entry in registry.directory(engine).on_call_for("lianhu")] == ["r-desk", "r-li"]
+    assert [entry.id for entry in registry.directory(engine).on_call_for("lianhu", 0)] == ["r-desk", "r-li"]
     (folder / "on_call.csv").unlink()
     (folder / "on_call.yaml").write_text("lianhu: [r-desk, r-li]\n")
     assert registry.import_folder(engine, folder).changes == []
@@ -252,8 +252,8 @@ def test_one_file_can_hold_a_whole_district(engine: Engine, tmp_path: Path) -> N
     diff = registry.import_folder(engine, tmp_path)
     assert diff.problems == []
     known = registry.directory(engine)
-    assert all(known.on_call_for(person.area) for person in known.people.values())
-    assert known.desk()
+    assert all(known.on_call_for(person.area, 0) for person in known.people.values())
+    assert known.desk(0)
 
 
 def test_eighteen_thousand_people_are_imported_within_seconds(sqlite_registry: Engine, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def version_of(engine: Engine) -> str:
 def test_upgrading_twice_is_harmless(engine: Engine) -> None:
     """Every process upgrades at its start."""
     registry.upgrade(engine)
-    assert version_of(engine) == "r0003"
+    assert version_of(engine) == "r0004"
 
 
 def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> None:
@@ -317,7 +317,7 @@ def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> 
     registry.upgrade(engine)
     with registry.writing(engine) as connection:
         connection.execute(add, {"key": "p-2"})
-    assert version_of(engine) == "r0003"
+    assert version_of(engine) == "r0004"
     assert {key: person.fall_point for key, person in registry.directory(engine).people.items()} == {
         "p-1": "", "p-2": "",
     }  # fmt: skip
