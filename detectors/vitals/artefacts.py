@@ -77,8 +77,9 @@ REST_ONLY = column("rest_only").astype(np.bool_)
 #: What touches the skin without a pause, and goes wrong together when it does not.
 WORN = np.array([[sign in (HR, SPO2, RR, TEMP)] for sign in range(N_SIGNS)])
 _ZERO_IS_NOTHING = np.array([[sign != GLUCOSE] for sign in range(N_SIGNS)])
-#: After a pulse of zero, or a poor quality, so many readings of what is worn are not believed: it touches badly.
-_TOUCH_READINGS = 5
+#: A pulse of zero, or a poor quality, means that it touches badly: of what is worn, so many readings after it at least
+#: are not believed, and none within so long.
+_TOUCH_READINGS, _TOUCH_MS = 5, 300_000
 #: So many readings alike in every sign, of so many, are one reading: of ten thousand that a body makes, one is so.
 _FROZEN_READINGS, _FROZEN_SIGNS = 3, 3
 
@@ -93,6 +94,7 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], Any, float]] = {
     "doubt_ms": ((N_SIGNS,), np.int64, 0),
     "mg_dl": ((), np.bool_, 0),
     "touch": ((), np.int8, 0),  # so many more readings are not believed
+    "lost_ms": ((), np.int64, np.iinfo(np.int64).min // 2),
     "count": ((len(Fault),), np.float32, 0.0),
     "standing": ((len(Fault),), np.bool_, 0),
     "onset_ms": ((len(Fault),), np.int64, 0),
@@ -142,7 +144,7 @@ class Screen:
         wrong = np.zeros((len(Fault), N_SIGNS, len(devices)), np.bool_)
         wrong[Fault.UNIT] = there & self._other_unit(devices, signs, usual_weight_kg)
         zero = there & _ZERO_IS_NOTHING & (signs == 0)
-        wrong[Fault.LOOSE] = (there & WORN & self._untouched(devices, values[QUALITY], zero)) | zero
+        wrong[Fault.LOOSE] = (there & WORN & self._untouched(devices, t_ms, values[QUALITY], zero)) | zero
         outside = there & ((signs < _LOW) | (signs > _HIGH))
         narrow = there[SBP] & there[DBP] & (signs[SBP] - signs[DBP] <= _PULSE_PRESSURE_MMHG)
         outside[SBP : DBP + 1] |= narrow
@@ -167,12 +169,13 @@ class Screen:
         lively: Flags = (run < _HELD_READINGS) & ~(frozen & WORN)
         return lively
 
-    def _untouched(self, devices: Rows, quality: Floats, zero: Flags) -> Flags:
+    def _untouched(self, devices: Rows, t_ms: Instants, quality: Floats, zero: Flags) -> Flags:
         """``(m,)`` whose sensor does not touch the skin, or did not just before."""
-        left = self.columns["touch"][devices]
+        left, lost_ms = self.columns["touch"][devices], self.columns["lost_ms"][devices]
         lost = (quality < self._parameters.quality_share) | zero[HR]
         self.columns["touch"][devices] = np.where(lost, _TOUCH_READINGS, np.maximum(left - 1, 0))
-        untouched: Flags = lost | (left > 0)
+        self.columns["lost_ms"][devices] = np.where(lost, t_ms, lost_ms)
+        untouched: Flags = lost | (left > 0) | (t_ms - lost_ms <= _TOUCH_MS)
         return untouched
 
     def _other_unit(self, devices: Rows, signs: Floats, usual_weight_kg: Floats) -> Flags:
