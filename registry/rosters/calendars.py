@@ -37,9 +37,10 @@ def events_between(
     Raises:
         CalendarError: this is no calendar. :func:`check_calendar` tells so before.
     """
-    query, _ = _parsed(text)
     try:
-        return _expanded(query, names, zone, hand_over, from_ms, to_ms)
+        return _expanded(_query(text), names, zone, hand_over, from_ms, to_ms)
+    except CalendarError:
+        raise
     except Exception as error:  # the library lets through what its parts raise
         raise CalendarError(text[:40], f"cannot be expanded: {error!r}", 0) from error
 
@@ -96,7 +97,7 @@ def _words_of(attendee: Any) -> Iterator[str]:
 def check_calendar(text: str, names: Mapping[str, str]) -> list[tuple[int, str]]:
     """What is wrong with a calendar: (line, in words). [] when nothing is."""
     try:
-        query, calendar = _parsed(text)
+        calendar = _parsed(text)
     except CalendarError as error:
         return [(error.line, str(error))]
     events = calendar.walk("VEVENT")
@@ -105,7 +106,7 @@ def check_calendar(text: str, names: Mapping[str, str]) -> list[tuple[int, str]]
         wrong += [(lines.get(name, lines[""]), message) for name, message in _mistakes(event, names)]
     if not wrong:
         try:
-            query.at((2026, 1, 1))  # rules are read only here
+            _query(text).at((2026, 1, 1))  # rules are read only here
         except Exception as error:  # the library lets through what its parts raise
             wrong.append((0, f"is no usable calendar: {error}"))
     return sorted(wrong)
@@ -136,15 +137,19 @@ def _mistakes(event: Any, names: Mapping[str, str]) -> Iterator[tuple[str, str]]
 
 
 @lru_cache(maxsize=64)
-def _parsed(text: str) -> tuple[Any, Any]:
+def _parsed(text: str) -> Any:
     if len(text) > MAX_CHARACTERS:
         raise CalendarError(f"{len(text)} characters", f"are too many: a calendar has at most {MAX_CHARACTERS}", 0)
     try:
-        calendar = icalendar.Calendar.from_ical(text)
-    except ValueError as error:
+        return icalendar.Calendar.from_ical(text)
+    except Exception as error:  # the library lets through what its parts raise
         message = " ".join(str(error).split())
         raise CalendarError(text[:40], f"is no calendar: {message}", _line_named(text, message)) from None
-    return recurring_ical_events.of(calendar), calendar
+
+
+@lru_cache(maxsize=64)
+def _query(text: str) -> Any:
+    return recurring_ical_events.of(_parsed(text))
 
 
 def _line_named(text: str, message: str) -> int:

@@ -1,0 +1,158 @@
+"""What holds for every roster: always somebody or a named gap, time never goes back, a swap conserves hours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.rosters import Override, Roster, Rosters, Shift, gaps, hand_overs, on_call, shifts
+from registry.rosters.hours import parse_hours
+
+#: Zones that change their clocks at 1, 2 and 3 a.m., at midnight, by half an hour, never, and that left a day out.
+ZONES = [
+    ZoneInfo(name)
+    for name in (
+        "Europe/Berlin",
+        "Asia/Shanghai",
+        "America/Santiago",
+        "Asia/Beirut",
+        "Australia/Lord_Howe",
+        "Pacific/Apia",
+    )
+]
+NAMES = ("li", "wang", "zhao", "chen")
+DAY_MS = 86_400_000
+FROM_MS = 1_767_225_600_000  # 2026-01-01
+AREAS = ("d", "d.s", "d.s.a", "d.t")
+
+instants = st.integers(FROM_MS - 400 * DAY_MS, FROM_MS + 800 * DAY_MS)
+lengths = st.integers(1, 40 * DAY_MS)
+clocks = st.builds(lambda m: f"{m // 60:02d}:{m % 60:02d}", st.integers(0, 1439))
+days = st.sampled_from(["daily", "mon-fri", "sat,sun", "fri-mon", "workday", "restday", "wed"])
+hours = st.lists(st.builds(lambda d, a, b: f"{d} {a}-{b}", days, clocks, clocks), max_size=3).map(parse_hours)
+turns = st.lists(
+    st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True).map(tuple), min_size=1, max_size=4
+).map(tuple)
+starts = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1)).map(lambda d: d.replace(second=0, microsecond=0))  # noqa: DTZ001
+two = st.lists(st.sampled_from(NAMES), min_size=2, max_size=2, unique=True).map(tuple)
+
+
+@st.composite
+def overrides(draw: st.DrawFn) -> Override:
+    """Any override, somewhere near."""
+    begin_ms = draw(instants)
+    end_ms = begin_ms + draw(lengths)
+    kind = draw(st.sampled_from(["swap", "cover", "replace"]))
+    members = tuple(draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True)))
+    if kind == "swap":
+        return Override("o", begin_ms, end_ms, swap=draw(two))
+    return Override("o", begin_ms, end_ms, members, draw(st.sampled_from(NAMES)) if kind == "cover" else "")
+
+
+@st.composite
+def rosters_of(draw: st.DrawFn, area: str = "d") -> Roster:
+    """Any roster."""
+    start = draw(starts)
+    end = draw(st.none() | st.integers(1, 700).map(lambda n: start + timedelta(days=n, minutes=n)))
+    return Roster(
+        draw(st.uuids()).hex,
+        area,
+        draw(st.sampled_from(ZONES)),
+        layer=draw(st.integers(1, 3)),
+        start=start,
+        end=end,
+        turn_days=draw(st.sampled_from([1, 2, 7, 14, 30])),
+        turns=draw(turns),
+        hours=draw(hours),
+        workdays=draw(st.dictionaries(st.dates(date(2025, 1, 1), date(2028, 1, 1)), st.booleans(), max_size=5)),
+        overrides=tuple(draw(st.lists(overrides(), max_size=3))),
+    )
+
+
+@st.composite
+def districts(draw: st.DrawFn) -> Rosters:
+    """Rosters and plain orders over four areas of three levels; some areas have neither."""
+    by_area = {
+        area: tuple(draw(st.lists(rosters_of(area), max_size=2))) for area in draw(st.sets(st.sampled_from(AREAS)))
+    }
+    standing = dict.fromkeys(draw(st.sets(st.sampled_from(AREAS), max_size=1)), ("desk",))
+    return Rosters(by_area, standing)
+
+
+@settings(max_examples=150, deadline=None)
+@given(districts(), instants, lengths, st.lists(st.integers(0, 1000), min_size=1, max_size=5))
+def test_there_is_always_somebody_or_a_named_gap(
+    known: Rosters, from_ms: int, long_ms: int, samples: list[int]
+) -> None:
+    """At every instant, in every area that has an order: exactly one of the two, and the gap has a reason for each of
+    its rosters. The tier that is said to hold it has somebody."""
+    to_ms = from_ms + long_ms
+    found = gaps(known, AREAS, from_ms, to_ms)
+    for sample in samples:
+        at_ms = from_ms + (long_ms - 1) * sample // 1000
+        for area in AREAS:
+            here = [gap for gap in found if gap.area == area and gap.begin_ms <= at_ms < gap.end_ms]
+            if known.has_order(area):
+                assert bool(here) != bool(on_call(known, area, at_ms))
+            else:
+                assert bool(here) == (area == "d")
+            for gap in here:
+                assert len(gap.reasons) == max(1, len(known.by_area.get(area, ())))
+                assert not gap.held_by or on_call(known, gap.held_by, at_ms)
+    for area in AREAS:
+        spans = [(gap.begin_ms, gap.end_ms) for gap in found if gap.area == area]
+        assert all(from_ms <= begin < end <= to_ms for begin, end in spans)
+        assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+@settings(max_examples=200, deadline=None)
+@given(rosters_of(), instants, lengths, st.integers(0, 1000))
+def test_time_never_goes_back(roster: Roster, from_ms: int, long_ms: int, part: int) -> None:
+    """Shifts fill their span from end to end, each begins where the last one ended, and it does not matter in which
+    pieces they are asked for. Nobody is on until a moment that has passed."""
+    to_ms, cut_ms = from_ms + long_ms, from_ms + long_ms * part // 1000
+    plan = shifts(roster, from_ms, to_ms)
+    assert (plan[0].begin_ms, plan[-1].end_ms) == (from_ms, to_ms)
+    assert all(before.end_ms == after.begin_ms for before, after in pairwise(plan))
+    assert all(shift.begin_ms < shift.end_ms and bool(shift.responders) == (shift.idle is None) for shift in plan)
+    parts = shifts(roster, from_ms, cut_ms) + shifts(roster, cut_ms, to_ms)
+    assert _hours(parts) == _hours(plan)
+    known = Rosters({"d": (roster,)})
+    for shift in plan:
+        duties = on_call(known, "d", shift.begin_ms)
+        assert tuple(duty.responder for duty in duties) == shift.responders
+        assert all(duty.until_ms is not None and duty.until_ms >= shift.end_ms for duty in duties)
+    times = [each.at_ms for each in hand_overs(known, from_ms, to_ms)]
+    assert times == sorted(times)
+    assert all(from_ms <= at_ms < to_ms for at_ms in times)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rosters_of(), instants, lengths, two)
+def test_a_swap_conserves_hours(roster: Roster, from_ms: int, long_ms: int, pair: tuple[str, str]) -> None:
+    """Of all together; and within its span the two have each other's, and everybody else theirs."""
+    to_ms = from_ms + long_ms
+    plain = replace(roster, overrides=())
+    swapped = replace(roster, overrides=(Override("x", from_ms, to_ms, swap=pair),))
+    around = from_ms - 3 * DAY_MS, to_ms + 3 * DAY_MS
+    assert sum(_hours(shifts(plain, *around)).values()) == sum(_hours(shifts(swapped, *around)).values())
+    before, after = _hours(shifts(plain, from_ms, to_ms)), _hours(shifts(swapped, from_ms, to_ms))
+    one, other = pair
+    assert (after[one], after[other]) == (before[other], before[one])
+    assert all(before[name] == after[name] for name in NAMES if name not in pair)
+    assert _hours(shifts(plain, to_ms, around[1])) == _hours(shifts(swapped, to_ms, around[1]))
+
+
+def _hours(plan: list[Shift]) -> Counter[str]:
+    """Milliseconds on call by person."""
+    total: Counter[str] = Counter()
+    for shift in plan:
+        for name in shift.responders:
+            total[name] += shift.end_ms - shift.begin_ms
+    return total
