@@ -104,6 +104,21 @@ class AlertSettings(_Group):
     link_key_file: Path | None = None
 
 
+class ReachSettings(_Group):
+    """How long responders take to a door."""
+
+    osrm_url: str = Field(
+        "", description="server of routes, http://host:port; {profile} stands for foot, bike, car; empty: estimates"
+    )
+
+    @field_validator("osrm_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+            raise ValueError("must be http://host:port or https://host:port")
+        return url
+
+
 class ConsoleSettings(_Group):
     """The web console. It has no roles yet, so it answers on this machine only."""
 
@@ -197,6 +212,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     alerts: AlertSettings = AlertSettings()
     console: ConsoleSettings = ConsoleSettings()
+    reach: ReachSettings = ReachSettings()
     journal: JournalSettings = JournalSettings()
     falls: FallSettings = FallSettings()
     vitals: VitalsSettings = VitalsSettings()

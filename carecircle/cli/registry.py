@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from carecircle.cli import registry_duty
 from carecircle.cli.common import SettingsOption, fail, load_settings
 
 if TYPE_CHECKING:
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="registry",
-    help="Who and where: areas, people, devices, responders, who is on call.",
+    help="Who and where: areas, people, devices, responders, who is on call and when nobody is.",
     no_args_is_help=True,
 )
+app.command()(registry_duty.coverage)
+app.command()(registry_duty.ics)
+app.command()(registry_duty.reach)
 
-Folder = Annotated[Path, typer.Argument(help="The folder with areas, people, devices, responders, on_call.")]
+Folder = Annotated[Path, typer.Argument(help="The folder with areas, people, devices, responders, on_call, rosters.")]
 Remove = Annotated[bool, typer.Option("--remove", help="Remove what a file no longer has; otherwise it stays.")]
 AllChanges = Annotated[bool, typer.Option("--all", help="Print every change, not the first few of each table.")]
 
@@ -72,7 +76,7 @@ def export(
 
     if form not in ("yaml", "csv"):
         fail(f"--format {form}: there are yaml and csv")
-    for path in export_folder(_engine(settings), folder, form="csv" if form == "csv" else "yaml"):
+    for path in export_folder(open_registry(settings), folder, form="csv" if form == "csv" else "yaml"):
         typer.echo(path)
 
 
@@ -82,14 +86,15 @@ def _import(folder: Path, settings: Path | None, *, dry_run: bool, remove: bool)
     from registry import RegistryError, import_folder
 
     try:
-        return import_folder(_engine(settings), folder, dry_run=dry_run, remove=remove)
+        return import_folder(open_registry(settings), folder, dry_run=dry_run, remove=remove)
     except RegistryError as error:
         fail(str(error))
     except OperationalError as error:
         fail(f"the database does not answer: {error.orig}")
 
 
-def _engine(settings: Path | None) -> Engine:
+def open_registry(settings: Path | None) -> Engine:
+    """The registry's database with the newest tables, or a clear message and exit code 2."""
     from sqlalchemy.exc import OperationalError
 
     import registry
