@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from alerts.lifecycle import Call, Change, Effect, Incident, Note, SetTimer, State, TimerKind, What, move
 from alerts.reasons import Reason
@@ -12,10 +13,12 @@ from registry import ChannelEntry, ResponderEntry
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The calls of an incident's present round: the order as it is now, and who was called already."""
+    """The calls of an incident's present round: the order as it is now, who was called already, and what the time line
+    says of why somebody stands where they do (roster, travel time, busy)."""
 
     order: Sequence[ResponderEntry]
     told: frozenset[str] = frozenset()
+    said: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def channels_of(responder: ResponderEntry) -> dict[str, ChannelEntry]:
@@ -54,7 +57,7 @@ def call_next(incident: Incident, calls: Round, now_ms: int) -> Change:
     responder, *rest = waiting
     last = not any(other.channels for other in rest)
     due_ms = now_ms + round((policy.repeat_s if last else policy.step_s) * 1000)
-    effects += _call(incident, responder)
+    effects += _call(incident, responder, calls)
     effects.append(SetTimer(TimerKind.CALL, due_ms))
     if last:
         effects.append(Note(What.ALL_CALLED, "system", {"round": incident.round, "again_ms": due_ms}))
@@ -81,12 +84,13 @@ def call_again(incident: Incident, calls: Round, now_ms: int) -> Change:
         note = Note(What.NOT_CALLED, "system", {"area": incident.area, "reason": Reason.NOBODY_ON_CALL.value})
         return Change(incident, incident, (note,))
     after = replace(incident, round=incident.round + 1, step=0, retold_ms=now_ms)
-    return Change(incident, after, tuple(_call(after, chosen)))
+    return Change(incident, after, tuple(_call(after, chosen, calls)))
 
 
-def _call(incident: Incident, responder: ResponderEntry) -> list[Effect]:
+def _call(incident: Incident, responder: ResponderEntry, calls: Round) -> list[Effect]:
     channels = tuple(channels_of(responder))
     data = {"responder": responder.id, "step": incident.step, "round": incident.round, "channels": list(channels)}
+    data |= calls.said.get(responder.id, {})
     return [
         Call(responder.id, incident.step, incident.round, channels),
         Note(What.CALLED, "system", data),

@@ -18,9 +18,10 @@ from alerts.fusion import CANCEL
 from alerts.guarding import guarded
 from alerts.known import Known, Prompt, PromptState, Rules, Subject, Taken, Verdict
 from alerts.lifecycle import Incident, Note, State, What
+from alerts.nearest import calls_for
 from alerts.writing import queue_record, write_audit, write_change
 from detectors.detection import Detection, Stage
-from registry import Directory, ResponderEntry
+from registry import Directory
 from telemetry.commands import Outgoing, pack_command
 from telemetry.messages import Command
 
@@ -61,17 +62,12 @@ def refuse(connection: Connection, detail: str, now_ms: int, record: bytes = b""
     write_audit(connection, Note(What.RECORD_REFUSED, "system", data), now_ms, incident=None)
 
 
-def order_for(directory: Directory, area: str, now_ms: int) -> list[ResponderEntry]:
-    """Who is called for an area at ``now_ms``, in order; the district desk for one that the registry does not (or no
-    longer) have."""
-    return directory.escalation_order(area, now_ms) if area in directory.areas else directory.desk(now_ms)
-
-
 def calls_of(connection: Connection, incident: Incident, directory: Directory, now_ms: int) -> Round:
     """Who is on call at ``now_ms`` for an incident's area, and who was called in its present round."""
     rows = models.notification
     query = select(rows.c.responder).where(rows.c.incident == incident.id, rows.c.round == incident.round)
-    return Round(order_for(directory, incident.area, now_ms), frozenset(connection.execute(query).scalars()))
+    told = frozenset(connection.execute(query).scalars())
+    return calls_for(connection, directory, incident.area, incident.person, now_ms, incident=incident.id, told=told)
 
 
 def _seen(connection: Connection, detections: Iterable[Detection]) -> set[tuple[str, str]]:
@@ -118,7 +114,7 @@ def _known(
     if incident is None and detection.stage is Stage.CONFIRMED:
         incident = fusion.choose(detection, _open_incidents(connection, subject), rules.fuse_s)
     if incident is None:
-        return Known(None, prompt, False, Round(order_for(directory, subject.area, now_ms)))
+        return Known(None, prompt, False, calls_for(connection, directory, subject.area, subject.person, now_ms))
     others = severity_of_others(connection, detection, incident.id) if detection.stage is Stage.FOLLOW_UP else None
     return Known(incident, prompt, False, calls_of(connection, incident, directory, now_ms), others)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, func, select, update
 
 from alerts import models
-from alerts.calling import Round, call_next
+from alerts.calling import call_next
 from alerts.database import load_incident
 from alerts.guarding import guarded
-from alerts.intake import calls_of, order_for
+from alerts.intake import calls_of
 from alerts.lifecycle import Change, Incident, State, TimerKind, not_arrived
+from alerts.nearest import calls_for
 from alerts.writing import write_change
 from registry import Directory
 
@@ -49,7 +50,8 @@ def _fired(
         return call_next(incident, calls_of(connection, incident, directory, now_ms), now_ms)
     if kind is TimerKind.ARRIVAL and incident.state in (State.ACKNOWLEDGED, State.EN_ROUTE):
         again = not_arrived(incident)
-        return again.then(call_next(again.after, Round(order_for(directory, incident.area, now_ms)), now_ms))
+        calls = calls_for(connection, directory, incident.area, incident.person, now_ms, incident=incident.id)
+        return again.then(call_next(again.after, calls, now_ms))
     return None
 
 

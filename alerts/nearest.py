@@ -1,0 +1,96 @@
+"""Who is called for a person now: those on call, of one layer of one area the nearest first and the busy last."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from alerts import models
+from alerts.calling import Round
+from alerts.lifecycle import TAKEN
+from registry import Directory, PersonEntry, ResponderEntry
+from registry.presence import presences
+from registry.reach import Arrival, Presence, candidate_of, rank
+from registry.rosters import OnDuty, on_call
+
+#: Who took an incident longer ago than this, and never said what became of it, is not busy with it any more.
+_BUSY_MS = 2 * 3_600_000
+
+
+def calls_for(
+    connection: Connection,
+    directory: Directory,
+    area: str,
+    person: str | None,
+    now_ms: int,
+    *,
+    incident: str | None = None,
+    told: frozenset[str] = frozenset(),
+) -> Round:
+    """A round of calls for a person of ``area``; the district desk's for an area that the registry does not have.
+
+    The tiers stay in their order, and in each the layers of its rosters; only within a layer the nearest goes first.
+    Nobody is busy with ``incident`` itself.
+    """
+    duties = _duties(directory, area, now_ms)
+    groups = [list(group) for _, group in groupby(duties, key=lambda duty: (duty.area, duty.layer))]
+    choosable = [duty.responder for group in groups for duty in group if len(group) > 1]
+    busy = _busy(connection, choosable, incident, now_ms) if choosable else {}
+    reported = presences(connection, choosable) if choosable else {}
+    door = directory.person(person) if person is not None else None
+    order: list[ResponderEntry] = []
+    said: dict[str, dict[str, Any]] = {}
+    for group in groups:
+        arrivals = _ranked(directory, group, door, busy, reported, now_ms) if len(group) > 1 else []
+        for duty in group:
+            said[duty.responder] = {"roster": duty.roster, "layer": duty.layer} if duty.roster else {}
+        for arrival in arrivals:
+            said[arrival.responder] |= _said(arrival)
+        ids = [arrival.responder for arrival in arrivals] or [duty.responder for duty in group]
+        order += [directory.responders[one] for one in ids]
+    return Round(order, told, said)
+
+
+def _duties(directory: Directory, area: str, now_ms: int) -> list[OnDuty]:
+    if area in directory.areas:
+        found: Iterable[OnDuty] = directory.on_duty(area, now_ms)
+    else:
+        found = on_call(directory.rosters, directory.root, now_ms) if directory.root is not None else ()
+    return [duty for duty in found if duty.responder in directory.responders]
+
+
+def _busy(connection: Connection, responders: Collection[str], incident: str | None, now_ms: int) -> dict[str, str]:
+    """The incident that each of some responders has taken and not closed."""
+    table = models.incident
+    query = select(table.c.acknowledged_by, table.c.id).where(
+        table.c.state.in_([state.value for state in TAKEN]),
+        table.c.acknowledged_by.in_(responders),
+        table.c.acknowledged_ms > now_ms - _BUSY_MS,
+    )
+    return {who: taken for who, taken in connection.execute(query) if taken != incident}
+
+
+def _ranked(
+    directory: Directory,
+    group: list[OnDuty],
+    door: PersonEntry | None,
+    busy: dict[str, str],
+    reported: dict[str, Presence],
+    now_ms: int,
+) -> list[Arrival]:
+    candidates = [
+        candidate_of(directory.responders[one], reported.get(one), now_ms, busy=busy.get(one, ""))
+        for one in (duty.responder for duty in group)
+    ]
+    return rank(candidates, door.lat if door else None, door.lon if door else None)
+
+
+def _said(arrival: Arrival) -> dict[str, Any]:
+    """What the time line says of why somebody was called then."""
+    said: dict[str, Any] = {}
+    if arrival.seconds is not None:
+        said |= {"travel_s": round(arrival.seconds), "from": arrival.where.value}
+    return said | ({"busy": arrival.busy} if arrival.busy else {})
