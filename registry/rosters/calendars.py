@@ -9,9 +9,6 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import icalendar
-import recurring_ical_events
-
 from registry.errors import CalendarError
 from registry.rosters.hours import instant_ms
 from registry.rosters.values import CalendarEvent
@@ -140,6 +137,8 @@ def _mistakes(event: Any, names: Mapping[str, str]) -> Iterator[tuple[str, str]]
 def _parsed(text: str) -> Any:
     if len(text) > MAX_CHARACTERS:
         raise CalendarError(f"{len(text)} characters", f"are too many: a calendar has at most {MAX_CHARACTERS}", 0)
+    import icalendar  # here and below: every process imports the registry, few meet a calendar
+
     try:
         return icalendar.Calendar.from_ical(text)
     except Exception as error:  # the library lets through what its parts raise
@@ -149,6 +148,8 @@ def _parsed(text: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _query(text: str) -> Any:
+    import recurring_ical_events
+
     return recurring_ical_events.of(_parsed(text))
 
 

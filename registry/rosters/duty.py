@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from registry.entries import parent_of
 from registry.rosters.hours import Interval, clip, without
-from registry.rosters.shifts import shift_at, shifts
+from registry.rosters.shifts import shift_at, shifts, until_ms
 from registry.rosters.values import DAY_MS, Gap, HandOver, How, Idle, OnDuty, Roster, Shift
 
 #: How far ahead it is looked for the end of somebody's duty.
@@ -35,18 +35,11 @@ def on_call(rosters: Rosters, area: str, at_ms: int) -> tuple[OnDuty, ...]:
         shift = shift_at(roster, at_ms)
         for one in shift.responders:
             if one not in found:
-                until_ms = _until_ms(roster, one, at_ms)
-                found[one] = OnDuty(one, area, roster.layer, roster.id, shift.how, shift.by, until_ms)
+                off_ms = until_ms(roster, one, at_ms, at_ms + _AHEAD_MS)
+                found[one] = OnDuty(one, area, roster.layer, roster.id, shift.how, shift.by, off_ms)
     for one in rosters.standing.get(area, ()):
         found.setdefault(one, OnDuty(one, area, 0, "", How.STANDING, "", None))
     return tuple(found.values())
-
-
-def _until_ms(roster: Roster, responder: str, at_ms: int) -> int:
-    for shift in shifts(roster, at_ms, at_ms + _AHEAD_MS):
-        if responder not in shift.responders:
-            return shift.begin_ms
-    return at_ms + _AHEAD_MS
 
 
 def holder(rosters: Rosters, tiers: Iterable[str]) -> str | None:

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-import icalendar
-
 from registry.rosters.duty import Rosters, duty_of
 from registry.rosters.values import How
 
@@ -31,6 +29,8 @@ def responder_feed(
     A shift keeps its UID from one call to the next, so that a program that looks again replaces it. What somebody has
     of a plain order is not in it: they are always on call there.
     """
+    import icalendar  # here: every process imports the registry, few make a feed
+
     calendar = icalendar.Calendar()
     calendar.add("PRODID", "-//CareCircle//on call//EN")
     calendar.add("VERSION", "2.0")

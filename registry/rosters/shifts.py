@@ -40,6 +40,15 @@ def shift_at(roster: Roster, at_ms: int) -> Shift:
     return piece[bisect_right(piece, at_ms, key=lambda shift: shift.begin_ms) - 1]
 
 
+def until_ms(roster: Roster, responder: str, at_ms: int, limit_ms: int) -> int:
+    """From when on somebody who is on call at ``at_ms`` is not, as far as ``limit_ms``."""
+    for number in range(at_ms // _PIECE_MS, -(-limit_ms // _PIECE_MS)):
+        for shift in _piece(roster, number):
+            if shift.end_ms > at_ms and responder not in shift.responders:
+                return min(shift.begin_ms, limit_ms)
+    return limit_ms
+
+
 @lru_cache(maxsize=_KEPT)
 def _piece(roster: Roster, number: int) -> tuple[Shift, ...]:
     from_ms, to_ms = number * _PIECE_MS, (number + 1) * _PIECE_MS
