@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -270,3 +271,36 @@ def test_a_roster_that_can_no_longer_be_read_is_a_gap_with_a_name(
     assert dict(gap.reasons) == {"s1-day": Idle.UNREADABLE, "s1-night": Idle.UNREADABLE}
     assert gap.held_by == "lianhu"
     assert "roster s1-day has nobody: 'Mars/Olympus' is no time zone" in caplog.text
+
+
+def test_the_examples_of_the_document_can_be_imported(sqlite_registry: Engine, tmp_path: Path) -> None:
+    """Each file that docs/rosters.md shows, in a district that has its areas and people."""
+    text = (Path(__file__).parents[2] / "docs" / "rosters.md").read_text()
+    blocks = re.findall(r"```yaml\n# (\w+\.yaml)[^\n]*\n(.*?)```", text, re.DOTALL)
+    assert [name for name, _ in blocks] == ["rosters.yaml", "holidays.yaml", "roster_overrides.yaml"]
+    names = ["li", "wang", "zhao", "chen", "liu", "sun"]
+    paths = ["lianhu", "lianhu.taoyuan", "lianhu.taoyuan.fengqing"]
+    files = {
+        "areas.yaml": "".join(f"- {{path: {path}, name: {path}}}\n" for path in paths),
+        "responders.yaml": "".join(f"- {{id: {name}, name: {name.title()}, area: lianhu}}\n" for name in names),
+        "second.ics": NIGHT.replace("Li Na (nurse)", "Li, Chen").replace("r-wang + r-zhao", "liu"),
+        **dict(blocks),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    diff = registry.import_folder(sqlite_registry, tmp_path)
+    assert not diff.problems, diff.problems
+    known = registry.directory(sqlite_registry)
+    fengqing = paths[-1]
+    for when, expected in {
+        "2026-03-09T10:00": ["wang", "zhao"],
+        "2026-03-03T19:00": ["liu", "li", "chen"],  # the night, and the second layer's calendar
+        "2026-04-07T10:00": ["li", "zhao"],  # swapped: it would be wang and zhao
+        "2026-04-12T10:00": ["sun", "zhao"],  # who is on by the swap is ill
+        "2026-05-01T21:00": ["li", "wang", "chen"],  # the festival, outside the hours
+        "2026-06-01T10:00": [],  # moving
+        "2026-10-01T10:00": ["li"],
+        "2026-10-01T17:00": [],  # a holiday ends at noon
+        "2026-10-10T17:00": ["wang", "zhao"],  # a Saturday that is worked
+    }.items():
+        assert [one.id for one in known.escalation_order(fengqing, at(when))] == expected, when
