@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from detectors.detection import Stage
 from detectors.fall.bank import FallBank
@@ -40,6 +41,7 @@ def run(
         the bank added), ``triggers``, ``second_stage`` (how many got to the expensive model), ``confirmed``, and the
         arguments.
     """
+    threadpool_limits(limits=1, user_api="blas")  # as the processor does
     rng = np.random.default_rng(seed)
     quiet = _everyday(rng)
     before_mb = _resident_mb()

@@ -126,14 +126,18 @@ def _owners(directory: registry.Directory) -> dict[str, Owner]:
 
 
 def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> None:
+    from threadpoolctl import threadpool_limits
+
     from detectors.fall.bank import FallBank
-    from detectors.fall.model import load_model, shipped_model
+    from detectors.fall.weights import load_model, shipped_model
     from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
     from ingest.devices import FallPoints
     from ingest.lanes import lanes_of
     from ingest.pipeline import Pipeline
     from ingest.processor import Processor, ProcessorSettings
 
+    # the products are small: more threads would wait for each other and keep every core busy with it
+    threadpool_limits(limits=1, user_api="blas")
     falls = settings.falls
     model = load_model(falls.weights) if falls.weights else shipped_model()
     points = FallPoints(falls.operating_point, falls.placements.model_dump(exclude_none=True))

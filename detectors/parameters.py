@@ -33,6 +33,11 @@ class FallParameters:
         plausible_low_g: with a median magnitude below this, before the impact or after it, the sensor is at fault. At
             rest it is 1 g; around the falls of the training recordings it lies between 0.6 and 2.2 g.
         plausible_high_g: and above this.
+        stuck_g: a sample larger than this is not at rest: a sensor that repeats it exactly does not measure.
+        stuck_s: for so long without a break, six repetitions; around the falls of the training recordings there are 3
+            in a row, and 5 in one when these are reduced to 8 bits.
+        pinned_s: or for so long if only one axis does, larger than ``stuck_g`` itself; in falls it is at the end of a
+            sensor's range for 0.4 s at most.
         still_g: a wearer whose acceleration varies by less than this after the impact does not move.
     """
 
@@ -50,6 +55,9 @@ class FallParameters:
     missing_penalty: float = 4.0
     plausible_low_g: float = 0.5
     plausible_high_g: float = 2.25
+    stuck_g: float = 1.4
+    stuck_s: float = 0.12
+    pinned_s: float = 1.0
     still_g: float = 0.08
 
 

@@ -25,10 +25,11 @@ from carecircle.evaluation.falls_stress import STRESSES, Stress
 from carecircle.evaluation.falls_tables import figures_table, stress_table
 from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
-from detectors.fall.model import FallModel, load_model, shipped_model
+from detectors.fall.model import FallModel
 from detectors.fall.recordings import Stream, read_folder
 from detectors.fall.ring import FS_HZ
 from detectors.fall.scoring import Alarm, Figures, figures
+from detectors.fall.weights import load_model, shipped_model
 from detectors.parameters import FallParameters
 
 #: One to be measured, one to set the thresholds, one to learn from.
@@ -180,7 +181,7 @@ def _cross_validated(streams: Sequence[Stream], chosen: Sequence[Stream], consol
     Raises:
         DetectorError: there are too few people to learn from.
     """
-    from detectors.fall.learn import cross_validated_heads
+    from detectors.fall.learn import cross_validated
 
     if len(streams) < _LEAST_PEOPLE:
         raise DetectorError(f"cross-validation needs three people at least: here are {len(streams)}")
@@ -188,7 +189,7 @@ def _cross_validated(streams: Sequence[Stream], chosen: Sequence[Stream], consol
     with _progress(console) as progress:
         training = progress.add_task("training", total=None)
         try:
-            parts = cross_validated_heads(
+            parts = cross_validated(
                 list(streams), FallParameters(), seed=0, tell=lambda text: progress.update(training, description=text)
             )
         except ValueError as error:  # of scikit-learn: there must be both falls and daily living to learn from
@@ -196,7 +197,8 @@ def _cross_validated(streams: Sequence[Stream], chosen: Sequence[Stream], consol
                 f"too few of these {len(streams)} people fell to train without some of them: {error}"
             ) from error
     found = [
-        ([one for one in some if one.name in names], FallModel(heads, b"cross-validation")) for some, heads in parts
+        ([one for one in some if one.name in names], FallModel(*learned, digest=b"cross-validation"))
+        for some, learned in parts
     ]
     return [(some, model) for some, model in found if some]
 

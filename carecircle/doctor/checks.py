@@ -261,7 +261,7 @@ def _journals(settings: Settings) -> Iterator[Finding]:
 
 def _weights(settings: Settings) -> Iterator[Finding]:
     from detectors.fall.bank import FallBank
-    from detectors.fall.model import load_model, shipped_model
+    from detectors.fall.weights import load_model, shipped_model
 
     FallBank(load_model(settings.falls.weights) if settings.falls.weights else shipped_model())
     yield Finding(Level.OK, "fall detector", str(settings.falls.weights or "weights of this release"))

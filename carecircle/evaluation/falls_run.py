@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from carecircle.evaluation.falls_stress import Alter
 from detectors.detection import Stage
 from detectors.fall.bank import FallBank
@@ -41,11 +43,12 @@ def listen(
     tell: Callable[[int], None] | None = None,
 ) -> list[Heard]:
     """What a bank says of impacts in streams side by side: :func:`detectors.fall.scoring.play`, kept."""
-    return [
-        Heard(said.recording, said.detection.stage, said.impact_s, said.decided_s, said.detection.score)
-        for said in play(bank, streams, alter=alter, tell=tell)
-        if said.detection.stage in _STAGES
-    ]
+    with threadpool_limits(limits=1, user_api="blas"):  # the products are small: more threads only wait for each other
+        return [
+            Heard(said.recording, said.detection.stage, said.impact_s, said.decided_s, said.detection.score)
+            for said in play(bank, streams, alter=alter, tell=tell)
+            if said.detection.stage in _STAGES
+        ]
 
 
 def alarms_of(heard: Iterable[Heard]) -> list[Alarm]:

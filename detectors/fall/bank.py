@@ -14,9 +14,10 @@ from detectors.fall.cascade import Cascade, Verdict, score_of
 from detectors.fall.follow_up import Ended, FollowUp
 from detectors.fall.intake import Intake, Restarted
 from detectors.fall.look import plot
-from detectors.fall.model import OPERATING_POINTS, FallModel, shipped_model
+from detectors.fall.model import OPERATING_POINTS, FallModel
 from detectors.fall.outcome import Outcome
 from detectors.fall.ring import FS_HZ, Ring, Rows
+from detectors.fall.weights import shipped_model
 from detectors.motion import MotionBatch
 from detectors.parameters import FallParameters, FollowUpParameters, params_hash
 

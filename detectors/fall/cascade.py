@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.detection import Stage
+from detectors.fall.features import FeatureTable
 from detectors.fall.intake import Intake
 from detectors.fall.look import Looks, look
 from detectors.fall.model import OPERATING_POINTS, FallModel, probability
@@ -49,6 +50,9 @@ EXPLAINED: tuple[str, ...] = (
     "turned_deg",
 )
 
+#: How many reasons go with a decision.
+_REASONS = 6
+
 _COLUMNS: dict[str, tuple[Any, Any]] = {
     "hot": (np.int64, _NEVER),  # sample number behind the last piece that may hold an impact
     "searched": (np.int64, _NEVER),  # impacts before this sample number were found ahead of time
@@ -84,6 +88,9 @@ class Cascade:
         self._refractory = round(parameters.refractory_s * FS_HZ)
         self._heads = np.zeros((0, 2), np.int16)  # of the model, without and with a gyroscope
         self._points = np.zeros(0, np.int8)  # index of the operating point
+        self._reject_below = np.array([head.reject_below for head in model.heads])
+        self._suspect_above = np.array([head.suspect_above for head in model.heads])
+        self._thresholds = np.array([[head.thresholds[point] for point in OPERATING_POINTS] for head in model.heads])
         self._hot = self._searched = self._alarm = np.zeros(0, np.int64)
         self._alarm_g = np.zeros(0, np.float32)
         self._open = np.zeros(0, CANDIDATE)
@@ -161,16 +168,17 @@ class Cascade:
         candidates["head"] = self._heads[row, looks.turns.astype(np.intp)]
         found: list[Verdict] = []
         keep = np.zeros(len(candidates), np.bool_)
-        for head, members in _groups(candidates["head"]):
+        for view, members in self.model.views_of(candidates["head"]):
             members = members[looks.plausible[members]]
             if not len(members):
                 continue
+            heads = candidates["head"][members]
             doubt, table = self.model.first(
-                head, looks.acc[members], None if looks.gyr is None else looks.gyr[members], peak=self.before
+                view, heads, looks.acc[members], None if looks.gyr is None else looks.gyr[members], peak=self.before
             )
             doubt = doubt - self._penalty(looks.missing[members])
-            keep[members] = doubt >= self.model.heads[head].reject_below
-            for i in np.flatnonzero(doubt >= self.model.heads[head].suspect_above).tolist():
+            keep[members] = doubt >= self._reject_below[heads]
+            for i in np.flatnonzero(doubt >= self._suspect_above[heads]).tolist():
                 one = candidates[members[i]]
                 if self._suspected(int(one["row"])) or (candidates["suspected"] & (row == one["row"])).any():
                     continue
@@ -203,16 +211,22 @@ class Cascade:
             return []
         looks = self._look(candidates, self.after)
         judged: list[tuple[int, float, dict[str, float]]] = []
-        for head, members in _groups(candidates["head"]):
+        for view, members in self.model.views_of(candidates["head"]):
+            heads = candidates["head"][members]
             log_odds, table = self.model.second(
-                head, looks.acc[members], None if looks.gyr is None else looks.gyr[members], peak=self.before
+                view, heads, looks.acc[members], None if looks.gyr is None else looks.gyr[members], peak=self.before
             )
-            log_odds = log_odds - self._penalty(looks.missing[members])
+            penalty = self._penalty(looks.missing[members])
+            log_odds = log_odds - penalty
             log_odds[~looks.plausible[members]] = -_SURE
-            limits = self._limits(head, candidates["row"][members])
+            limits = self._thresholds[heads, self._points[candidates["row"][members]]]
             scores = probability(log_odds)
             for i in np.flatnonzero((scores >= limits) | candidates["suspected"][members]).tolist():
-                features = table.row(i, EXPLAINED) | {
+                because = {}
+                if looks.plausible[members[i]]:
+                    because = self.model.reasons(int(heads[i]), table, i, float(log_odds[i] + penalty[i]))
+                    because["missing"] = -float(penalty[i])
+                features = _explained(table, i, because) | {
                     "missing_pct": _pct(looks.missing[members[i]]),
                     "threshold": float(limits[i]),
                 }
@@ -227,11 +241,6 @@ class Cascade:
                 stage = Stage.CONFIRMED if fell else Stage.WITHDRAWN
                 found.append(Verdict(candidates[i].copy(), stage, odds, features))
         return found
-
-    def _limits(self, head: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The least probability of a fall for each row, by its operating point."""
-        thresholds = self.model.heads[head].thresholds
-        return np.array([thresholds[point] for point in OPERATING_POINTS])[self._points[rows]]
 
     def _climb(self, candidates: NDArray[Any]) -> NDArray[np.bool_]:
         """Move candidates to the highest sample of the time until their decision; which were moved.
@@ -290,8 +299,11 @@ def _place(candidates: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(candidates["row"] * _PLACES + candidates["peak"])
 
 
-def _groups(heads: NDArray[np.int16]) -> list[tuple[int, NDArray[np.intp]]]:
-    return [(int(head), np.flatnonzero(heads == head)) for head in np.unique(heads)]
+def _explained(table: FeatureTable, row: int, because: dict[str, float]) -> dict[str, float]:
+    """The numbers that go with a decision: EXPLAINED, and ``because.<name>`` and the value of what mattered most."""
+    most = sorted(because, key=lambda name: -abs(because[name]))[:_REASONS]
+    names = EXPLAINED + tuple(name for name in most if name not in EXPLAINED)
+    return table.row(row, names) | {f"because.{name}": round(because[name], 2) for name in most if because[name]}
 
 
 def _pct(share: np.float32) -> float:

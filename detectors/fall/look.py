@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.detection import Window
 from detectors.fall.ring import FS_HZ, STEP_MS, Ring, Rows
-from detectors.fall.windows import ACC_LSB_G, GYR_LSB_DPS, Floats, hold_over_gaps, missing_samples
+from detectors.fall.windows import ACC_LSB_G, GYR_LSB_DPS, Counts, Floats, hold_over_gaps, missing_samples
 from detectors.parameters import FallParameters
 
 #: A gyroscope that lacks more than this share of what the accelerometer sent is not there.
@@ -23,7 +23,7 @@ class Looks(NamedTuple):
     gyr: Floats | None  # (k, n, 3) in deg/s; None when no device has one
     missing: NDArray[np.float32]  # (k,) share of the window
     turns: NDArray[np.bool_]  # (k,) there is a gyroscope
-    plausible: NDArray[np.bool_]  # (k,) the sensor measures gravity
+    plausible: NDArray[np.bool_]  # (k,) the sensor measures gravity, and is not stuck
 
 
 def look(
@@ -37,6 +37,7 @@ def look(
     for part in (magnitude[:, :before], magnitude[:, before:]):
         middle = np.median(part, axis=1)
         plausible &= (middle >= parameters.plausible_low_g) & (middle <= parameters.plausible_high_g)
+    plausible &= ~_stuck(counts, gaps, magnitude > parameters.stuck_g, parameters)
     missing = gaps.mean(axis=1, dtype=np.float32)
     if turned is None:
         return Looks(acc, None, missing, np.zeros(len(rows), np.bool_), plausible)
@@ -44,6 +45,24 @@ def look(
     # A gyroscope that sent as much as the accelerometer is there; what was lost is then lost for both.
     turns = (still & ~gaps).mean(axis=1) < _GYROSCOPE_GAPS
     return Looks(acc, gyr, missing, turns, plausible)
+
+
+def _stuck(
+    counts: Counts, gaps: NDArray[np.bool_], above: NDArray[np.bool_], parameters: FallParameters
+) -> NDArray[np.bool_]:
+    """``(k,)``: whether the sensor repeats itself exactly and is not at rest: all axes for ``stuck_s``, or one of them,
+    itself that far from zero, for ``pinned_s``."""
+    same = (counts[:, 1:] == counts[:, :-1]) & ~gaps[:, 1:, None]
+    limit = round(parameters.stuck_g / ACC_LSB_G)
+    far = (counts[:, 1:] > limit) | (counts[:, 1:] < -limit)
+    whole = (same.all(axis=2) & above[:, 1:])[:, :, None]
+    return _runs(whole, round(parameters.stuck_s * FS_HZ)) | _runs(same & far, round(parameters.pinned_s * FS_HZ))
+
+
+def _runs(marked: NDArray[np.bool_], samples: int) -> NDArray[np.bool_]:
+    """``(k,)``: whether ``(k, n, axes)`` marks so many samples in a row on any axis."""
+    total = np.pad(np.cumsum(marked, axis=1, dtype=np.int32), ((0, 0), (1, 0), (0, 0)))
+    return np.asarray((total[:, samples:] - total[:, :-samples] == samples).any(axis=(1, 2)))
 
 
 def plot(ring: Ring, row: int, peak: int, *, before: int, after: int, onset_ms: int) -> Window:

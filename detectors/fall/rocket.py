@@ -1,13 +1,14 @@
 """Convolution features with fixed kernels (MiniRocket), computed for many windows at once.
 
-84 kernels of length 9 (six weights of -1, three of 2), each at a few dilations on each channel; a feature is the share
-of a quarter of the window in which the response exceeds a bias. After Dempster, Schmidt, Webb, "MiniRocket: A Very
-Fast (Almost) Deterministic Transform for Time Series Classification", KDD 2021, with one bias per kernel and the
-shares taken in four parts of the window, so that the order of events counts.
+Kernels of length 9 (six weights of -1, three of 2), each at a few dilations on each channel; a feature is the share of
+a quarter of the window in which the response exceeds a bias. After Dempster, Schmidt, Webb, "MiniRocket: A Very Fast
+(Almost) Deterministic Transform for Time Series Classification", KDD 2021, with some or all of the 84 kernels for each
+channel and dilation, and the shares taken in four parts of the window, so that the order of events counts.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -31,8 +32,8 @@ def _kernels() -> NDArray[np.float32]:
 #: ``(84, 9)`` float32.
 KERNELS = _kernels()
 
-ACC_CHANNELS = 8
-GYR_CHANNELS = 4
+#: Windows that are looked at together.
+_BLOCK = 8
 
 
 def _length(vectors: Floats) -> Floats:
@@ -93,16 +94,28 @@ def channels(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float, 
     return np.stack(series, axis=1).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Convolutions:
+    """Which kernels look at which channel at which dilation, and the response that each counts as one.
+
+    ``kernels`` (row of KERNELS) and ``biases`` are ``(channels, dilations, p)``: uint8 and float32.
+    """
+
+    kernels: NDArray[np.uint8]
+    biases: NDArray[np.float32]
+
+    @property
+    def columns(self) -> int:
+        """How many features they give."""
+        return self.kernels.size * SEGMENTS
+
+
 def _taps(series: Floats, dilation: int) -> Floats:
-    """``(k, 9, n)``: the series at the nine taps of each position, the ends held."""
-    n = series.shape[1]
+    """``(k, channels, 9, n)``: the series at the nine taps of each position, the ends held."""
+    n = series.shape[2]
     index = np.arange(n)[None, :] + (np.arange(LENGTH)[:, None] - LENGTH // 2) * dilation
-    return series[:, np.clip(index, 0, n - 1)]
-
-
-def responses(series: Floats, dilation: int) -> Floats:
-    """``(k, 84, n)`` responses of one channel ``(k, n)``."""
-    return np.asarray(KERNELS @ _taps(series, dilation), np.float32)
+    taps: Floats = np.take(series, np.clip(index, 0, n - 1), axis=2)
+    return taps
 
 
 def segment_bounds(n: int) -> NDArray[np.intp]:
@@ -110,30 +123,39 @@ def segment_bounds(n: int) -> NDArray[np.intp]:
     return np.linspace(0, n, SEGMENTS + 1).astype(np.intp)[:-1]
 
 
-def fit_biases(series: Floats, *, seed: int) -> NDArray[np.float32]:
-    """``(channels, dilations, 84)``: for each response of windows ``(k, c, n)`` a quantile, drawn evenly."""
+def fit(series: Floats, *, per_channel: int, seed: int) -> Convolutions:
+    """``per_channel`` kernels at each channel and dilation, drawn evenly, with quantiles of their responses to windows
+    ``(k, channels, n)`` as biases. More than 84 are all of them, some with two biases or more."""
     rng = np.random.default_rng(seed)
     count = series.shape[1]
-    biases = np.empty((count, len(DILATIONS), len(KERNELS)), np.float32)
-    for c in range(count):
-        for d, dilation in enumerate(DILATIONS):
-            out = responses(series[:, c], dilation)
-            level = (np.arange(len(KERNELS)) * 0.6180339887 + rng.random()) % 1.0
-            for i in range(len(KERNELS)):
-                biases[c, d, i] = np.quantile(out[:, i], 0.05 + 0.9 * level[i])
-    return biases
+    kernels = np.empty((count, len(DILATIONS), per_channel), np.uint8)
+    biases = np.empty(kernels.shape, np.float32)
+    for d, dilation in enumerate(DILATIONS):
+        for c in range(count):
+            rounds = [rng.permutation(len(KERNELS)) for _ in range(-(-per_channel // len(KERNELS)))]
+            kernels[c, d] = np.concatenate(rounds)[:per_channel]
+            taps = _taps(series[:, c : c + 1], dilation)[:, 0]
+            levels = (np.arange(per_channel) * 0.6180339887 + rng.random()) % 1.0
+            for i, kernel in enumerate(kernels[c, d].tolist()):
+                biases[c, d, i] = np.quantile(KERNELS[kernel] @ taps, 0.05 + 0.9 * levels[i])
+    return Convolutions(kernels, biases)
 
 
-def transform(series: Floats, biases: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``(k, channels * dilations * 84 * 4)`` shares of ``series`` ``(k, channels, n)``, each 0..1."""
+def transform(series: Floats, convolutions: Convolutions) -> NDArray[np.float32]:
+    """``(k, columns)`` shares of ``series`` ``(k, channels, n)``, each 0..1."""
     k, count, n = series.shape
+    per_channel = convolutions.kernels.shape[2]
     bounds = segment_bounds(n)
-    sizes = np.diff(np.append(bounds, n)).astype(np.float32)
-    parts = []
-    for c in range(count):
+    # made once and used again: fresh memory would cost five times what the products do
+    responses = np.empty((min(k, _BLOCK), count, per_channel, n), np.float32)
+    above = np.empty(responses.shape, np.bool_)
+    counts = np.empty((k, len(DILATIONS), count, per_channel, SEGMENTS), np.uint8)
+    for i in range(0, k, _BLOCK):
+        some = series[i : i + _BLOCK]
+        m = len(some)
         for d, dilation in enumerate(DILATIONS):
-            above = (responses(series[:, c], dilation) > biases[c, d][None, :, None]).view(np.uint8)
-            parts.append(np.add.reduceat(above, bounds, axis=2, dtype=np.uint8).reshape(k, -1))
-    shares: NDArray[np.float32] = np.concatenate(parts, axis=1).astype(np.float32)
-    shares /= np.tile(sizes, shares.shape[1] // SEGMENTS)
-    return shares
+            np.matmul(KERNELS[convolutions.kernels[:, d]], _taps(some, dilation), out=responses[:m])
+            np.greater(responses[:m], convolutions.biases[:, d, :, None], out=above[:m])
+            np.add.reduceat(above[:m].view(np.uint8), bounds, axis=3, dtype=np.uint8, out=counts[i : i + m, d])
+    sizes = np.diff(np.append(bounds, n)).astype(np.float32)
+    return np.divide(counts.reshape(k, -1), np.tile(sizes, convolutions.columns // SEGMENTS), dtype=np.float32)

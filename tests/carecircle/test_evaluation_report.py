@@ -24,9 +24,9 @@ from carecircle.evaluation.falls_report import FALSE_ALARM, MISSED, by_activity,
 from carecircle.evaluation.falls_run import Heard, alarms_of, listen
 from detectors.detection import Stage
 from detectors.fall.bank import FallBank
-from detectors.fall.model import shipped_model
 from detectors.fall.recordings import Recording, Stream, read_folder
 from detectors.fall.scoring import Alarm, figures
+from detectors.fall.weights import shipped_model
 from tests.servers.require import data_folder
 
 #: Four people of one data set, of whom all fall.

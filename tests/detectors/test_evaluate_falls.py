@@ -94,13 +94,13 @@ def test_it_counts_falls_and_false_alarms_and_writes_the_alarms(toys: Path, tmp_
 
 def test_figures_on_people_that_were_trained_on_are_called_so(toys: Path, tmp_path: Path) -> None:
     """By the provenance of the weights; strangers are strangers."""
-    from detectors.fall.model import save_model, shipped_model
+    from detectors.fall.weights import save_model, shipped_model
 
-    heads = shipped_model().heads
+    model = shipped_model()
     said = {}
     for name, subjects in (("known", ["A", "B"]), ("strangers", ["X"]), ("half", ["A"])):
         path = tmp_path / f"{name}.npz"
-        save_model(heads, path, {"datasets": {"toy": {"subjects": subjects}}})
+        save_model(model.heads, model.views, path, {"datasets": {"toy": {"subjects": subjects}}})
         report = tmp_path / "figures.json"
         result = CliRunner().invoke(app, ["falls", "--data", str(toys), "--weights", str(path), "--json", str(report)])
         assert result.exit_code == 0, result.output

@@ -13,7 +13,8 @@ import pytest
 from detectors.detection import Detection, Severity, Stage, detection_id, pack_detection, unpack_detection
 from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
-from detectors.fall.model import FallModel, shipped_model
+from detectors.fall.model import FallModel
+from detectors.fall.weights import shipped_model
 from detectors.fall.windows import MISSING
 from detectors.motion import MotionBatch
 from detectors.parameters import FallParameters
@@ -98,7 +99,7 @@ def credulous() -> FallModel:
         )
         for head in shipped_model().heads
     )
-    return FallModel(heads, b"credulous")
+    return dataclasses.replace(shipped_model(), heads=heads)
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1.0, 5.0, 20.0])
@@ -245,7 +246,7 @@ def graded() -> FallModel:
     """A model whose thresholds are a tenth, a half and more than all."""
     thresholds = {"sensitive": 0.1, "balanced": 0.5, "quiet": 1.1}
     heads = tuple(dataclasses.replace(head, thresholds=thresholds) for head in shipped_model().heads)
-    return FallModel(heads, b"graded")
+    return dataclasses.replace(shipped_model(), heads=heads)
 
 
 @pytest.mark.parametrize(("point", "limit"), [("sensitive", 0.1), ("balanced", 0.5), (None, 0.5)])

@@ -12,10 +12,10 @@ import pytest
 
 from detectors.fall.bank import FallBank
 from detectors.fall.candidates import find_candidates
-from detectors.fall.learn import HeadTrainer
-from detectors.fall.model import OPERATING_POINTS, SHIPPED, FallModel, load_model, save_model, shipped_model
+from detectors.fall.model import OPERATING_POINTS, FallModel
 from detectors.fall.recordings import Folder, Stream, read_folder
 from detectors.fall.scoring import Alarm, Figures, figures, run
+from detectors.fall.weights import SHIPPED, load_model, save_model, shipped_model
 from detectors.parameters import FallParameters
 from tests.servers.require import data_folder
 
@@ -58,8 +58,9 @@ def test_a_wrist_model_finds_the_falls_of_people_it_has_never_seen(folder: Folde
     others = streams[::3]
     trained = [stream for stream in streams if stream not in others]
     parameters = FallParameters()
-    head = HeadTrainer("wrist+gyr", find_candidates(trained, parameters), parameters, seed=0).fit().head
-    found = measured(others, run(FallBank(FallModel((head,), b"test")), others))
+    trainer = ViewTrainer("turns", find_candidates(trained, parameters), parameters, seed=0)
+    model = FallModel((trainer.fit("wrist+gyr").head,), (trainer.view,), b"test")
+    found = measured(others, run(FallBank(model), others))
     assert found.sensitivity.total > 60
     assert found.sensitivity.value >= 0.90
     assert found.specificity.value >= 0.92
@@ -92,7 +93,7 @@ def test_the_shipped_weights_are_small_and_say_where_they_come_from() -> None:
 def test_weights_survive_being_written_and_read(tmp_path: Path) -> None:
     """Digest and thresholds are the same afterwards."""
     model = shipped_model()
-    save_model(model.heads, tmp_path / "w.npz", {"seed": 0})
+    save_model(model.heads, model.views, tmp_path / "w.npz", {"seed": 0})
     again = load_model(tmp_path / "w.npz")
     assert again.digest == model.digest
     assert again.provenance == {"seed": 0}

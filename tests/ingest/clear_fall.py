@@ -8,7 +8,8 @@ import numpy as np
 
 from detectors.detection import Detection, Stage
 from detectors.fall.bank import FallBank
-from detectors.fall.model import OPERATING_POINTS, shipped_model
+from detectors.fall.model import OPERATING_POINTS
+from detectors.fall.weights import shipped_model
 from detectors.motion import MotionBatch
 from firmware_sim.motion import LSB_G, Track
 from firmware_sim.synthetic import Synthetic
