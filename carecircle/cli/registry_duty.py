@@ -61,7 +61,7 @@ def coverage(
     known, zone = _known(settings)
     if area is not None and area not in known.areas:
         fail(f"there is no area {area!r} in the registry")
-    from_ms = time.time_ns() // 1_000_000
+    from_ms = time.time_ns() // 60_000_000_000 * 60_000
     to_ms = from_ms + round(days * _DAY_MS)
     able = {responder.id for responder in known.responders.values() if responder.channels}
     held_by = {path: holder(known.rosters, known.tiers(path)) or known.root or "" for path in known.areas}

@@ -100,13 +100,20 @@ def check_calendar(text: str, names: Mapping[str, str]) -> list[tuple[int, str]]
     events = calendar.walk("VEVENT")
     wrong = [] if events else [(0, "has no events")]
     for event, lines in zip(events, _lines_of_events(text), strict=False):
-        wrong += [(lines.get(name, lines[""]), message) for name, message in _mistakes(event, names)]
+        wrong += [(lines.get(name, lines[""]), message) for name, message in _all_mistakes(event, names)]
     if not wrong:
         try:
             _query(text).at((2026, 1, 1))  # rules are read only here
         except Exception as error:  # the library lets through what its parts raise
             wrong.append((0, f"is no usable calendar: {error}"))
     return sorted(wrong)
+
+
+def _all_mistakes(event: Any, names: Mapping[str, str]) -> list[tuple[str, str]]:
+    try:
+        return list(_mistakes(event, names))
+    except Exception as error:  # twice what must stand there once, a begin without and an end with a zone ...
+        return [("", f"the event cannot be used: {error}")]
 
 
 def _mistakes(event: Any, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:

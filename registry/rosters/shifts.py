@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import pairwise
 
 from registry.errors import CalendarError
@@ -16,8 +15,8 @@ from registry.rosters.values import DAY_MS, How, Idle, Override, Roster, Shift
 
 #: Shifts are worked out in pieces of this length and kept: an incident asks for one instant, a thousand in a storm.
 _PIECE_MS = 14 * DAY_MS
-#: How many pieces at most: a few of each roster of a large district.
-_KEPT = 4096
+#: How many pieces of one roster at most.
+_KEPT = 64
 
 
 def shifts(roster: Roster, from_ms: int, to_ms: int) -> list[Shift]:
@@ -49,8 +48,16 @@ def until_ms(roster: Roster, responder: str, at_ms: int, limit_ms: int) -> int:
     return limit_ms
 
 
-@lru_cache(maxsize=_KEPT)
 def _piece(roster: Roster, number: int) -> tuple[Shift, ...]:
+    kept = roster.pieces.get(number)
+    if kept is None:
+        if len(roster.pieces) >= _KEPT:
+            roster.pieces.clear()
+        kept = roster.pieces[number] = _worked_out(roster, number)
+    return kept
+
+
+def _worked_out(roster: Roster, number: int) -> tuple[Shift, ...]:
     from_ms, to_ms = number * _PIECE_MS, (number + 1) * _PIECE_MS
     overrides = [override for override in roster.overrides if _meets(override, from_ms, to_ms)]
     planned = _from_calendar(roster, from_ms, to_ms) if roster.calendar else _from_turns(roster, from_ms, to_ms)

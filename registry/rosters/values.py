@@ -65,7 +65,7 @@ class CalendarEvent:
 
 @dataclass(frozen=True, eq=False)
 class Roster:
-    """Who is on call by turns. Compared by identity, so that what was worked out of it can be kept.
+    """Who is on call by turns.
 
     Attributes:
         area: whose on-call order it is part of.
@@ -79,6 +79,7 @@ class Roster:
         workdays: exceptions from Monday to Friday: False for a holiday, True for a working day at a weekend.
         overrides: in the order in which they are applied within their kind.
         calendar: an iCalendar text in the place of turns and hours; ``names`` says whom its words mean.
+        pieces: what was worked out of the rest, by number; it changes no answer.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Roster:
     overrides: tuple[Override, ...] = ()
     calendar: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
+    pieces: dict[int, tuple[Shift, ...]] = field(default_factory=dict, init=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -100,9 +101,9 @@ def test_a_report_of_half_an_hour_ago_counts_an_older_one_does_not() -> None:
     assert candidate_of(ResponderEntry(id="x", name="X", area="d"), None, NOW_MS).where is Where.UNKNOWN
 
 
-def test_presence_is_kept_and_an_older_report_changes_nothing(registry_engine: Engine, tmp_path: object) -> None:
+def test_presence_is_kept_and_an_older_report_changes_nothing(registry_engine: Engine, tmp_path: Path) -> None:
     """Reports may overtake each other. They are no change of the registry."""
-    registry.import_folder(registry_engine, write_folder(tmp_path / "in"))  # type: ignore[operator]
+    registry.import_folder(registry_engine, write_folder(tmp_path / "in"))
     revision = registry.current_revision(registry_engine)
     with registry.writing(registry_engine) as connection:
         report_presence(connection, "r-li", Presence(NOW_MS, LAT, LON))
@@ -264,3 +265,18 @@ def test_a_district_of_18000_people_is_looked_through_in_seconds() -> None:
     begin = time.monotonic()
     table = within_table(people.values(), responders.values())
     print(f"table of {table.shape}: {time.monotonic() - begin:.2f} s")
+
+
+def test_a_responder_who_reported_where_they_are_can_be_removed(registry_engine: Engine, tmp_path: Path) -> None:
+    """Their report goes with them."""
+    folder = write_folder(tmp_path / "in")
+    registry.import_folder(registry_engine, folder)
+    with registry.writing(registry_engine) as connection:
+        report_presence(connection, "r-li", Presence(NOW_MS, LAT, LON))
+    text = (folder / "responders.yaml").read_text()
+    (folder / "responders.yaml").write_text(text[text.index("- id: r-desk") :])
+    (folder / "on_call.yaml").write_text("lianhu: [r-desk]\n")
+    diff = registry.import_folder(registry_engine, folder, remove=True)
+    assert diff.applied, diff.problems
+    with registry_engine.connect() as connection:
+        assert presences(connection, ["r-li"]) == {}

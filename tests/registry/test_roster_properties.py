@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.rosters import Override, Roster, Rosters, Shift, gaps, hand_overs, on_call, shifts
+from registry.rosters import Idle, Override, Roster, Rosters, Shift, gaps, hand_overs, on_call, shifts
+from registry.rosters.calendars import check_calendar
 from registry.rosters.hours import parse_hours
 
 #: Zones that change their clocks at 1, 2 and 3 a.m., at midnight, by half an hour, never, and that left a day out.
@@ -156,3 +157,28 @@ def _hours(plan: list[Shift]) -> Counter[str]:
         for name in shift.responders:
             total[name] += shift.end_ms - shift.begin_ms
     return total
+
+
+_LINES = [
+    "BEGIN:VCALENDAR", "END:VCALENDAR", "BEGIN:VEVENT", "END:VEVENT", "BEGIN:VTIMEZONE", "END:VTIMEZONE",
+    "UID:1", "SUMMARY:li", "SUMMARY:who + li", "SUMMARY", "TZID:X", "\x00", " folded", "é:1", "STATUS:CANCELLED",
+    "DTSTART:20260302T080000", "DTSTART;VALUE=DATE:20260302", "DTSTART;TZID=Mars/Olympus:20260302T080000",
+    "DTEND:20260302T180000Z", "DTEND:20260301", "DURATION:PT8H", "DURATION:-P1W", "RDATE:x", "EXDATE:20260302",
+    "RRULE:FREQ=DAILY", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "RRULE:COUNT=2",
+    "RRULE:FREQ=WEEKLY;UNTIL=19000101", "RECURRENCE-ID:20260302T080000", "ATTENDEE;CN=li:mailto:li@x", "ATTENDEE:",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(_LINES), max_size=14), st.booleans())
+def test_no_calendar_stops_an_import_and_none_that_passes_stops_a_call(lines: list[str], whole: bool) -> None:
+    """Whatever stands in it: mistakes with their lines, or shifts in order."""
+    body = ["BEGIN:VCALENDAR", "BEGIN:VEVENT", *lines, "END:VEVENT", "END:VCALENDAR"] if whole else lines
+    text = "\r\n".join(body) + "\r\n"
+    wrong = check_calendar(text, {"li": "li"})
+    assert all(0 <= line <= len(body) and message for line, message in wrong)
+    one = Roster("r", "d", ZONES[0], calendar=text, names={"li": "li"})
+    plan = shifts(one, FROM_MS, FROM_MS + 90 * DAY_MS)
+    assert (plan[0].begin_ms, plan[-1].end_ms) == (FROM_MS, FROM_MS + 90 * DAY_MS)
+    if not wrong:
+        assert all(shift.idle is not Idle.UNREADABLE for shift in plan)
