@@ -130,7 +130,7 @@ def test_who_is_busy_with_another_incident_is_called_last_of_their_layer(any_sto
     story.happens("sos", device="w-zhao", person="zhao")
     story.told()
     zhao = story.incident()
-    actions.acknowledge(story.engine, zhao.id, "ann", story.now_ms)
+    actions.on_scene(story.engine, zhao.id, "ann", story.now_ms)
     story.happens("fall")
     assert story.told() == ["bob"]
     story.forward(30)
@@ -142,6 +142,28 @@ def test_who_is_busy_with_another_incident_is_called_last_of_their_layer(any_sto
     story.told()
     story.happens("fall")
     assert story.told() == ["ann"]
+
+
+def test_who_took_an_incident_and_did_not_come_is_not_busy_with_it(any_story: Story, tmp_path: Path) -> None:
+    """After a quarter of an hour it starts from the top, which may well be the same person."""
+    settle_on(any_story, tmp_path / "r", turns="ann + bob")
+    any_story.happens("fall")
+    actions.acknowledge(any_story.engine, any_story.incident().id, "ann", any_story.now_ms)
+    any_story.told()
+    any_story.forward(900)
+    assert any_story.told() == ["ann"]
+
+
+def test_the_second_layer_waits_for_the_first_however_near_it_is(story: Story, tmp_path: Path) -> None:
+    """Layers are whom the coordinator wants to be called first; only within one the way decides."""
+    places = {"ann": "lat: 34.278, lon: 108.92", "bob": "lat: 34.2601, lon: 108.92"}
+    second = ROSTER.format(zone="Asia/Shanghai", start="2026-03-02T14:00", turns="bob", hours='"00:00-24:00"')
+    second = second.replace("id: station", "id: second, layer: 2")
+    settle_on(story, tmp_path / "r", turns="ann", more=second, responders=places)
+    story.happens("fall")
+    assert story.told() == ["ann"]
+    story.forward(30)
+    assert story.told() == ["bob"]
 
 
 @pytest.mark.parametrize(

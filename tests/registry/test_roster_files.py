@@ -110,6 +110,19 @@ def test_the_directory_says_who_is_on_call_at_an_instant(registry_engine: Engine
     assert known.responders["r-wang"].provider == "Sunrise Care"
 
 
+def test_a_holiday_holds_below_its_area_unless_an_area_nearer_says_otherwise(
+    sqlite_registry: Engine, tmp_path: Path
+) -> None:
+    """The district has the day off; the station works."""
+    folder = folder_of(tmp_path, rosters=ROSTERS.replace("mon-fri 08:00-18:00", "workday 08:00-18:00"))
+    registry.import_folder(sqlite_registry, folder)
+    noon = at("2026-10-01T12:00")  # a Thursday
+    assert [one.id for one in registry.directory(sqlite_registry).on_call_for(STATION, noon)] == ["r-desk"]
+    (folder / "holidays.yaml").write_text(HOLIDAYS + f"- {{area: {STATION}, date: 2026-10-01, workday: true}}\n")
+    registry.import_folder(sqlite_registry, folder)
+    assert [one.id for one in registry.directory(sqlite_registry).on_call_for(STATION, noon)] != ["r-desk"]
+
+
 def test_what_is_exported_is_imported_without_a_change(registry_engine: Engine, tmp_path: Path) -> None:
     """In both forms, the calendar as a file beside."""
     registry.import_folder(registry_engine, folder_of(tmp_path / "in"))

@@ -118,6 +118,22 @@ def test_hours_wrap_over_midnight_week_and_year() -> None:
     assert who(roster(hours=("sun-mon 12:00-13:00",), turns=(("a",),)), "2026-03-16T12:30") == ("a",)
 
 
+def test_a_night_is_whole_on_every_night_of_a_year() -> None:
+    """Wherever it is cut when it is worked out; and hours that end when they begin are a whole day."""
+    one = roster(hours=("22:00-06:00",), turns=(("a",),), zone=SHANGHAI, start="2025-01-01T00:00")
+    begin_ms = ms("2026-01-01T12:00", SHANGHAI)
+    nights = [shift for shift in shifts(one, begin_ms, begin_ms + 364 * 86_400_000) if shift.responders]
+    mornings = {local_time(shift.end_ms - 1, SHANGHAI).date() for shift in nights}
+    assert sum(shift.end_ms - shift.begin_ms for shift in nights) == 364 * 8 * 3_600_000
+    assert len(mornings) == 364
+    round_the_clock = roster(hours=("wed 08:00-08:00",), turns=(("a",),))
+    assert [who(round_the_clock, f"2026-03-{at}") for at in ("11T08:00", "12T07:59", "12T08:00")] == [
+        ("a",),
+        ("a",),
+        (),
+    ]
+
+
 def test_workdays_and_days_off_know_holidays_and_working_saturdays() -> None:
     """A holiday on Thursday has the shift of a day off; a Saturday that makes up for it that of a working day."""
     exceptions = {date(2026, 10, 1): False, date(2026, 10, 10): True}
