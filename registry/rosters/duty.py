@@ -157,10 +157,17 @@ def duty_of(rosters: Rosters, responder: str, from_ms: int, to_ms: int) -> list[
     found: list[tuple[Roster, Shift]] = []
     for own in rosters.by_area.values():
         for roster in own:
+            if not _may_have(roster, responder):
+                continue
             around = max(_AHEAD_MS, (roster.turn_days + 1) * DAY_MS)
             whole = _of(responder, shifts(roster, from_ms - around, to_ms + around))
             found += [(roster, shift) for shift in whole if shift.begin_ms < to_ms and shift.end_ms > from_ms]
     return sorted(found, key=lambda pair: (pair[1].begin_ms, pair[0].area, pair[0].layer, pair[0].id))
+
+
+def _may_have(roster: Roster, responder: str) -> bool:
+    named = (*roster.turns, *((*one.responders, *(one.swap or ())) for one in roster.overrides))
+    return bool(roster.calendar) or any(responder in names for names in named)
 
 
 def _of(responder: str, plan: Iterable[Shift]) -> Iterable[Shift]:
