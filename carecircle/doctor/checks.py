@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from carecircle.doctor.broker import check_broker
 from carecircle.doctor.devices import check_devices
+from carecircle.doctor.rosters import check_rosters
 from carecircle.doctor.sensors import check_sensors
 from carecircle.settings import FILE_VARIABLE, Settings
 
@@ -48,6 +49,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("settings", _settings),
         ("data folder", _data_folder),
         ("database", _database),
+        ("on call", _rosters),
         ("store", _store),
         ("broker", _broker),
         ("processes", _processes),
@@ -265,6 +267,13 @@ def _weights(settings: Settings) -> Iterator[Finding]:
 
     FallBank(load_model(settings.falls.weights) if settings.falls.weights else shipped_model())
     yield Finding(Level.OK, "fall detector", str(settings.falls.weights or "weights of this release"))
+
+
+def _rosters(settings: Settings) -> Iterator[Finding]:
+    if _is_missing_file(settings.resolved_database_url()):
+        return
+    for ok, what, found, advice in check_rosters(settings):
+        yield Finding(Level.OK if ok else Level.WARNING, what, found, advice)
 
 
 def _sensors(settings: Settings) -> Iterator[Finding]:

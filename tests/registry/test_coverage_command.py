@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -116,3 +117,24 @@ def test_who_can_be_at_a_door_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "route" in li
     monkeypatch.setenv("CARECIRCLE_REACH__OSRM_URL", "here")
     assert run("reach", "p-0001").exit_code == 2
+
+
+def test_the_doctor_says_when_nobody_will_be_on_call(tmp_path: Path) -> None:
+    """A warning with the first of the gaps, in the time that people read; nothing while there is no registry."""
+    from carecircle.doctor.rosters import check_rosters
+    from carecircle.settings import load
+
+    assert list(check_rosters(load())) == []
+    run("import", folder_with(tmp_path / "in", roster("08:00-20:00")))
+    ((ok, what, found, advice),) = check_rosters(load())
+    assert (ok, what) == (False, "on call")
+    assert re.fullmatch(
+        r"nobody [78] times in the next 7 days, first in lianhu\.taoyuan\.s1 from \w{3} \d{4}-\d\d-\d\d \d\d:\d\d,"
+        r" in the hands of lianhu",
+        found,
+    )
+    assert "registry coverage" in advice
+    run("import", folder_with(tmp_path / "in", roster("00:00-24:00")))
+    assert [(ok, found) for ok, _, found, _ in check_rosters(load())] == [
+        (True, "somebody in every area for the next 7 days")
+    ]
