@@ -65,9 +65,9 @@ HEADS: dict[str, Source] = {
 #: specificity from 94.4 to 96.4 % (WEDA).
 OTHERS_WEIGHT = 0.3
 #: A head that lacks a data set of its own kind of device will meet sensors and people further from what it learned
-#: from, and falls score lower there. Its thresholds are the lowest at which this share of the recordings of daily living
+#: from, and falls score lower there. Its thresholds are the lowest at which this share of daily recordings
 #: with an impact has an alarm.
-LACKING_ALARMS: dict[str, float] = {"sensitive": 0.1, "balanced": 0.05, "quiet": 0.0125}
+LACKING_ALARMS: dict[str, float] = {"sensitive": 0.08, "balanced": 0.035, "quiet": 0.01}
 #: And the log-odds by which its first stage turns away less: of WEDA's falls 72 % pass the one that learned from the
 #: other data sets, and 98 % with this.
 LACKING_DOUBT = 4.0

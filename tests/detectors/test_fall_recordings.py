@@ -12,6 +12,7 @@ import pytest
 
 from detectors.fall.bank import FallBank
 from detectors.fall.candidates import find_candidates
+from detectors.fall.learn import ViewTrainer
 from detectors.fall.model import OPERATING_POINTS, FallModel
 from detectors.fall.recordings import Folder, Stream, read_folder
 from detectors.fall.scoring import Alarm, Figures, figures, run
