@@ -15,6 +15,7 @@ from registry import Directory, PersonEntry, ResponderEntry
 from registry.presence import presences
 from registry.reach import Arrival, Presence, candidate_of, rank
 from registry.rosters import OnDuty, on_call
+from registry.routes import known_ways
 
 #: Who took an incident longer ago than this, and never said what became of it, is not busy with it any more.
 _BUSY_MS = 2 * 3_600_000
@@ -44,7 +45,7 @@ def calls_for(
     order: list[ResponderEntry] = []
     said: dict[str, dict[str, Any]] = {}
     for group in groups:
-        arrivals = _ranked(directory, group, door, busy, reported, now_ms) if len(group) > 1 else []
+        arrivals = _ranked(connection, directory, group, door, busy, reported, now_ms) if len(group) > 1 else []
         for duty in group:
             said[duty.responder] = {"roster": duty.roster, "layer": duty.layer} if duty.roster else {}
         for arrival in arrivals:
@@ -74,6 +75,7 @@ def _busy(connection: Connection, responders: Collection[str], incident: str | N
 
 
 def _ranked(
+    connection: Connection,
     directory: Directory,
     group: list[OnDuty],
     door: PersonEntry | None,
@@ -85,12 +87,19 @@ def _ranked(
         candidate_of(directory.responders[one], reported.get(one), now_ms, busy=busy.get(one, ""))
         for one in (duty.responder for duty in group)
     ]
-    return rank(candidates, door.lat if door else None, door.lon if door else None)
+    if door is None or door.lat is None or door.lon is None:
+        return rank(candidates, None, None)
+    routed_s = known_ways(connection, candidates, door.lat, door.lon)
+    return rank(candidates, door.lat, door.lon, routed_s=routed_s)
 
 
 def _said(arrival: Arrival) -> dict[str, Any]:
     """What the time line says of why somebody was called then."""
     said: dict[str, Any] = {}
     if arrival.seconds is not None:
-        said |= {"travel_s": round(arrival.seconds), "from": arrival.where.value}
+        said |= {
+            "travel_s": round(arrival.seconds),
+            "from": arrival.where.value,
+            "by": "route" if arrival.routed else "estimate",
+        }
     return said | ({"busy": arrival.busy} if arrival.busy else {})

@@ -136,6 +136,14 @@ presence = Table(
     Column("available", Boolean, nullable=False),
 )
 
+#: Seconds on the way, by means and both ends. It can be asked for again at any time and does not raise the revision.
+route = Table(
+    "route",
+    metadata,
+    Column("way", String(96), primary_key=True),
+    Column("seconds", Float, nullable=False),
+)
+
 #: One row. Its number rises with each change of any table above, so that a reader knows when to read again.
 revision = Table(
     "registry_revision",

@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command()(registry_duty.coverage)
 app.command()(registry_duty.ics)
 app.command()(registry_duty.reach)
+app.command()(registry_duty.routes)
 
 Folder = Annotated[Path, typer.Argument(help="The folder with areas, people, devices, responders, on_call, rosters.")]
 Remove = Annotated[bool, typer.Option("--remove", help="Remove what a file no longer has; otherwise it stays.")]

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from carecircle.cli.common import SettingsOption, fail, load_settings
+from carecircle.cli.common import SettingsOption, err, fail, load_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _SHOWN = 40
+#: Nobody waits for a call while ways are asked for beforehand.
+_PATIENT_S = 10.0
 
 #: What a roster's having nobody is called.
 _WHY = {
@@ -158,6 +160,30 @@ def reach(
     out = Console(highlight=False)
     out.print(table if arrivals else "Nobody is on call.")
     raise typer.Exit(0 if any(one.within and not one.busy for one in arrivals) else 1)
+
+
+def routes(settings: SettingsOption = None) -> None:
+    """Ask the server of routes for the ways from responders to people, which then decide the order of calls.
+
+    Once more asks for what is new. Exit code 1 when the server does not answer to the end.
+    """
+    from rich.progress import Progress
+
+    from registry.reach import Osrm
+    from registry.routes import ask_ways
+
+    url = load_settings(settings).reach.osrm_url
+    if not url:
+        fail("no server of routes is set: reach.osrm_url, or CARECIRCLE_REACH__OSRM_URL")
+    known, _ = _known(settings)
+    osrm = Osrm(url, time.monotonic, timeout_s=_PATIENT_S)
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task("people", total=len(known.people))
+        asked = ask_ways(_open(settings), known, osrm, lambda done: progress.update(task, completed=done))
+    osrm.close()
+    Console(highlight=False).print(f"{asked.added} ways added, {asked.removed} removed.")
+    if not asked.finished:
+        fail("the server of routes stopped answering: run it again, it goes on where it stood", code=1)
 
 
 def _open(path: Path | None) -> Engine:

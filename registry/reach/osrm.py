@@ -57,6 +57,18 @@ class Osrm:
             return {}
         return found
 
+    @property
+    def answers(self) -> bool:
+        """Whether it answered when it was asked last; True again after the minute that it is left alone for."""
+        return self._clock() >= self._not_before_s
+
+    def all_seconds(self, candidates: Sequence[Candidate], lat: float, lon: float) -> dict[str, float]:
+        """:meth:`seconds` of any number of candidates."""
+        found: dict[str, float] = {}
+        for start in range(0, len(candidates), _AT_ONCE):
+            found |= self.seconds(candidates[start : start + _AT_ONCE], lat, lon)
+        return found
+
     def _table(self, profile: str, candidates: Sequence[Candidate], lat: float, lon: float) -> dict[str, float]:
         places = ";".join(f"{one.lon:.6f},{one.lat:.6f}" for one in candidates) + f";{lon:.6f},{lat:.6f}"
         numbers = ";".join(str(at) for at in range(len(candidates)))

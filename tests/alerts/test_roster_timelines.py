@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 import registry
 from alerts import actions
 from registry.presence import report_presence
-from registry.reach import Presence
+from registry.reach import Osrm, Presence
 from registry.rosters.hours import parse_local
+from registry.routes import ask_ways
 from tests.alerts.story import DISTRICT, START_MS, Story
+from tests.servers.routes import serve_routes
 from tests.servers.sink import SECRET
 
 #: Wang's door is at 34.26, 108.92; 0.009 degrees of latitude are a kilometre.
@@ -105,6 +108,24 @@ def test_the_nearest_of_those_on_call_is_called_first_and_the_time_line_says_how
     bob, ann, _ = calls(any_story)
     assert (bob["from"], bob["travel_s"], bob["layer"]) == ("base", 150, 1)
     assert 600 < ann["travel_s"] < 900
+
+
+def test_a_way_that_a_server_of_routes_knows_decides_before_the_straight_line(any_story: Story, tmp_path: Path) -> None:
+    """Bob is nearer, beyond the railway. The server was asked beforehand, and is away when the call is made."""
+    places = {"ann": "lat: 34.265, lon: 108.92, travel: ebike", "bob": "lat: 34.2615, lon: 108.92, travel: ebike"}
+    settle_on(any_story, tmp_path / "r", turns="ann + bob", responders=places)
+    with serve_routes() as routes:
+        routes.seconds_from[(34.2615, 108.92)] = 900.0
+        osrm = Osrm(routes.url, time.monotonic)
+        asked = ask_ways(any_story.engine, registry.directory(any_story.engine), osrm, lambda _: None)
+        osrm.close()
+    assert asked.added == 2
+    any_story.happens("fall")
+    assert any_story.told() == ["ann"]
+    any_story.forward(30)
+    assert any_story.told() == ["bob"]
+    ann, bob = calls(any_story)
+    assert (ann["by"], bob["by"], bob["travel_s"]) == ("route", "route", 1050)
 
 
 def test_who_reported_to_be_near_is_called_first(any_story: Story, tmp_path: Path) -> None:

@@ -115,6 +115,11 @@ def test_who_can_be_at_a_door_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert result.exit_code == 1
     li = next(line for line in result.stdout.splitlines() if "r-li" in line)
     assert "route" in li
+    assert run("routes").exit_code == 1  # nothing answers there any more
+    with serve_routes() as routes:
+        monkeypatch.setenv("CARECIRCLE_REACH__OSRM_URL", routes.url)
+        assert "1 ways added, 0 removed" in run("routes").stdout
+        assert "0 ways added, 0 removed" in run("routes").stdout
     monkeypatch.setenv("CARECIRCLE_REACH__OSRM_URL", "here")
     assert run("reach", "p-0001").exit_code == 2
 

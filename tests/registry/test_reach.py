@@ -22,7 +22,8 @@ from registry.reach.coverage import within_table
 from registry.reach.travel import MEANS
 from registry.rosters import Roster, Rosters
 from registry.rosters.hours import parse_hours, parse_local
-from tests.registry.folders import write_folder
+from registry.routes import Asked, ask_ways, known_ways
+from tests.registry.folders import PEOPLE, RESPONDERS, write_folder
 from tests.servers.routes import Routes, serve_routes
 
 LAT, LON = 34.26, 108.92
@@ -280,3 +281,44 @@ def test_a_responder_who_reported_where_they_are_can_be_removed(registry_engine:
     assert diff.applied, diff.problems
     with registry_engine.connect() as connection:
         assert presences(connection, ["r-li"]) == {}
+
+
+def test_ways_are_asked_for_once_and_forgotten_when_somebody_moves(
+    registry_engine: Engine, tmp_path: Path, routes: Routes
+) -> None:
+    """Only those of people and responders with coordinates; the desk has none. A server that stops answering loses
+    nothing of what it has told."""
+    places = {"  area: lianhu.taoyuan\n": f"  area: lianhu.taoyuan.s1\n  lat: {LAT}\n  lon: {LON}\n"}
+    folder = write_folder(tmp_path / "in", people=_replaced(PEOPLE, places))
+    near = {
+        "  area: lianhu.taoyuan.s1\n": f"  area: lianhu.taoyuan.s1\n  lat: {LAT + 0.01}\n  lon: {LON}\n  travel: car\n"
+    }
+    (folder / "responders.yaml").write_text(_replaced(RESPONDERS, near))
+    assert not registry.import_folder(registry_engine, folder).problems
+    known, now_s, done = registry.directory(registry_engine), 0.0, []
+    osrm = Osrm(routes.url, lambda: now_s)
+    assert ask_ways(registry_engine, known, osrm, done.append) == Asked(added=2, removed=0, finished=True)
+    assert (len(routes.asked), done) == (2, [2])
+    assert ask_ways(registry_engine, known, osrm, done.append) == Asked(0, 0, finished=True)
+    assert len(routes.asked) == 2
+    li = candidate_of(known.responders["r-li"], None, 0)
+    with registry_engine.connect() as connection:
+        assert known_ways(connection, [li, Candidate("r-desk")], LAT, LON) == {"r-li": 100.0}
+        assert known_ways(connection, [li], LAT + 0.001, LON) == {}
+    (folder / "people.yaml").write_text(
+        _replaced((folder / "people.yaml").read_text(), {f"lat: {LAT}\n": "lat: 34.27\n"})
+    )
+    registry.import_folder(registry_engine, folder)
+    moved = registry.directory(registry_engine)
+    routes.status = 500
+    assert ask_ways(registry_engine, moved, osrm, done.append) == Asked(0, 0, finished=False)
+    routes.status, now_s = 200, 61.0
+    assert ask_ways(registry_engine, moved, osrm, done.append) == Asked(added=1, removed=1, finished=True)
+    osrm.close()
+
+
+def _replaced(text: str, changes: dict[str, str]) -> str:
+    for old, new in changes.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return text

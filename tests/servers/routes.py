@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Routes:
-    """``speed_mps`` along meridians and parallels, by profile; ``asked`` has the path of each request.
+    """``speed_mps`` along meridians and parallels, by profile; ``seconds_from`` (lat, lon) in its place; ``asked`` has
+    the path of each request.
 
     ``delay_s`` before each answer; ``status`` and ``body`` in the place of a table, where they are set.
     """
@@ -26,6 +27,7 @@ class Routes:
     status: int = 200
     body: bytes | None = None
     no_road_from: set[tuple[float, float]] = field(default_factory=set)
+    seconds_from: dict[tuple[float, float], float] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def table(self, path: str) -> dict[str, Any]:
@@ -45,6 +47,8 @@ class Routes:
     def _seconds(self, profile: str, one: tuple[float, ...], other: tuple[float, ...]) -> float | None:
         if (one[1], one[0]) in self.no_road_from:
             return None
+        if (one[1], one[0]) in self.seconds_from:
+            return self.seconds_from[one[1], one[0]]
         metres = (abs(one[0] - other[0]) + abs(one[1] - other[1])) * 100_000
         return round(metres / self.speed_mps[profile], 1)
 
