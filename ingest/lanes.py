@@ -77,6 +77,13 @@ class Lanes:
         if self.routine is not None and not said.online:
             self.routine.homes.lost(device)
 
+    def rests(self, device: Device, recv_ms: int, from_ms: int, until_ms: int) -> None:
+        """A wearable said that it will send no motion for a while, because there is none."""
+        if self.links is not None:
+            self.links.rests(device, recv_ms, until_ms)
+        if self.vitals is not None:
+            self.vitals.rests(device, from_ms, until_ms)
+
     def moved(self, points: Iterable[PointBatch], now_ms: int) -> None:
         """Points of motion were made."""
         for batch in points:

@@ -316,8 +316,8 @@ class Pipeline:
         if not self._first(device, Stream.MOTION, motion, message):
             return
         live, offset_ms = self._timing(device, Stream.MOTION, motion, message)
-        if motion.idle_until is not None and live and self.lanes.links is not None:
-            self.lanes.links.rests(device, message.recv_ms, motion.idle_until + offset_ms)
+        if motion.idle_until is not None and live:
+            self.lanes.rests(device, message.recv_ms, motion.t + offset_ms, motion.idle_until + offset_ms)
         content = zlib.crc32(motion.acc.tobytes())
         for t_ms, stored in device.recent_frames:
             if t_ms == motion.t:

@@ -47,6 +47,7 @@ class VitalsLane:
         self._area: dict[str, str] = {}
         self._readings: list[_Reading] = []
         self._moved: dict[str, tuple[int, float]] = {}  # by person or device: the newest window, and ENMO in it
+        self._rests: dict[str, tuple[int, int]] = {}  # by person or device: from when until when it said to lie still
 
     @property
     def ignored(self) -> dict[str, int]:
@@ -60,9 +61,13 @@ class VitalsLane:
 
     def take(self, device: Device, values: dict[str, Any], t_ms: int, recv_ms: int, *, live: bool) -> None:
         """One reading that has not been taken before, in the units of the wire contract."""
-        moved_ms, enmo_g = self._moved.get(device.person or device.id, (0, np.nan))
+        who = device.person or device.id
+        moved_ms, enmo_g = self._moved.get(who, (0, np.nan))
+        since_ms, until_ms = self._rests.get(who, (0, -1))
         if 0 <= t_ms - moved_ms <= _MOVED_MS:
             values = values | {"enmo_g": enmo_g}
+        elif since_ms <= t_ms <= until_ms:
+            values = values | {"enmo_g": 0.0}
         self._readings.append((device.row, t_ms, recv_ms, not live, values))
 
     def moved(self, motion: PointBatch) -> None:
@@ -73,6 +78,10 @@ class VitalsLane:
             who = person or device or ""
             if at_ms >= self._moved.get(who, (0, 0.0))[0]:
                 self._moved[who] = (at_ms, float(enmo_g or 0.0))
+
+    def rests(self, device: Device, from_ms: int, until_ms: int) -> None:
+        """A wearable sends no motion for a while because there is none."""
+        self._rests[device.person or device.id] = (from_ms, until_ms)
 
     def step(self, now_ms: int) -> tuple[list[Detection], list[PointBatch]]:
         """What the bank finds and what of it is to be written; everything before ``now_ms`` was taken."""
@@ -89,7 +98,12 @@ class VitalsLane:
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"bank": self._bank.state(), "readings": list(self._readings), "moved": dict(self._moved)}
+        return {
+            "bank": self._bank.state(),
+            "readings": list(self._readings),
+            "moved": dict(self._moved),
+            "rests": dict(self._rests),
+        }
 
     def restore(self, state: dict[str, Any] | None) -> None:
         """From a checkpoint; a bank that cannot be read learns anew."""
@@ -98,6 +112,7 @@ class VitalsLane:
         self._bank = restored(lambda: VitalsBank(self._parameters), state, self._bank, "vitals")
         self._rows, self._area = {}, {}
         self._readings, self._moved = list(state["readings"]), dict(state["moved"])
+        self._rests = dict(state.get("rests", {}))
         for device in self._devices.rows:  # whose points are due
             self._area[device.person] = device.area
 

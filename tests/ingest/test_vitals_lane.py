@@ -11,7 +11,8 @@ import pytest
 
 from detectors.detection import Severity
 from ingest import checkpoint
-from ingest.devices import Owner, Profile
+from ingest.devices import Devices, Owner, Profile
+from ingest.vitals_lane import VitalsLane
 from tests.ingest.lane_story import HOUR_MS, MINUTE_MS, T0_MS, LaneStory, calls, keys
 
 OWNERS = {
@@ -134,6 +135,21 @@ def test_killed_between_it_loses_nothing_and_doubles_nothing(tmp_path: Path, sav
     assert keys(found[True]) == keys(found[False])
     assert len(calls(found[False])) >= 1
     assert len(set(keys(found[True]))) == len(found[True])
+
+
+def test_who_wears_a_resting_device_is_known_not_to_move() -> None:
+    """Until it moves again or the rest that it announced is over; also after a restart."""
+    devices = Devices()
+    devices.update_owners(OWNERS)
+    device = devices.find("w1")
+    assert device is not None
+    lane = VitalsLane(devices)
+    lane.rests(device, T0_MS, T0_MS + 10 * MINUTE_MS)
+    again = VitalsLane(devices)
+    again.restore(lane.state())
+    for at_ms in (T0_MS - 1, T0_MS + 5 * MINUTE_MS, T0_MS + 11 * MINUTE_MS):
+        again.take(device, {"hr": 60}, at_ms, at_ms, live=True)
+    assert [values.get("enmo_g") for *_, values in again.state()["readings"]] == [None, 0.0, None]
 
 
 def test_what_is_switched_off_finds_nothing(tmp_path: Path) -> None:
