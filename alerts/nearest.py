@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 from alerts import models
 from alerts.calling import Round
 from alerts.lifecycle import TAKEN
-from registry import Directory, PersonEntry, ResponderEntry
+from registry import Directory, ResponderEntry
 from registry.presence import presences
-from registry.reach import Arrival, Presence, candidate_of, rank
+from registry.reach import Arrival, Candidate, candidate_of, rank
 from registry.rosters import OnDuty, on_call
 from registry.routes import known_ways
 
@@ -39,18 +39,20 @@ def calls_for(
     duties = _duties(directory, area, now_ms)
     groups = [list(group) for _, group in groupby(duties, key=lambda duty: (duty.area, duty.layer))]
     choosable = [duty.responder for group in groups for duty in group if len(group) > 1]
-    busy = _busy(connection, choosable, incident, now_ms) if choosable else {}
-    reported = presences(connection, choosable) if choosable else {}
-    door = directory.person(person) if person is not None else None
+    candidates = _candidates(connection, directory, choosable, incident, now_ms) if choosable else {}
+    door = _door(directory, person)
+    routed_s = known_ways(connection, candidates.values(), *door) if candidates and door is not None else {}
     order: list[ResponderEntry] = []
     said: dict[str, dict[str, Any]] = {}
     for group in groups:
-        arrivals = _ranked(connection, directory, group, door, busy, reported, now_ms) if len(group) > 1 else []
+        ids = [duty.responder for duty in group]
         for duty in group:
             said[duty.responder] = {"roster": duty.roster, "layer": duty.layer} if duty.roster else {}
-        for arrival in arrivals:
-            said[arrival.responder] |= _said(arrival)
-        ids = [arrival.responder for arrival in arrivals] or [duty.responder for duty in group]
+        if len(group) > 1:
+            arrivals = rank([candidates[one] for one in ids], *(door or (None, None)), routed_s=routed_s)
+            ids = [arrival.responder for arrival in arrivals]
+            for arrival in arrivals:
+                said[arrival.responder] |= _said(arrival)
         order += [directory.responders[one] for one in ids]
     return Round(order, told, said)
 
@@ -74,23 +76,22 @@ def _busy(connection: Connection, responders: Collection[str], incident: str | N
     return {who: taken for who, taken in connection.execute(query) if taken != incident}
 
 
-def _ranked(
-    connection: Connection,
-    directory: Directory,
-    group: list[OnDuty],
-    door: PersonEntry | None,
-    busy: dict[str, str],
-    reported: dict[str, Presence],
-    now_ms: int,
-) -> list[Arrival]:
-    candidates = [
-        candidate_of(directory.responders[one], reported.get(one), now_ms, busy=busy.get(one, ""))
-        for one in (duty.responder for duty in group)
-    ]
-    if door is None or door.lat is None or door.lon is None:
-        return rank(candidates, None, None)
-    routed_s = known_ways(connection, candidates, door.lat, door.lon)
-    return rank(candidates, door.lat, door.lon, routed_s=routed_s)
+def _candidates(
+    connection: Connection, directory: Directory, responders: Collection[str], incident: str | None, now_ms: int
+) -> dict[str, Candidate]:
+    busy = _busy(connection, responders, incident, now_ms)
+    reported = presences(connection, responders)
+    return {
+        one: candidate_of(directory.responders[one], reported.get(one), now_ms, busy=busy.get(one, ""))
+        for one in responders
+    }
+
+
+def _door(directory: Directory, person: str | None) -> tuple[float, float] | None:
+    entry = directory.person(person) if person is not None else None
+    if entry is None or entry.lat is None or entry.lon is None:
+        return None
+    return entry.lat, entry.lon
 
 
 def _said(arrival: Arrival) -> dict[str, Any]:
