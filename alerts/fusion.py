@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from alerts.calling import call_again, call_next
+from alerts.drills import TEST_KIND, TEST_POLICY, is_test_device
 from alerts.known import Known, Prompt, PromptState, Rules, Subject, Taken, Verdict
 from alerts.lifecycle import (
     TAKEN,
@@ -45,8 +46,11 @@ NO_MOVEMENT = "no_movement"
 
 
 def subject_of(detection: Detection, directory: Directory) -> Subject:
-    """The person and area of a detection; the district desk for an unknown or unassigned device."""
+    """The person and area of a detection; the district desk for an unknown or unassigned device, nobody for a test."""
     device = directory.device(detection.device)
+    if is_test_device(directory, detection.device):
+        area = device.area if device is not None else None
+        return Subject(None, detection.device, area or directory.root or "", desk=False, test=True)
     key = detection.person or (device.person if device is not None else None)
     person = directory.person(key) if key is not None else None
     if person is None:
@@ -172,10 +176,12 @@ def _withdrawn(detection: Detection, known: Known) -> Taken:
 
 def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
     policy = rules.historical if detection.historical else rules.policy
+    if subject.test:
+        policy = TEST_POLICY
     onset_ms, said_ms = onset_of(detection)
     incident = Incident(
         id=incident_id(detection.id),
-        kind=detection.kind,
+        kind=TEST_KIND if subject.test else detection.kind,
         severity=_at_least_warning(detection.severity),
         state=State.OPEN,
         person=subject.person,

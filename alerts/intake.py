@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, tuple_
 from alerts import fusion, models
 from alerts.calling import Round
 from alerts.database import load_incident, pack_window, to_incident
+from alerts.drills import TEST_KIND, channels_of_tests
 from alerts.follow_ups import severity_of_others
 from alerts.fusion import CANCEL
 from alerts.guarding import guarded
@@ -67,6 +68,8 @@ def calls_of(connection: Connection, incident: Incident, directory: Directory, n
     rows = models.notification
     query = select(rows.c.responder).where(rows.c.incident == incident.id, rows.c.round == incident.round)
     told = frozenset(connection.execute(query).scalars())
+    if incident.kind == TEST_KIND:
+        return Round(channels_of_tests(directory), told)
     return calls_for(connection, directory, incident.area, incident.person, now_ms, incident=incident.id, told=told)
 
 
@@ -111,8 +114,10 @@ def _known(
     prompt = _load_prompt(connection, models.prompt.c.detection == detection.id)
     incident = _bound(connection, detection)
     # what came after a finding that is in no incident is no evidence for another one
-    if incident is None and detection.stage is Stage.CONFIRMED:
+    if incident is None and detection.stage is Stage.CONFIRMED and not subject.test:
         incident = fusion.choose(detection, _open_incidents(connection, subject), rules.fuse_s)
+    if incident is None and subject.test:  # each test is one of its own
+        return Known(None, prompt, False, Round(channels_of_tests(directory)))
     if incident is None:
         return Known(None, prompt, False, calls_for(connection, directory, subject.area, subject.person, now_ms))
     others = severity_of_others(connection, detection, incident.id) if detection.stage is Stage.FOLLOW_UP else None

@@ -14,12 +14,14 @@ from detectors.detection import Severity
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom or what a detection is about. ``desk``: nobody known, the district desk has it."""
+    """Whom or what a detection is about. ``desk``: nobody known, the district desk has it. ``test``: said by a test
+    device."""
 
     person: str | None
     device: str
     area: str
     desk: bool
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ from alerts.calling import channels_of
 from alerts.courier import Job
 from alerts.database import load_incident
 from alerts.delivery import SendResult, Status, settle
+from alerts.drills import TEST_KIND, is_test_channel
 from alerts.follow_ups import last_outcome, said_by_detector
 from alerts.guarding import guarded
 from alerts.intake import calls_of
-from alerts.lifecycle import Note, State, TimerKind, What
+from alerts.lifecycle import Note, Outcome, State, TimerKind, What, resolve
 from alerts.messages import Envelope, webhook_body
 from alerts.reasons import Reason
 from alerts.settings import AlertSettings
-from alerts.writing import write_audit
+from alerts.writing import write_audit, write_change
 from registry import Directory
 
 _rows = models.notification
@@ -135,6 +136,17 @@ def record(
         _note(connection, what, row, settled.reason, now_ms)
         if settled.status is Status.FAILED:
             _hurry(connection, row, directory, now_ms)
+        elif is_test_channel(directory.responder(row["responder"])):
+            _end_test(connection, row["incident"], now_ms)
+
+
+def _end_test(connection: Connection, incident_id: str, now_ms: int) -> None:
+    """A test that was received is over."""
+    incident = load_incident(connection, incident_id)
+    if incident is not None and incident.kind == TEST_KIND:
+        _, change = resolve(incident, "system", now_ms, outcome=Outcome.TEST, via="delivered")
+        if change is not None:
+            write_change(connection, change, now_ms)
 
 
 def _hurry(connection: Connection, row: RowMapping, directory: Directory, now_ms: int) -> None:

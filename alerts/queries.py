@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 from alerts import models
 from alerts.database import to_incident, unpack_window
 from alerts.delivery import Status
+from alerts.drills import TEST_KIND
 from alerts.lifecycle import TAKEN, Outcome, State
 from detectors.detection import SEVERITY_ORDER, Severity, Stage, Window
 from registry import models as people
@@ -237,7 +238,7 @@ def _views(connection: Connection, wanted: ColumnElement[bool]) -> list[Incident
                 state=incident.state,
                 outcome=incident.outcome,
                 historical=incident.historical,
-                desk=incident.person is None,
+                desk=incident.person is None and incident.kind != TEST_KIND,
                 device=incident.device,
                 person_key=incident.person,
                 person_name=row["person_name"] or "",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from alerts.drills import TEST_KIND
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -108,6 +110,12 @@ def _happened(facts: Facts, language: str, zone: ZoneInfo) -> str:
     at = _clock(facts.onset_ms, facts.now_ms, zone)
     said = _clock(facts.said_ms, facts.now_ms, zone) if facts.said_ms is not None else ""
     kind = _KINDS[language].get(facts.kind, facts.kind)
+    if facts.kind == TEST_KIND:
+        texts = {
+            "en": f"Test by the device {facts.device}, at {at}. Nobody is in danger, nobody needs to go.",
+            "zh": f"测试：设备 {facts.device}，{at}。无人遇险，无需前往。",
+        }
+        return texts[language]
     place = [part for part in (facts.address, facts.area) if part]
     if language == "zh":
         who = facts.person or f"设备 {facts.device} 未登记使用者，请核实"

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, delete, func, select, update
 from alerts import models
 from alerts.calling import call_next
 from alerts.database import load_incident
+from alerts.drills import TEST_KIND
 from alerts.guarding import guarded
 from alerts.intake import calls_of
-from alerts.lifecycle import Change, Incident, State, TimerKind, not_arrived
+from alerts.lifecycle import Change, Incident, Outcome, State, TimerKind, not_arrived, resolve
 from alerts.nearest import calls_for
 from alerts.writing import write_change
 from registry import Directory
@@ -47,7 +48,10 @@ def _fired(
     connection: Connection, incident: Incident, kind: TimerKind, directory: Directory, now_ms: int
 ) -> Change | None:
     if kind is TimerKind.CALL and incident.state in (State.OPEN, State.NOTIFYING):
-        return call_next(incident, calls_of(connection, incident, directory, now_ms), now_ms)
+        calls = calls_of(connection, incident, directory, now_ms)
+        if incident.kind == TEST_KIND and all(one.id in calls.told or not one.channels for one in calls.order):
+            return resolve(incident, "system", now_ms, outcome=Outcome.TEST, note="nobody received it", via="timer")[1]
+        return call_next(incident, calls, now_ms)
     if kind is TimerKind.ARRIVAL and incident.state in (State.ACKNOWLEDGED, State.EN_ROUTE):
         again = not_arrived(incident)
         calls = calls_for(connection, directory, incident.area, incident.person, now_ms, incident=incident.id)
