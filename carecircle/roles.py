@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import registry
 from carecircle.settings import Role, Settings
 from ingest.devices import ANYBODY, Owner, Profile
+from registry.sealing import check_keys
 
 _log = logging.getLogger(__name__)
 
@@ -22,20 +23,31 @@ _DATABASE_RETRY_S = 1.0
 
 
 def prepare(settings: Settings) -> Engine:
-    """Make folders, the link key and the newest tables; every role does so first, and it is safe to do at once."""
+    """Make folders, the link key and the newest tables; every role does so first, and it is safe to do at once.
+
+    Raises:
+        SealedError: the registry was encrypted with a key that is not given.
+    """
     import alerts
 
     for folder in (settings.journal_dir, settings.quarantine_dir, settings.state_dir):
         folder.mkdir(parents=True, exist_ok=True)
     settings.link_key()
-    engine = registry.create_engine(settings.resolved_database_url())
+    engine = registry.create_engine(settings.resolved_database_url(), keys=settings.registry_keys())
     registry.upgrade(engine)
     alerts.upgrade(engine)
+    with engine.connect() as connection:
+        check_keys(connection)
     return engine
 
 
 def run_role(role: Role, settings: Settings, stop: threading.Event) -> None:
     """Run one role until ``stop``."""
+    if role is Role.PROBE:  # it must not wait for what it watches
+        from carecircle.probe.watch import watch
+
+        watch(settings, stop)
+        return
     engine = _patiently(lambda: prepare(settings), stop)
     if engine is None:
         return
@@ -96,7 +108,7 @@ def owners_of(engine: Engine) -> Callable[[], Mapping[str, Owner] | None]:
             revision = registry.current_revision(engine)
             if revision == known:
                 return None
-            directory = registry.directory(engine)
+            directory = registry.directory(engine, secrets=False)
         except SQLAlchemyError as error:
             if not registry.is_retryable(error):
                 raise

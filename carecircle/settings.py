@@ -10,15 +10,18 @@ import secrets
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
+from registry.errors import BadKeyError
+from registry.keys import Keys
 from telemetry.errors import TelemetryError
+from telemetry.topics import is_device_id
 from telemetry.zigbee2mqtt.topics import BaseTopics
 
 #: Names the settings file where no ``--settings`` does.
@@ -36,6 +39,7 @@ class Role(StrEnum):
     WRITER = "writer"
     ALERTS = "alerts"
     CONSOLE = "console"
+    PROBE = "probe"
 
 
 class SettingsError(ValueError):
@@ -102,6 +106,13 @@ class AlertSettings(_Group):
     public_url: str = Field("", description="how responders reach the console; empty: http://127.0.0.1:<port>")
     link_key: SecretStr | None = Field(None, description="signs acknowledge links; made at the first start if absent")
     link_key_file: Path | None = None
+
+
+class RegistrySettings(_Group):
+    """What is secret in the registry."""
+
+    key: SecretStr | None = Field(None, description="encrypts phones, door codes and channels; the newest, then older")
+    key_file: Path | None = Field(None, description="the same in a file, which `carecircle registry rotate-key` writes")
 
 
 class ReachSettings(_Group):
@@ -183,6 +194,60 @@ class DeviceSettings(_Group):
     enabled: bool = Field(True, description="find silent devices, low batteries, wrong clocks ...")
 
 
+class ProbeMailSettings(_Group):
+    """Pages by mail, over a server that is not part of this system."""
+
+    host: str = Field("", description="mail server; empty: no mail")
+    port: int = Field(587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    sender: str = Field("", description="address that it comes from")
+    to: tuple[str, ...] = Field((), description="list of the operators' addresses")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.host and not (self.sender and self.to):
+            raise ValueError("with a host it needs sender and to as well")
+        return self
+
+
+class ProbeWebhookSettings(_Group):
+    """Pages by the webhook of another provider."""
+
+    url: SecretStr | None = Field(None, description="it usually holds a secret: better in url_file")
+    url_file: Path | None = None
+    body: str = Field('{"text": "{text}"}', description="what is posted; {text} stands for the page")
+
+
+class ProbeSettings(_Group):
+    """The synthetic SOS, and who is told when it does not come through."""
+
+    device: str = Field("", description="a device of the kind `test`, its MQTT user; empty: no probe")
+    password: SecretStr | None = Field(None, description="of the device, at the broker")
+    password_file: Path | None = None
+    listen_host: str = Field("127.0.0.1", description="where the test channel listens")
+    listen_port: int = Field(8091, ge=1, le=65535)
+    secret: SecretStr | None = Field(None, description="of the test channel, as in the registry")
+    secret_file: Path | None = None
+    every_s: Seconds = 600.0
+    start_s: Seconds = Field(30.0, description="the first round after its own start")
+    within_s: Seconds = Field(60.0, description="the message must have come by then")
+    heartbeat_url: str = Field("", description="dead-man's switch; called when a round succeeded")
+    heartbeat_method: Literal["get", "post"] = "get"
+    repeat_s: Seconds = Field(3600.0, description="the operator is paged again this often while it lasts")
+    mail: ProbeMailSettings = ProbeMailSettings()
+    webhook: ProbeWebhookSettings = ProbeWebhookSettings()
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, device: str) -> str:
+        if device and not is_device_id(device):
+            raise ValueError(f"{device!r} is no device id: letters, digits and _ . : -, 64 at most")
+        return device
+
+
 class Zigbee2MqttSettings(_Group):
     """Zigbee2MQTT hubs on the same broker."""
 
@@ -212,6 +277,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     alerts: AlertSettings = AlertSettings()
     console: ConsoleSettings = ConsoleSettings()
+    registry: RegistrySettings = RegistrySettings()
     reach: ReachSettings = ReachSettings()
     journal: JournalSettings = JournalSettings()
     falls: FallSettings = FallSettings()
@@ -219,6 +285,12 @@ class Settings(BaseSettings):
     routine: RoutineSettings = RoutineSettings()
     devices: DeviceSettings = DeviceSettings()
     zigbee2mqtt: Zigbee2MqttSettings = Zigbee2MqttSettings()
+    probe: ProbeSettings = ProbeSettings()
+
+    @property
+    def roles(self) -> list[Role]:
+        """What `carecircle run` starts: all, the probe only where it has a device."""
+        return [role for role in Role if role is not Role.PROBE or self.probe.device]
 
     @property
     def journal_dir(self) -> Path:
@@ -261,12 +333,47 @@ class Settings(BaseSettings):
         """The store's token; empty for the embedded store."""
         return _secret(self.store.token, self.store.token_file) or ""
 
+    def probe_password(self) -> str | None:
+        """The password of the probe's device at the broker."""
+        return _secret(self.probe.password, self.probe.password_file)
+
+    def probe_secret(self) -> str | None:
+        """The secret of the test channel."""
+        return _secret(self.probe.secret, self.probe.secret_file)
+
+    def probe_mail_password(self) -> str | None:
+        """The password at the mail server of the pages."""
+        return _secret(self.probe.mail.password, self.probe.mail.password_file)
+
+    def probe_webhook_url(self) -> str:
+        """Where pages are posted; empty: nowhere."""
+        return _secret(self.probe.webhook.url, self.probe.webhook.url_file) or ""
+
+    def registry_keys(self) -> Keys | None:
+        """What encrypts the secrets of people; None where no key is set.
+
+        Raises:
+            SettingsError: the file cannot be read, or holds no key.
+        """
+        given = self.registry
+        if given.key is None and given.key_file is None:
+            return None
+        try:
+            return Keys(lambda: _secret(given.key, given.key_file) or "")
+        except BadKeyError as error:
+            raise SettingsError(f"registry.{'key' if given.key else 'key_file'}: {error}") from None
+
     def check_secrets(self) -> None:
         """Read every secret that a file is named for. Raises SettingsError."""
+        self.registry_keys()
         self.broker_password()
         self.command_password()
         self.store_token()
         _secret(None, self.alerts.link_key_file)
+        self.probe_password()
+        self.probe_secret()
+        self.probe_mail_password()
+        self.probe_webhook_url()
 
     def link_key(self) -> str:
         """The key that signs acknowledge links; drawn and kept in ``state_dir`` at the first call if none is set."""

@@ -32,13 +32,15 @@ def run(
         typer.Option("--role", help="Run only this role, in this process; several: each in a process of its own."),
     ] = None,
 ) -> None:
-    """Run the system: gateway, processor, writer, alerts and console, each in a process of its own.
+    """Run the system: gateway, processor, writer, alerts, console, and the probe where one is set, each in a process of
+    its own.
 
     Settings come from a TOML file (--settings or CARECIRCLE_SETTINGS) and from the environment
     (CARECIRCLE_BROKER__URL, CARECIRCLE_STORE__URL ...). `carecircle doctor` checks them.
     A role that dies is started again; Ctrl-C or SIGTERM ends all of them in order, nothing is lost.
     """
     from carecircle import roles  # imports numpy, SQLAlchemy and all: not for --help
+    from carecircle.probe.errors import ProbeError
     from carecircle.supervisor import Supervisor
     from console.errors import ConsoleError
     from journal import JournalLocked
@@ -53,12 +55,13 @@ def run(
             return
         logs.set_up(settings.log_level, name="run")
         roles.prepare(settings)
-    except (SettingsError, JournalLocked, ConsoleError, OSError) as error:
+    except (SettingsError, JournalLocked, ConsoleError, ProbeError, OSError) as error:
         fail(str(error))
     environment = {FILE_VARIABLE: str(Path(settings_file).absolute())} if settings_file else {}
     supervisor = Supervisor(environment=environment)
-    for one in role or list(Role):
+    wanted = role or settings.roles
+    for one in wanted:
         supervisor.add_role(one)
-    _log.info("running %s; data in %s; console %s", ", ".join(role or list(Role)), settings.data_dir,
+    _log.info("running %s; data in %s; console %s", ", ".join(wanted), settings.data_dir,
               settings.resolved_public_url())  # fmt: skip
     supervisor.run(stop)

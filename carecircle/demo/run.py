@@ -25,7 +25,7 @@ from carecircle.demo.audit import Audit
 from carecircle.demo.responders import Notice, Responders
 from carecircle.demo.summary import Summary, summarise
 from carecircle.ports import free_port
-from carecircle.settings import Role, Settings, load
+from carecircle.settings import Settings, load
 from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.fleet import Fleet, Progress
@@ -137,7 +137,7 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
                 raise DemoError(f"the registry refused the district: {imported.problems[0]}")
         supervisor = Supervisor(log=data_dir / "log", environment=environment)
         stack.callback(supervisor.stop)
-        for role in Role:
+        for role in settings.roles:
             supervisor.add_role(role)
         audit = stack.enter_context(Audit(settings.journal_dir / "raw"))
         stage = _Stage(fleet, progress, engine, audit, responders, supervisor, settings.resolved_public_url(), show)

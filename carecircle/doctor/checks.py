@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from carecircle.doctor.broker import check_broker
 from carecircle.doctor.devices import check_devices
+from carecircle.doctor.probe import check_probe
 from carecircle.doctor.rosters import check_rosters
 from carecircle.doctor.sensors import check_sensors
 from carecircle.settings import FILE_VARIABLE, Settings
@@ -59,6 +60,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("devices", _devices),
         ("detectors", _detectors),
         ("console", _console),
+        ("probe", _probe),
     )
     for name, check in checks:
         try:
@@ -147,7 +149,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     engine = registry.create_engine(url)
     shown = engine.url.render_as_string(hide_password=True)
     try:
-        directory = registry.directory(engine)
+        directory = registry.directory(engine, secrets=False)
     except Exception as error:
         text = str(error).splitlines()[0]
         missing = "no such table" in text or "does not exist" in text
@@ -311,6 +313,13 @@ def _detectors(settings: Settings) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding(Level.OK, "detectors", said)
+
+
+def _probe(settings: Settings) -> Iterator[Finding]:
+    if settings.probe.device and _is_missing_file(settings.resolved_database_url()):
+        return
+    for ok, what, found, advice in check_probe(settings):
+        yield Finding(Level.OK if ok else Level.WARNING, what, found, advice)
 
 
 def _console(settings: Settings) -> Iterator[Finding]:
