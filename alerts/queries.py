@@ -15,7 +15,9 @@ from alerts.delivery import Status
 from alerts.drills import TEST_KIND
 from alerts.lifecycle import TAKEN, Outcome, State
 from detectors.detection import SEVERITY_ORDER, Severity, Stage, Window
+from registry import SealedError
 from registry import models as people
+from registry.sealing import phone_of
 
 __all__ = [
     "AttemptView",
@@ -243,7 +245,7 @@ def _views(connection: Connection, wanted: ColumnElement[bool]) -> list[Incident
                 person_key=incident.person,
                 person_name=row["person_name"] or "",
                 person_language=row["person_language"] or "",
-                person_phone=row["person_phone"] or "",
+                person_phone=_phone(connection, incident.person, row["person_phone"] or ""),
                 person_risks=tuple(row["person_risks"] or ()),
                 address=row["person_address"] or "",
                 area=incident.area,
@@ -265,6 +267,13 @@ def _views(connection: Connection, wanted: ColumnElement[bool]) -> list[Incident
             )
         )
     return views
+
+
+def _phone(connection: Connection, person: str | None, phone: str) -> str:
+    try:
+        return phone_of(connection, person, phone) if person is not None else ""
+    except SealedError:
+        return ""  # the board must be there all the same; the doctor names the key that is missing
 
 
 def _evidence(connection: Connection, ids: Sequence[str]) -> dict[str, list[EvidenceView]]:

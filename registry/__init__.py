@@ -22,9 +22,10 @@ from registry.entries import (
     ResponderEntry,
     RosterEntry,
 )
-from registry.errors import RegistryError
+from registry.errors import RegistryError, SealedError
 from registry.exporting import export_folder
 from registry.importing import Diff, import_folder
+from registry.keys import Keys
 from registry.snapshot import Directory, current_revision, directory
 
 __all__ = [
@@ -34,12 +35,14 @@ __all__ = [
     "Diff",
     "Directory",
     "HolidayEntry",
+    "Keys",
     "OnCallEntry",
     "OverrideEntry",
     "PersonEntry",
     "RegistryError",
     "ResponderEntry",
     "RosterEntry",
+    "SealedError",
     "create_engine",
     "current_revision",
     "directory",

@@ -24,11 +24,20 @@ from registry.entries import (
     key_of,
     parent_of,
 )
+from registry.keys import PREFIX, is_sealed
 from registry.reading import LISTS, Problem, Row
 from registry.rosters.compiling import holiday_mistakes, override_mistakes, roster_mistakes
 
 Tables = dict[str, dict[EntryKey, Entry]]
 
+#: In a file: the person has no door code any more.
+NO_DOOR_CODE = "-"
+#: What is not repeated where it is wrong.
+_HIDDEN = frozenset({"door_code", "phone", "channels"})
+_NO_KEY = (
+    "door_code: door codes are kept encrypted only, and there is no key: name a file in registry.key_file"
+    " (CARECIRCLE_REGISTRY__KEY_FILE), let `carecircle registry rotate-key` make the key, and import again"
+)
 _PLACE = re.compile(r" - at `\$\.?(?P<field>\w*)")
 
 
@@ -87,7 +96,7 @@ def _in_words(kind: type[Entry], row: Row, text: str) -> Problem:
     if field_name and message.startswith("Invalid enum value"):
         names = ", ".join(str(name) for name in get_args(get_type_hints(kind)[field_name]) if name)
         return row.problem(f"{field_name}: {value!r} is none of {names}", field_name)
-    said = f" (it is {value!r})" if isinstance(value, str) else ""
+    said = f" (it is {value!r})" if isinstance(value, str) and field_name not in _HIDDEN else ""
     return row.problem(f"{field_name}: {message}{said}" if field_name else message, field_name)
 
 
@@ -139,6 +148,19 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
 
 def _check_rosters(
     tables: Tables,
+def check_secrets(tables: Tables, blame: Callable[[str, EntryKey, str | None, str], None], *, sealing: bool) -> None:
+    """Call ``blame`` for door codes that would lie open in the database, and for texts that look like sealed ones."""
+    for name in ("people", "responders"):
+        for key, entry in tables[name].items():
+            assert isinstance(entry, (PersonEntry, ResponderEntry))
+            code = entry.door_code if isinstance(entry, PersonEntry) else ""
+            if code and not sealing:
+                blame(name, key, "door_code", _NO_KEY)
+            for field_name, text in (("phone", entry.phone), ("door_code", code)):
+                if is_sealed(text):
+                    blame(name, key, field_name, f"{field_name}: it cannot begin with {PREFIX!r}")
+
+
     known_area: Callable[[str, EntryKey, str | None], None],
     blame: Callable[[str, EntryKey, str | None, str], None],
 ) -> None:

@@ -22,14 +22,19 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from registry.errors import UnsupportedDatabaseError
+from registry.keys import Keys
 
+#: The option of every connection that holds the keys of sealed texts.
+KEYS_OPTION = "registry_keys"
 _BUSY_TIMEOUT_S = 5.0
 #: Any constant will do; it keeps two processes from migrating one PostgreSQL database at once.
 _MIGRATION_LOCK = 0x43617265
 
 
-def create_engine(url: str, *, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> Engine:
+def create_engine(url: str, *, busy_timeout_s: float = _BUSY_TIMEOUT_S, keys: Keys | None = None) -> Engine:
     """An engine for ``sqlite:///path`` or ``postgresql+psycopg://...``; the folder of a SQLite file is made.
+
+    ``keys`` seal and open phones, door codes and channels; without them only what lies open can be read.
 
     Raises:
         UnsupportedDatabaseError: another kind of database.
@@ -37,12 +42,16 @@ def create_engine(url: str, *, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> Engin
     parsed = sqlalchemy.make_url(url)
     kind = parsed.get_backend_name()
     if kind == "postgresql":
-        return sqlalchemy.create_engine(parsed, pool_pre_ping=True)
+        return sqlalchemy.create_engine(parsed, pool_pre_ping=True, execution_options={KEYS_OPTION: keys})
     if kind != "sqlite":
         raise UnsupportedDatabaseError(kind)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sqlalchemy.create_engine(parsed, connect_args={"timeout": busy_timeout_s, "check_same_thread": False})
+    engine = sqlalchemy.create_engine(
+        parsed,
+        connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
+        execution_options={KEYS_OPTION: keys},
+    )
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine

@@ -54,6 +54,7 @@ class PersonEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     lon: Longitude | None = None
     language: Language = "en"
     phone: Word = ""
+    door_code: Word = ""  # for who is on the way; no directory has it
     risks: tuple[Word, ...] = ()  # lives_alone, disabled, very_old, dementia ...
     fall_point: FallPoint = ""  # how readily motion is called a fall
     conditions: tuple[Word, ...] = ()  # hypertension, diabetes, heart_failure change limits; others are kept

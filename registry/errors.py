@@ -45,3 +45,20 @@ class CalendarError(RosterError):
     def __init__(self, value: str, detail: str, line: int) -> None:
         super().__init__(value, detail)
         self.line = line
+
+
+class BadKeyError(RegistryError):
+    """A key that is none. ``number`` counts from 1; the key itself is not said."""
+
+    def __init__(self, number: int, detail: str) -> None:
+        super().__init__(f"key {number} {detail}")
+        self.number = number
+
+
+class SealedError(RegistryError):
+    """Something sealed that cannot be opened. ``place`` is where it stands, ``key`` the id of the key it needs."""
+
+    def __init__(self, place: str, key: str, detail: str) -> None:
+        super().__init__(f"{place} is encrypted with key {key}, {detail}")
+        self.place = place
+        self.key = key

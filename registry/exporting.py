@@ -18,11 +18,19 @@ from registry.rows import load_table
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def export_folder(engine: Engine, folder: Path, *, form: Literal["yaml", "csv"] = "yaml") -> list[Path]:
-    """One file per table, readable by the owner only because it holds names and secrets. Returns the files."""
+def export_folder(
+    engine: Engine, folder: Path, *, form: Literal["yaml", "csv"] = "yaml", secrets: bool = False
+) -> list[Path]:
+    """One file per table, readable by the owner only because it holds names, phones and the keys of webhooks. Returns
+    the files. Door codes are in it with ``secrets`` only; without, an import of it leaves them as they are.
+
+    Raises:
+        SealedError: something cannot be opened: the key is missing, or another.
+    """
+    hidden = () if secrets else ("door_code",)
     folder.mkdir(parents=True, exist_ok=True)
     with engine.connect() as connection:
-        tables = {name: list(load_table(connection, name).values()) for name in TYPES}
+        tables = {name: list(load_table(connection, name, without=hidden).values()) for name in TYPES}
     written = _write_calendars(folder, tables["rosters"])
     for name, entries in tables.items():
         path = folder / f"{name}.{form}"

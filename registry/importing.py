@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, update
 
-from registry.checking import Tables, check_references, to_entries
+from registry.checking import NO_DOOR_CODE, Tables, check_references, check_secrets, to_entries
 from registry.database import writing
-from registry.entries import TYPES, Entry, EntryKey, OnCallEntry
+from registry.entries import TYPES, Entry, EntryKey, OnCallEntry, PersonEntry
 from registry.reading import Problem, Row, read_folder
 from registry.rows import TABLES, load_table, raise_revision, read_revision, to_row
+from registry.sealing import keys_of
+
+#: Fields that hold secrets, or pages of text: a change says that they changed, not to what.
+NOT_SAID = frozenset({"channels", "calendar", "phone", "door_code"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +33,8 @@ class Change:
     def __str__(self) -> str:
         key = self.key if isinstance(self.key, str) else _pair(self.key)
         sign = {"added": "+", "changed": "~", "removed": "-"}[self.what]
-        secret = {"channels", "calendar"}  # holds secrets, or pages of text: say that it changed, not to what
         details = [
-            f"{name} changed" if name in secret else f"{name} {before!r} -> {after!r}"
+            f"{name} changed" if name in NOT_SAID else f"{name} {before!r} -> {after!r}"
             for name, (before, after) in self.fields.items()
         ]
         return f"{sign} {self.table} {key}" + (": " + ", ".join(details) if details else "")
@@ -67,10 +71,12 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
     """Bring the registry to what the folder says. Importing the same folder again changes nothing.
 
     A table without a file is left as it is. Rows that a file no longer has stay unless ``remove``; the on-call order
-    of an area is always replaced as a whole. Everything is written in one transaction or nothing is.
+    of an area is always replaced as a whole; a person keeps their door code where the file says none. Everything is
+    written in one transaction or nothing is.
 
     Raises:
         NoFolderError: no such folder, or nothing to import in it.
+        SealedError: what is there cannot be opened to compare with it: the key is missing, or another.
     """
     read = read_folder(Path(folder))
     parsed: Tables = {}
@@ -86,7 +92,9 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
             before = {name: load_table(connection, name) for name in TYPES}
             after = {name: _merge(name, before[name], parsed.get(name), remove) for name in TYPES}
             if not problems:
-                check_references(after, _blamer(origin, problems))
+                blame = _blamer(origin, problems)
+                check_references(after, blame)
+                check_secrets(after, blame, sealing=keys_of(connection) is not None)
             changes = [] if problems else [change for name in TYPES for change in _compare(name, before, after)]
             kept = {
                 name: count for name in parsed if (count := sum(1 for key in after[name] if key not in parsed[name]))
@@ -108,12 +116,24 @@ def _merge(
 ) -> dict[EntryKey, Entry]:
     if given is None:
         return before
+    if name == "people":
+        given = {key: _with_code(entry, before.get(key)) for key, entry in given.items()}
     if remove:
         return given
     if name == "on_call":
         named = {entry.area for entry in given.values() if isinstance(entry, OnCallEntry)}
         before = {k: e for k, e in before.items() if not (isinstance(e, OnCallEntry) and e.area in named)}
     return {**before, **given}
+
+
+def _with_code(entry: Entry, was: Entry | None) -> Entry:
+    """The person with the door code that they had, where the file says none: most files of people have none."""
+    assert isinstance(entry, PersonEntry)
+    if entry.door_code == NO_DOOR_CODE:
+        return msgspec.structs.replace(entry, door_code="")
+    if entry.door_code or not isinstance(was, PersonEntry) or not was.door_code:
+        return entry
+    return msgspec.structs.replace(entry, door_code=was.door_code)
 
 
 def _blamer(origin: dict[str, dict[EntryKey, Row]], problems: list[Problem]) -> Callable[..., None]:
@@ -145,8 +165,10 @@ def _compare(name: str, before: Tables, after: Tables) -> list[Change]:
 
 
 def _apply(connection: Connection, changes: list[Change], after: Tables) -> None:
+    ring = keys_of(connection)
+
     def rows(name: str, what: str) -> list[dict[str, Any]]:
-        return [to_row(after[name][c.key]) for c in changes if c.table == name and c.what == what]
+        return [to_row(name, after[name][c.key], ring) for c in changes if c.table == name and c.what == what]
 
     for name in TYPES:  # parents first
         table = TABLES[name]

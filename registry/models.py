@@ -44,6 +44,7 @@ person = Table(
     Column("lon", Float),
     Column("language", String(16), nullable=False),
     Column("phone", Text, nullable=False),
+    Column("door_code", Text, nullable=False, server_default=""),
     Column("risks", JSON, nullable=False),
     Column("fall_point", String(16), nullable=False, server_default=""),
     Column("conditions", JSON, nullable=False, server_default="[]"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from sqlalchemy import Connection, Table, select, update
 
 from registry import models
 from registry.entries import TYPES, Entry, EntryKey, key_of
+from registry.keys import Keys
+from registry.sealing import SEALED, keys_of, open_row, seal_row, without_secrets
 
 TABLES: dict[str, Table] = {
     "areas": models.area,
@@ -22,19 +25,36 @@ TABLES: dict[str, Table] = {
 }
 
 
-def to_row(entry: Entry) -> dict[str, Any]:
-    """The column values of an entry."""
+def to_row(name: str, entry: Entry, keys: Keys | None) -> dict[str, Any]:
+    """The column values of an entry of one table, what is secret sealed where there are keys."""
     row: dict[str, Any] = msgspec.to_builtins(entry)
-    return row
+    return seal_row(keys, name, str(key_of(entry)), row)
 
 
-def load_table(connection: Connection, name: str) -> dict[EntryKey, Entry]:
-    """Every entry of one table, by its key, in the order of the key."""
+def load_table(
+    connection: Connection, name: str, *, without: Container[str] = (), secrets: bool = True
+) -> dict[EntryKey, Entry]:
+    """Every entry of one table, by its key, in the order of the key; fields in ``without`` have their defaults.
+
+    Without ``secrets`` no key is needed: sealed fields are absent, and channels have their type only.
+
+    Raises:
+        SealedError: a secret cannot be opened.
+    """
     table, kind = TABLES[name], TYPES[name]
-    columns = kind.__struct_fields__
-    rows = connection.execute(select(*(table.c[column] for column in columns)).order_by(*table.primary_key.columns))
-    entries = (msgspec.convert(dict(zip(columns, row, strict=True)), kind) for row in rows)
-    return {key_of(entry): entry for entry in entries}
+    hidden = () if secrets else SEALED.get(name, ())
+    columns = [column for column in kind.__struct_fields__ if column not in without and column not in hidden]
+    (primary, *_) = table.primary_key.columns
+    keys = keys_of(connection)
+    query = select(*(table.c[column] for column in columns)).order_by(*table.primary_key.columns)
+    entries: dict[EntryKey, Entry] = {}
+    for values in connection.execute(query):
+        row = dict(zip(columns, values, strict=True))
+        if name in SEALED:
+            row = open_row(keys, name, row[primary.name], row) if secrets else without_secrets(name, row)
+        entry: Entry = msgspec.convert(row, kind)
+        entries[key_of(entry)] = entry
+    return entries
 
 
 def read_revision(connection: Connection) -> int:
