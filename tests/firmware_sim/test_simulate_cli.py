@@ -10,6 +10,7 @@ from pathlib import Path
 
 from firmware_sim.truth import Truth
 from tests.servers.mosquitto import Mosquitto
+from tests.servers.mqtt_device import MqttDevice
 from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -30,10 +31,13 @@ def test_a_simulation_ends_cleanly_on_ctrl_c_and_leaves_its_truth(mosquitto: Mos
     """Without --seconds it goes on; SIGINT drains, says goodbye, writes the file and succeeds."""
     (tmp_path / "small.yaml").write_text("{name: small, wearers: {count: 6}, buttons: 1}")
     truth_file = tmp_path / "truth.json"
-    process = start(
-        str(tmp_path / "small.yaml"), "--broker", mosquitto.url, "--source", "synthetic", "--truth", str(truth_file)
-    )
-    time.sleep(3)
+    arguments = [str(tmp_path / "small.yaml"), "--broker", mosquitto.url, "--source", "synthetic"]
+    with MqttDevice(mosquitto.port, "listener", listen="care/v1/+/motion") as listener:
+        process = start(*arguments, "--truth", str(truth_file))
+        deadline = time.monotonic() + 30
+        while len(listener.received) < 6:
+            assert time.monotonic() < deadline, "no motion"
+            time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
