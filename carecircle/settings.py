@@ -289,8 +289,9 @@ class Settings(BaseSettings):
 
     @property
     def roles(self) -> list[Role]:
-        """What `carecircle run` starts: all, the probe only where it has a device."""
-        return [role for role in Role if role is not Role.PROBE or self.probe.device]
+        """What `carecircle run` starts: all, the probe only where it has a device. It goes first, as it is ended first
+        too: it must not page anybody because the others are being ended."""
+        return sorted((role for role in Role if role is not Role.PROBE or self.probe.device), key=Role.PROBE.__ne__)
 
     @property
     def journal_dir(self) -> Path:

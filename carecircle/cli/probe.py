@@ -50,6 +50,7 @@ def probe(
         with open_channel(settings) as channel:
             if full:
                 done = watch_once(settings, channel)
+                assert done is not None  # nothing stops it
             else:
                 seen = send_sos(settings, channel)
                 wrong = fault(seen, settings.probe.within_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -12,6 +13,8 @@ import httpx
 
 from carecircle.probe.verdict import Page
 from carecircle.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 15.0
 
@@ -40,6 +43,8 @@ def send_page(settings: Settings, page: Page) -> list[str]:
     if not ways:
         return ["there is no way to page anybody: set probe.mail or probe.webhook"]
     failed = [why for way in ways if (why := way(settings, page))]
+    for why in failed:
+        _log.warning("%s", why)
     return failed if len(failed) == len(ways) else []
 
 
@@ -73,7 +78,7 @@ def _by_webhook(settings: Settings, page: Page) -> str:
     url = settings.probe_webhook_url()
     body = settings.probe.webhook.body
     said = f"{page.subject}\n{page.text}"
-    is_json = body.lstrip().startswith(("{", "["))
+    is_json = _is_json(body)
     filled = body.replace("{text}", json.dumps(said, ensure_ascii=False)[1:-1] if is_json else said)
     kind = "application/json" if is_json else "text/plain; charset=utf-8"
     try:
@@ -81,6 +86,14 @@ def _by_webhook(settings: Settings, page: Page) -> str:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"the webhook at {_host(url)} failed: {error or type(error).__name__}"
     return "" if answer.is_success else f"the webhook at {_host(url)} answered {answer.status_code}"
+
+
+def _is_json(body: str) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
 
 
 def _host(url: str) -> str:

@@ -21,10 +21,14 @@ from telemetry.errors import TelemetryError
 from telemetry.messages import Event
 from telemetry.topics import Stream, topic
 
+#: How often it is looked whether to stop.
+_LOOK_S = 0.25
 
-def send_sos(settings: Settings, channel: TestChannel) -> Seen:
+
+def send_sos(settings: Settings, channel: TestChannel, stop: threading.Event | None = None) -> Seen:
     """Log in as the probe's device, press the button, and wait ``probe.within_s`` at most for its acknowledgement and
-    for the message on the test channel. Never raises: what goes wrong is what was looked for."""
+    for the message on the test channel, less when ``stop`` is set meanwhile. Never raises: what goes wrong is what was
+    looked for."""
     probe = settings.probe
     press = _Press(probe.device, settings.probe_password())
     broker = settings.broker
@@ -40,7 +44,7 @@ def send_sos(settings: Settings, channel: TestChannel) -> Seen:
         press.client.loop_start()
         if not press.listens.wait(min(10.0, probe.within_s)):
             return Seen(error=press.refusal or f"the broker {broker.url} does not answer")
-        return press.go(channel, probe.within_s)
+        return press.go(channel, probe.within_s, stop or threading.Event())
     except (OSError, ValueError) as error:
         return Seen(error=f"the broker {broker.url}: {error}")
     finally:
@@ -64,7 +68,7 @@ class _Press:
         self.client.on_subscribe = lambda *_: self.listens.set()
         self.client.on_message = self._on_message
 
-    def go(self, channel: TestChannel, within_s: float) -> Seen:
+    def go(self, channel: TestChannel, within_s: float, stop: threading.Event) -> Seen:
         """Publish, and wait."""
         event = Event(t=time.time_ns() // 1_000_000, boot=self._boot, seq=0, type="sos")
         incident = incident_id(detection_id(self._device, DETECTOR, self._boot, 0))
@@ -77,8 +81,12 @@ class _Press:
         if not sent.is_published():
             return Seen()
         taken_s = time.monotonic() - start_s
-        received_s = channel.wait(incident, start_s + within_s - time.monotonic())
-        self._told.wait(max(0.0, start_s + within_s - time.monotonic()))
+        received_s = None
+        while (left_s := start_s + within_s - time.monotonic()) > 0 and not stop.is_set():
+            if received_s is None:
+                received_s = channel.wait(incident, min(_LOOK_S, left_s))
+            elif self._told.wait(min(_LOOK_S, left_s)):
+                break
         return Seen(
             taken_s=taken_s,
             acknowledged_s=self._told_s - start_s if self._told.is_set() else None,

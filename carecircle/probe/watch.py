@@ -55,21 +55,18 @@ def open_channel(settings: Settings) -> TestChannel:
         raise SettingsError("probe.secret must be whsec_ and base64, the same as in the registry") from None
 
 
-def look(settings: Settings, channel: TestChannel) -> Round:
-    """One SOS; when it came through, the heartbeat too. Nobody is paged."""
-    seen = send_sos(settings, channel)
+def watch_once(settings: Settings, channel: TestChannel, stop: Event | None = None) -> Round | None:
+    """One round: an SOS; the heartbeat when it came through; page if it is due, and remember.
+
+    None when ``stop`` was set meanwhile: what was still awaited then says nothing.
+    """
+    seen = send_sos(settings, channel, stop)
     wrong = fault(seen, settings.probe.within_s)
-    if not wrong:
-        wrong = beat(settings)
-    return Round(now_ms(), seen, (wrong,) if wrong else ())
-
-
-def watch_once(settings: Settings, channel: TestChannel) -> Round:
-    """One round with everything: look, page if it is due, and remember."""
-    seen = look(settings, channel)
-    standing, page = judge(
-        last_standing(settings), seen.faults, seen.at_ms, settings.probe.repeat_s, socket.gethostname()
-    )
+    if wrong and stop is not None and stop.is_set():
+        return None
+    wrong = wrong or beat(settings)
+    faults, at_ms = (wrong,) if wrong else (), now_ms()
+    standing, page = judge(last_standing(settings), faults, at_ms, settings.probe.repeat_s, socket.gethostname())
     kind, failed = "", []
     if page is not None:
         failed = send_page(settings, page)
@@ -77,8 +74,8 @@ def watch_once(settings: Settings, channel: TestChannel) -> Round:
             _log.error("the operator could not be paged: %s", "; ".join(failed))
         else:
             kind = page.kind.value
-            standing = paged(standing, page, seen.at_ms)
-    done = Round(seen.at_ms, seen.seen, seen.faults, kind, tuple(failed))
+            standing = paged(standing, page, at_ms)
+    done = Round(at_ms, seen, faults, kind, tuple(failed))
     _remember(settings, standing, done)
     for wrong in done.faults:
         _log.error("%s", wrong)
@@ -99,7 +96,7 @@ def watch(settings: Settings, stop: Event) -> None:
         while not stop.wait(max(0.0, due_s - time.monotonic())):
             due_s = max(due_s + settings.probe.every_s, time.monotonic())
             try:
-                watch_once(settings, channel)
+                watch_once(settings, channel, stop)
             except Exception:
                 _log.exception("a round of the probe failed")
 
