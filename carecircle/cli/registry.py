@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from carecircle.cli import registry_duty
+from carecircle.cli import registry_duty, registry_keys
 from carecircle.cli.common import SettingsOption, fail, load_settings
+from carecircle.settings import SettingsError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -26,6 +27,7 @@ app.command()(registry_duty.coverage)
 app.command()(registry_duty.ics)
 app.command()(registry_duty.reach)
 app.command()(registry_duty.routes)
+app.command("rotate-key")(registry_keys.rotate_key)
 
 Folder = Annotated[Path, typer.Argument(help="The folder with areas, people, devices, responders, on_call, rosters.")]
 Remove = Annotated[bool, typer.Option("--remove", help="Remove what a file no longer has; otherwise it stays.")]
@@ -71,13 +73,19 @@ def export(
     folder: Annotated[Path, typer.Argument(help="The folder to write; it is made where there is none.")],
     settings: SettingsOption = None,
     form: Annotated[str, typer.Option("--format", help="yaml or csv.")] = "yaml",
+    secrets: Annotated[bool, typer.Option("--secrets", help="Door codes too; without, an import keeps them.")] = False,
 ) -> None:
     """Write the registry as files that can be imported again. They hold names and secrets: keep them safe."""
-    from registry import export_folder
+    from registry import RegistryError, export_folder
 
     if form not in ("yaml", "csv"):
         fail(f"--format {form}: there are yaml and csv")
-    for path in export_folder(open_registry(settings), folder, form="csv" if form == "csv" else "yaml"):
+    try:
+        engine = open_registry(settings)
+        written = export_folder(engine, folder, form="csv" if form == "csv" else "yaml", secrets=secrets)
+    except RegistryError as error:
+        fail(str(error))
+    for path in written:
         typer.echo(path)
 
 
@@ -100,10 +108,11 @@ def open_registry(settings: Path | None) -> Engine:
 
     import registry
 
+    given = load_settings(settings)
     try:
-        engine = registry.create_engine(load_settings(settings).resolved_database_url())
+        engine = registry.create_engine(given.resolved_database_url(), keys=given.registry_keys())
         registry.upgrade(engine)
-    except registry.RegistryError as error:
+    except (registry.RegistryError, SettingsError) as error:
         fail(str(error))
     except OperationalError as error:
         fail(f"the database does not answer: {error.orig}")

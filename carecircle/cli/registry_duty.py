@@ -195,7 +195,7 @@ def _open(path: Path | None) -> Engine:
 def _known(path: Path | None) -> tuple[Directory, ZoneInfo]:
     import registry
 
-    known = registry.directory(_open(path))
+    known = registry.directory(_open(path), secrets=False)
     if known.root is None:
         fail("the registry is empty: carecircle registry import FOLDER")
     return known, ZoneInfo(load_settings(path).console.time_zone)

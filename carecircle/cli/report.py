@@ -53,7 +53,7 @@ def report(
     from_ms, to_ms = _period(since, until, zone, now_ms)
     engine = prepare(settings)
     try:
-        directory = registry.directory(engine)
+        directory = registry.directory(engine, secrets=False)
         if area and area not in directory.areas:
             near = [path for path in sorted(directory.areas) if area.rpartition(".")[2] in path][:5]
             fail(f"there is no area {area!r} in the registry{': is it ' + ' or '.join(near) + '?' if near else ''}")

@@ -44,6 +44,7 @@ def run(
     from carecircle.supervisor import Supervisor
     from console.errors import ConsoleError
     from journal import JournalLocked
+    from registry import RegistryError
 
     settings = load_settings(settings_file)
     stop = stop_on_signals()
@@ -55,7 +56,7 @@ def run(
             return
         logs.set_up(settings.log_level, name="run")
         roles.prepare(settings)
-    except (SettingsError, JournalLocked, ConsoleError, ProbeError, OSError) as error:
+    except (SettingsError, RegistryError, JournalLocked, ConsoleError, ProbeError, OSError) as error:
         fail(str(error))
     environment = {FILE_VARIABLE: str(Path(settings_file).absolute())} if settings_file else {}
     supervisor = Supervisor(environment=environment)

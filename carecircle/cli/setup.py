@@ -121,6 +121,6 @@ def _registered(url: str) -> list[str]:
     import registry
 
     try:
-        return sorted(registry.directory(registry.create_engine(url)).devices)
+        return sorted(registry.directory(registry.create_engine(url), secrets=False).devices)
     except (registry.RegistryError, SQLAlchemyError) as error:
         fail(f"the registry {url} cannot be read: {error}")

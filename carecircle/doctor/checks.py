@@ -17,6 +17,7 @@ from carecircle.doctor.broker import check_broker
 from carecircle.doctor.devices import check_devices
 from carecircle.doctor.probe import check_probe
 from carecircle.doctor.rosters import check_rosters
+from carecircle.doctor.secrets import check_sealed
 from carecircle.doctor.sensors import check_sensors
 from carecircle.settings import FILE_VARIABLE, Settings
 
@@ -50,6 +51,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("settings", _settings),
         ("data folder", _data_folder),
         ("database", _database),
+        ("secrets", _secrets),
         ("on call", _rosters),
         ("store", _store),
         ("broker", _broker),
@@ -269,6 +271,13 @@ def _weights(settings: Settings) -> Iterator[Finding]:
 
     FallBank(load_model(settings.falls.weights) if settings.falls.weights else shipped_model())
     yield Finding(Level.OK, "fall detector", str(settings.falls.weights or "weights of this release"))
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    if _is_missing_file(settings.resolved_database_url()):
+        return
+    for level, what, found, advice in check_sealed(settings):
+        yield Finding(Level(level), what, found, advice)
 
 
 def _rosters(settings: Settings) -> Iterator[Finding]:

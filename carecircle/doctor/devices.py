@@ -41,7 +41,7 @@ def check_devices(settings: Settings) -> Iterator[_Result]:
     another check says."""
     engine = registry.create_engine(settings.resolved_database_url())
     try:
-        known = registry.directory(engine)
+        known = registry.directory(engine, secrets=False)
         standing = [
             one for one in standing_device_findings(engine) if one.device in known.devices or one.area in known.areas
         ]

@@ -47,7 +47,7 @@ def _missing(settings: Settings) -> Iterator[str]:
         yield "no heartbeat leaves this machine: set probe.heartbeat_url"
     if not probe.mail.host and not settings.probe_webhook_url():
         yield "there is no way to page the operator: set probe.mail or probe.webhook"
-    engine = registry.create_engine(settings.resolved_database_url())
+    engine = registry.create_engine(settings.resolved_database_url(), keys=settings.registry_keys())
     try:
         known = registry.directory(engine)
     except SQLAlchemyError:  # another check says so

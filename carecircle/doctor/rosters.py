@@ -22,7 +22,7 @@ def check_rosters(settings: Settings) -> Iterator[_Result]:
     says."""
     engine = registry.create_engine(settings.resolved_database_url())
     try:
-        known = registry.directory(engine)
+        known = registry.directory(engine, secrets=False)
     except SQLAlchemyError:
         return
     finally:
