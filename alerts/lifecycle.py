@@ -69,6 +69,8 @@ class What(StrEnum):
     RESOLVED = "resolved"
     RECORD_REFUSED = "record_refused"  # a journal record that could not be handled
 
+    DOOR_CODE_SHOWN = "door_code_shown"  # to who has taken the incident
+    DOOR_CODE_REFUSED = "door_code_refused"
 
 class TimerKind(StrEnum):
     """What a timer waits for. An incident has at most one of each kind."""
