@@ -21,6 +21,7 @@ from registry.entries import (
     PersonEntry,
     ResponderEntry,
     RosterEntry,
+    VisitEntry,
 )
 from registry.errors import RegistryError, SealedError
 from registry.exporting import export_folder
@@ -42,6 +43,7 @@ __all__ = [
     "RegistryError",
     "ResponderEntry",
     "RosterEntry",
+    "VisitEntry",
     "SealedError",
     "create_engine",
     "current_revision",

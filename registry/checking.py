@@ -21,12 +21,14 @@ from registry.entries import (
     PersonEntry,
     ResponderEntry,
     RosterEntry,
+    VisitEntry,
     key_of,
     parent_of,
 )
 from registry.keys import PREFIX, is_sealed
 from registry.reading import LISTS, Problem, Row
 from registry.rosters.compiling import holiday_mistakes, override_mistakes, roster_mistakes
+from registry.visits import visit_mistakes
 
 Tables = dict[str, dict[EntryKey, Entry]]
 
@@ -144,6 +146,13 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
             blame("on_call", key, "responder", f"{entry.responder!r} stands twice in the order of {entry.area!r}")
         called.add((entry.area, entry.responder))
     _check_rosters(tables, known_area, blame)
+    for name, plan in cast("dict[str, VisitEntry]", tables["visits"]).items():
+        for field_name, message in visit_mistakes(plan):
+            blame("visits", name, field_name, message)
+        if plan.person not in people:
+            blame("visits", name, "person", f"there is no person {plan.person!r}: add them to people")
+        if plan.responder and plan.responder not in responders:
+            blame("visits", name, "responder", f"there is no responder {plan.responder!r}: add them, or leave it empty")
 
 
 def _check_rosters(

@@ -147,8 +147,32 @@ class OverrideEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     note: Text = ""
 
 
+class VisitEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A visit to, or call of, somebody that is due again and again: first at ``start`` (local), then ``every`` so many
+    units, missed when it is not done ``within_h`` later. ``responder`` is who makes it, where that is one person."""
+
+    id: Key
+    person: Key
+    kind: Literal["call", "visit"] = "visit"
+    zone: Word  # IANA name
+    start: Moment
+    end: Moment = ""
+    every: Annotated[int, Meta(ge=1, le=366)] = 1
+    unit: Literal["day", "week", "month"] = "week"
+    within_h: Annotated[float, Meta(gt=0, le=744)] = 24.0
+    responder: Word = ""
+
+
 Entry = (
-    AreaEntry | PersonEntry | DeviceEntry | ResponderEntry | OnCallEntry | HolidayEntry | RosterEntry | OverrideEntry
+    AreaEntry
+    | PersonEntry
+    | DeviceEntry
+    | ResponderEntry
+    | OnCallEntry
+    | HolidayEntry
+    | RosterEntry
+    | OverrideEntry
+    | VisitEntry
 )
 EntryKey = str | tuple[str, int | str]
 
@@ -162,6 +186,7 @@ TYPES: dict[str, type[Entry]] = {
     "holidays": HolidayEntry,
     "rosters": RosterEntry,
     "roster_overrides": OverrideEntry,
+    "visits": VisitEntry,
 }
 
 

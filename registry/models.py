@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -124,6 +125,44 @@ roster_override = Table(
     Column("instead_of", String(64), nullable=False),
     Column("swap", JSON, nullable=False),
     Column("note", Text, nullable=False),
+)
+
+visit = Table(
+    "visit",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("person", ForeignKey(person.c.key), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("start", String(32), nullable=False),
+    Column("end", String(32), nullable=False),
+    Column("every", Integer, nullable=False),
+    Column("unit", String(16), nullable=False),
+    Column("within_h", Float, nullable=False),
+    Column("responder", String(64), nullable=False),
+)
+
+#: Since when a plan of visits is known: what was due before is not missed.
+visit_seen = Table(
+    "visit_seen",
+    metadata,
+    Column("plan", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+#: What became of each visit; rows are only added, the newest counts. It outlives its plan.
+visit_record = Table(
+    "visit_record",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("plan", String(64), nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("ix_visit_record_plan_due_ms", "plan", "due_ms"),
+    sqlite_autoincrement=True,
 )
 
 #: Where responders said that they are. It changes often and does not raise the revision.

@@ -22,6 +22,7 @@ TABLES: dict[str, Table] = {
     "holidays": models.holiday,
     "rosters": models.roster,
     "roster_overrides": models.roster_override,
+    "visits": models.visit,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from registry.entries import AreaEntry, DeviceEntry, OnCallEntry, PersonEntry, ResponderEntry, parent_of
+from registry.entries import AreaEntry, DeviceEntry, OnCallEntry, PersonEntry, ResponderEntry, VisitEntry, parent_of
 from registry.errors import UnknownAreaError
 from registry.rosters.compiling import compile_rosters
 from registry.rosters.duty import Rosters, on_call
@@ -34,6 +34,7 @@ class Directory:
     responders: Mapping[str, ResponderEntry] = field(default_factory=dict)
     on_call: Mapping[str, tuple[ResponderEntry, ...]] = field(default_factory=dict)
     rosters: Rosters = field(default_factory=Rosters)
+    visits: Mapping[str, VisitEntry] = field(default_factory=dict)
     root: str | None = None
 
     def device(self, device_id: str) -> DeviceEntry | None:
@@ -159,6 +160,7 @@ def _read(connection: Connection, secrets: bool) -> Directory:
             overrides=table("roster_overrides").values(),
             holidays=table("holidays").values(),
         ),
+        visits=MappingProxyType(cast("dict[str, VisitEntry]", table("visits"))),
         root=root,
     )
 
