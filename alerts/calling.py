@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from alerts.channels import first_channels
 from alerts.lifecycle import Call, Change, Effect, Incident, Note, SetTimer, State, TimerKind, What, move
 from alerts.reasons import Reason
-from registry import ChannelEntry, ResponderEntry
+from registry import ResponderEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +20,6 @@ class Round:
     order: Sequence[ResponderEntry]
     told: frozenset[str] = frozenset()
     said: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-
-
-def channels_of(responder: ResponderEntry) -> dict[str, ChannelEntry]:
-    """The channels by name: the type, and from the second of a type on its number (``webhook``, ``webhook-2``)."""
-    named: dict[str, ChannelEntry] = {}
-    counts: dict[str, int] = {}
-    for channel in responder.channels:
-        counts[channel.type] = count = counts.get(channel.type, 0) + 1
-        named[channel.type if count == 1 else f"{channel.type}-{count}"] = channel
-    return named
 
 
 def call_next(incident: Incident, calls: Round, now_ms: int) -> Change:
@@ -88,7 +79,7 @@ def call_again(incident: Incident, calls: Round, now_ms: int) -> Change:
 
 
 def _call(incident: Incident, responder: ResponderEntry, calls: Round) -> list[Effect]:
-    channels = tuple(channels_of(responder))
+    channels = first_channels(responder)
     data = {"responder": responder.id, "step": incident.step, "round": incident.round, "channels": list(channels)}
     data |= calls.said.get(responder.id, {})
     return [

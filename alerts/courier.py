@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import queue
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx
 
 from alerts.delivery import SendResult
 from alerts.reasons import Reason
+from alerts.texts import TextMessage
 from alerts.webhook import send_webhook
 from registry import ChannelEntry
 
 _log = logging.getLogger(__name__)
 
 _MAX_AT_ONCE = 200
+#: Through Apprise, each in a thread of its own that waits for its service.
+_MAX_THREADS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One send: the attempt ``attempt`` at ``notification``, claimed in the database at ``now_ms``."""
+    """One send: the attempt ``attempt`` at ``notification``, claimed in the database at ``now_ms``. ``message`` is the
+    body of a webhook, or a text for people."""
 
     notification: str
     responder: str
     attempt: int
     channel: ChannelEntry
-    body: bytes
+    message: bytes | TextMessage
     now_ms: int
 
 
@@ -51,6 +56,8 @@ class Courier:
             trust_env=False,  # neither a proxy nor a .netrc of the account that we run under
         )
         self._gate = asyncio.Semaphore(_MAX_AT_ONCE)
+        self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="apprise")
+        self._thread_gate = asyncio.Semaphore(_MAX_THREADS)
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
 
@@ -71,6 +78,7 @@ class Courier:
         """Give up what is on its way and end the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -82,25 +90,35 @@ class Courier:
         self._loop.close()
 
     async def _send(self, job: Job) -> None:
-        if job.channel.type != "webhook":
-            error = f"no sender for channel type {job.channel.type!r}"
-            self._done.put((job, SendResult(Reason.BAD_CHANNEL, error=error)))
-            return
         try:
-            async with self._gate:
-                result = await send_webhook(
-                    self._client,
-                    job.channel.url,
-                    job.channel.secret,
-                    job.notification,
-                    job.body,
-                    job.now_ms,
-                    self._timeout_s,
-                )
+            match job.channel.type, job.message:
+                case "webhook", bytes() as body:
+                    result = await self._post(job, body)
+                case "apprise", TextMessage() as text:
+                    result = await self._tell(job, text)
+                case kind, _:
+                    result = SendResult(Reason.BAD_CHANNEL, error=f"no sender for channel type {kind!r}")
         except Exception as error:  # a defect of ours must not leave the responder waiting for ever
             _log.exception("sending %s", job.notification)
             result = SendResult(Reason.INTERNAL, recoverable=True, error=repr(error))
         self._done.put((job, result))
+
+    async def _post(self, job: Job, body: bytes) -> SendResult:
+        async with self._gate:
+            url, secret = job.channel.url, job.channel.secret
+            return await send_webhook(self._client, url, secret, job.notification, body, job.now_ms, self._timeout_s)
+
+    async def _tell(self, job: Job, text: TextMessage) -> SendResult:
+        from alerts.apprise_channel import send_apprise  # many imports, for those who use it
+
+        async with self._thread_gate:
+            send = functools.partial(send_apprise, job.channel.url, text, self._timeout_s)
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._loop.run_in_executor(self._threads, send)
+            except TimeoutError:
+                error = f"the service did not take it within {self._timeout_s:g} s"
+                return SendResult(Reason.TIMEOUT, recoverable=True, error=error)
 
     @staticmethod
     def _report_defect(future: Future[None]) -> None:

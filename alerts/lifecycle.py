@@ -62,15 +62,17 @@ class What(StrEnum):
     ALL_CALLED = "all_called"  # the order is at its end: it starts again later
     SENT = "sent"
     NOT_SENT = "not_sent"
+    HELD = "held"  # a channel is at its limit: later
+    FAILED_OVER = "failed_over"  # a channel does not deliver: the responder's next one too
     ACKNOWLEDGED = "acknowledged"
     EN_ROUTE = "en_route"
     ON_SCENE = "on_scene"
     NOT_ARRIVED = "not_arrived"  # acknowledged, and nobody on scene in time
     RESOLVED = "resolved"
-    RECORD_REFUSED = "record_refused"  # a journal record that could not be handled
-
     DOOR_CODE_SHOWN = "door_code_shown"  # to who has taken the incident
     DOOR_CODE_REFUSED = "door_code_refused"
+    RECORD_REFUSED = "record_refused"  # a journal record that could not be handled
+
 
 class TimerKind(StrEnum):
     """What a timer waits for. An incident has at most one of each kind."""
@@ -140,7 +142,7 @@ class ClearTimer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Queue a notification on each of a responder's channels; with none, ``reason`` says why nothing goes out."""
+    """Queue a notification on each of ``channels``; with none, ``reason`` says why nothing goes out."""
 
     responder: str
     step: int

@@ -6,7 +6,9 @@ button on that page (POST) acknowledges.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 from dataclasses import dataclass
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -15,7 +17,10 @@ from alerts.errors import LinkError, LinkFault
 
 #: Where the console serves the page; the token follows.
 ACK_PATH = "/ack/"
+#: A short link leads from here to that page; the code follows.
+SHORT_PATH = "/a/"
 _SALT = "carecircle.acknowledge.v1"
+_KEY_TOO_SHORT = "the key that signs links needs at least 16 characters: set a long random one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,23 @@ def read_link(token: str, key: str, now_ms: int) -> LinkClaims:
     return LinkClaims(incident, responder, notification, expires_ms)
 
 
+def short_code(key: str, notification: str) -> str:
+    """13 letters and digits that nobody can guess (65 bits), the same for the same message: for a link that must fit
+    into a text message. What it stands for is kept in the database."""
+    if len(key) < 16:
+        raise ValueError(_KEY_TOO_SHORT)
+    digest = hmac.digest(key.encode(), b"carecircle.short.v1\0" + notification.encode(), "sha256")
+    return base64.b32encode(digest).decode().lower()[:13]
+
+
+def make_short_link(public_url: str, code: str) -> str:
+    """The URL of a short link below ``public_url``."""
+    return public_url.rstrip("/") + SHORT_PATH + code
+
+
 def _serializer(key: str) -> URLSafeSerializer:
     if len(key) < 16:
-        raise ValueError("the key that signs links needs at least 16 characters: set a long random one")
+        raise ValueError(_KEY_TOO_SHORT)
     return URLSafeSerializer(key, salt=_SALT, signer_kwargs={"digest_method": _sha256, "key_derivation": "hmac"})
 
 

@@ -128,7 +128,8 @@ notification = Table(
     Index("ix_notification_due", "status", "due_ms"),
 )
 
-#: Written before each send; one without an end is a send whose fate nobody knows.
+#: Written before each send; one without an end is a send whose fate nobody knows. ``target`` is the hash of the
+#: address of a channel that may have so many a minute.
 attempt = Table(
     "attempt",
     metadata,
@@ -138,6 +139,19 @@ attempt = Table(
     Column("ended_ms", BigInteger),
     Column("reason", String(32)),
     Column("detail", Text),
+    Column("target", String(32)),
+    Index("ix_attempt_target", "target", "started_ms"),
+)
+
+#: What short messages have in the place of a long link.
+short_link = Table(
+    "short_link",
+    metadata,
+    Column("code", String(16), primary_key=True),
+    Column("incident", String(64), nullable=False),
+    Column("responder", String(64), nullable=False),
+    Column("notification", String(64), nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
 )
 
 #: What is to be appended to a journal: written with the change that it tells of, moved over after the commit.

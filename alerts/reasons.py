@@ -11,6 +11,7 @@ class Reason(StrEnum):
     # sent
     DELIVERED = "delivered"  # the other side answered 2xx
     SHOWN = "shown"  # a row that the web console shows
+    COMMANDED = "commanded"  # a command for a device is in the journal; no device answers it
     # to be sent again
     TIMEOUT = "timeout"  # no answer in time: it may have arrived
     ANSWER_LOST = "answer_lost"  # the connection broke after the request: it may have arrived
@@ -19,6 +20,8 @@ class Reason(StrEnum):
     THROTTLED = "throttled"  # 429, 408, 425
     CRASHED = "crashed"  # our process died between sending and recording: it may have arrived
     INTERNAL = "internal"  # a defect of ours; logged
+    NOT_TAKEN = "not_taken"  # the service behind Apprise did not take it, and gave no status
+    RATE_LIMITED = "rate_limited"  # the channel had as many in a minute as it may have
     # given up
     GONE = "gone"  # 410: the endpoint is no more
     REJECTED = "rejected"  # another 4xx
@@ -29,6 +32,7 @@ class Reason(StrEnum):
     NO_CHANNEL = "no_channel"  # the responder has none
     NOBODY_ON_CALL = "nobody_on_call"  # no responder in the area and its parents
     RESPONDER_GONE = "responder_gone"  # no longer in the registry, or without this channel
+    OTHER_CHANNEL = "other_channel"  # another channel of the same call delivered
     ACKNOWLEDGED = "acknowledged"  # somebody is on it, before this was sent
     RESOLVED = "resolved"
     TOLD_JUST_NOW = "told_just_now"  # the same responder about the same incident

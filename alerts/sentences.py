@@ -106,10 +106,15 @@ def sentence(facts: Facts, language: str, zone: ZoneInfo) -> str:
     return ("" if language == "zh" else " ").join(part for part in parts if part)
 
 
+def kind_name(kind: str, language: str) -> str:
+    """What a kind of incident is called."""
+    return _KINDS[language].get(kind, kind)
+
+
 def _happened(facts: Facts, language: str, zone: ZoneInfo) -> str:
-    at = _clock(facts.onset_ms, facts.now_ms, zone)
-    said = _clock(facts.said_ms, facts.now_ms, zone) if facts.said_ms is not None else ""
-    kind = _KINDS[language].get(facts.kind, facts.kind)
+    at = clock_of(facts.onset_ms, facts.now_ms, zone)
+    said = clock_of(facts.said_ms, facts.now_ms, zone) if facts.said_ms is not None else ""
+    kind = kind_name(facts.kind, language)
     if facts.kind == TEST_KIND:
         texts = {
             "en": f"Test by the device {facts.device}, at {at}. Nobody is in danger, nobody needs to go.",
@@ -128,7 +133,7 @@ def _happened(facts: Facts, language: str, zone: ZoneInfo) -> str:
     return f"This happened at {at}. {text}." if facts.historical else f"{text}, at {at}{doubt}."
 
 
-def _clock(at_ms: int, now_ms: int, zone: ZoneInfo) -> str:
+def clock_of(at_ms: int, now_ms: int, zone: ZoneInfo) -> str:
     """Hours and minutes, with the date where it is another day than now; a device may say any number."""
     now = datetime.fromtimestamp(now_ms / 1000, zone)
     try:

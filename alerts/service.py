@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from alerts import models
+from alerts.counting import count_reasons, newest_row
 from alerts.courier import Courier, Job
 from alerts.database import raise_change
 from alerts.delivery import SendResult
@@ -67,6 +68,7 @@ class _Done:
     jobs: list[Job]
     not_before_ms: int
     counts: Counter[str]
+    audited: int
     something: bool
 
 
@@ -75,7 +77,8 @@ class AlertService:
 
     Each :meth:`step` is one transaction: results of sends, new detections, due timers, and the claim of the sends that
     follow. The journal's offset moves on after the commit; what a crash delivers again is known by its key.
-    ``counts`` counts detections by verdict and by the reason why nobody was told, and sends by reason.
+    ``counts`` counts detections by verdict and by the reason why nobody was told, attempts by reason, and what the
+    time lines say of messages as ``sent:delivered``, ``not_sent:acknowledged``, ``failed_over:timeout`` ...
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class AlertService:
         self._clock = clock
         self._directory = Directory(revision=-1)
         self._recovered = False
+        self._audited: int | None = None  # the newest audit row that is in the counts
         self._closed = False
         self._not_before_ms = 0
         self._area_period = -1
@@ -132,6 +136,7 @@ class AlertService:
         self._returned.clear()
         self._area_period = period
         self._recovered = True
+        self._audited = done.audited
         self._busy = done.busy
         self._not_before_ms = done.not_before_ms
         self.counts += done.counts
@@ -146,6 +151,8 @@ class AlertService:
         self._refresh(connection)
         known = self._directory
         counts: Counter[str] = Counter()
+        if self._audited is None:
+            self._audited = newest_row(connection)
         if not self._recovered:
             counts[Reason.CRASHED.value] += recover(connection, now_ms)
         busy = dict(self._busy)
@@ -163,10 +170,12 @@ class AlertService:
         busy |= {job.responder: job.notification for job in jobs}
         due = [ms for ms in (next_timer_ms(connection), next_send_ms(connection, busy)) if ms is not None]
         not_before_ms = min([*due, now_ms + round(_LOOK_S * 1000)])
-        something = bool(self._returned or detections or fired or jobs)
+        audited, told = count_reasons(connection, self._audited)
+        counts += told
+        something = bool(self._returned or detections or fired or jobs or not_before_ms <= now_ms)
         if something:
             raise_change(connection)
-        return _Done(busy, jobs, not_before_ms, counts, something)
+        return _Done(busy, jobs, not_before_ms, counts, audited, something)
 
     def _refresh(self, connection: Connection) -> None:
         if current_revision(connection) != self._directory.revision:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from alerts import models
+from alerts.channels import type_of
 from alerts.database import from_incident
 from alerts.delivery import Status, notification_id
 from alerts.lifecycle import Call, Change, ClearTimer, DropPending, Effect, Incident, Note, SetTimer, What
@@ -100,26 +101,44 @@ def _queue_notifications(connection: Connection, call: Call, incident: Incident,
     for channel in call.channels or (NO_CHANNEL,):
         if call.reason is not None:
             status, reason = Status.NOT_SENT, call.reason
-        elif channel.split("-")[0] == CONSOLE:
+        elif type_of(channel) == CONSOLE:
             status, reason = Status.SENT, Reason.SHOWN
         else:
             status, reason = Status.PENDING, None
-        row = {
-            "id": notification_id(incident.id, call.step, call.round, call.responder, channel),
-            "incident": incident.id,
-            "step": call.step,
-            "round": call.round,
-            "responder": call.responder,
-            "channel": channel,
-            "status": status.value,
-            "reason": None if reason is None else reason.value,
-            "urgency": SEVERITY_ORDER.index(incident.severity.value),
-            "attempts": 0,
-            "created_ms": now_ms,
-            "due_ms": now_ms,
-            "done_ms": None if status is Status.PENDING else now_ms,
-        }
-        connection.execute(insert(models.notification), row)
+        queue_notification(
+            connection, incident, call.step, call.round, call.responder, channel, now_ms, status=status, reason=reason
+        )
+
+
+def queue_notification(
+    connection: Connection,
+    incident: Incident,
+    step: int,
+    round_: int,
+    responder: str,
+    channel: str,
+    now_ms: int,
+    *,
+    status: Status = Status.PENDING,
+    reason: Reason | None = None,
+) -> None:
+    """Put a notification into the outbox, due now."""
+    row = {
+        "id": notification_id(incident.id, step, round_, responder, channel),
+        "incident": incident.id,
+        "step": step,
+        "round": round_,
+        "responder": responder,
+        "channel": channel,
+        "status": status.value,
+        "reason": None if reason is None else reason.value,
+        "urgency": SEVERITY_ORDER.index(incident.severity.value),
+        "attempts": 0,
+        "created_ms": now_ms,
+        "due_ms": now_ms,
+        "done_ms": None if status is Status.PENDING else now_ms,
+    }
+    connection.execute(insert(models.notification), row)
 
 
 def _drop_pending(connection: Connection, incident: Incident, reason: Reason, now_ms: int) -> None:

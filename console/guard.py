@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alerts.links import ACK_PATH
+from alerts.links import ACK_PATH, SHORT_PATH
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 #: What the outside world may ask for: acknowledgement links and what their pages load.
-_OUTSIDE = (ACK_PATH, "/static/")
+_OUTSIDE = (ACK_PATH, SHORT_PATH, "/static/")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _SAFE = frozenset({"GET", "HEAD"})
 #: More than a note of 2,000 characters ever takes.

@@ -4,13 +4,14 @@ link they see; the button acknowledges as the responder that the link is for."""
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Engine
 
 from alerts import actions
 from alerts.errors import LinkError, LinkFault
 from alerts.lifecycle import Answer
-from alerts.links import ACK_PATH, LinkClaims, read_link
+from alerts.links import ACK_PATH, SHORT_PATH, LinkClaims, make_token, read_link
+from alerts.short_links import read_code
 from console.reading import read_page, responder_name
 from console.render import Renderer
 from console.settings import ConsoleSettings
@@ -31,6 +32,15 @@ def link_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer) -
         except LinkError as error:
             return _refused(request, error)
         return _page(request, claims, fresh=False)
+
+    @router.api_route(SHORT_PATH + "{code}", methods=["GET", "HEAD"])
+    def lead_on(request: Request, code: str) -> Response:
+        """From the short link of a text message to the page of the long one."""
+        try:
+            claims = read_code(engine, code, renderer.now_ms())
+        except LinkError as error:
+            return _refused(request, error)
+        return RedirectResponse(ACK_PATH + make_token(settings.link_key, claims), status_code=303)
 
     @router.post(ACK_PATH + "{token}")
     def press(request: Request, token: str) -> Response:

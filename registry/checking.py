@@ -8,10 +8,10 @@ from typing import cast, get_args, get_type_hints
 
 import msgspec
 
+from registry.channels import channel_problem
 from registry.entries import (
     LIMITS,
     TYPES,
-    ChannelEntry,
     DeviceEntry,
     Entry,
     EntryKey,
@@ -129,6 +129,8 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
         known_area("responders", key, entry.area)
         for channel in entry.channels:
             wrong = channel_problem(channel)
+            if wrong is None and channel.type == "siren" and channel.url not in tables["devices"]:
+                wrong = f"there is no device {channel.url!r}: add the siren to devices"
             if wrong:
                 blame("responders", key, "channels", wrong)
     for key, entry in tables["devices"].items():
@@ -155,8 +157,6 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
             blame("visits", name, "responder", f"there is no responder {plan.responder!r}: add them, or leave it empty")
 
 
-def _check_rosters(
-    tables: Tables,
 def check_secrets(tables: Tables, blame: Callable[[str, EntryKey, str | None, str], None], *, sealing: bool) -> None:
     """Call ``blame`` for door codes that would lie open in the database, and for texts that look like sealed ones."""
     for name in ("people", "responders"):
@@ -170,6 +170,8 @@ def check_secrets(tables: Tables, blame: Callable[[str, EntryKey, str | None, st
                     blame(name, key, field_name, f"{field_name}: it cannot begin with {PREFIX!r}")
 
 
+def _check_rosters(
+    tables: Tables,
     known_area: Callable[[str, EntryKey, str | None], None],
     blame: Callable[[str, EntryKey, str | None, str], None],
 ) -> None:
@@ -186,16 +188,3 @@ def check_secrets(tables: Tables, blame: Callable[[str, EntryKey, str | None, st
     for name, override in cast("dict[str, OverrideEntry]", tables["roster_overrides"]).items():
         for field_name, message in override_mistakes(override, rosters, responders):
             blame("roster_overrides", name, field_name, message)
-
-
-def channel_problem(channel: ChannelEntry) -> str | None:
-    """What keeps a channel from working, in words; None when nothing does."""
-    if channel.type == "console":
-        return "a console channel takes no url and secret" if channel.url or channel.secret else None
-    if channel.type != "webhook":
-        return f"channel type {channel.type!r} is none of webhook, console"
-    if not re.match(r"https?://[^/\s]+", channel.url):
-        return f"a webhook needs a url that starts with https:// or http:// (it is {channel.url!r})"
-    if not re.fullmatch(r"(whsec_)?[A-Za-z0-9+/]{16,}={0,2}", channel.secret):
-        return "a webhook needs a secret: whsec_ and at least 16 characters of base64 (24 random bytes are usual)"
-    return None

@@ -76,11 +76,13 @@ class DeviceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ChannelEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way to reach a responder: ``webhook`` (with url and secret) or ``console``."""
+    """One way to reach a responder: ``webhook`` (with url and secret), ``apprise`` (with the url of one of its
+    services), ``siren`` (the url is the id of a device) or ``console``. ``per_minute``: no more messages than that."""
 
     type: Annotated[str, Meta(pattern="^[a-z_]{1,32}$")]
     url: Text = ""
     secret: Text = ""
+    per_minute: Annotated[int, Meta(ge=1, le=6000)] | None = None
 
 
 class ResponderEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -86,5 +86,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict) and "type" not in value:
         return LIST_SEPARATOR.join(f"{name}={amount}" for name, amount in value.items())
     if isinstance(value, dict):
-        return " ".join(text for text in (value["type"], value["url"], value["secret"]) if text)
+        limit = f"per_minute={value['per_minute']}" if value.get("per_minute") else ""
+        return " ".join(text for text in (value["type"], value["url"], value["secret"], limit) if text)
     return str(value)

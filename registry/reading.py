@@ -181,8 +181,13 @@ def _cell(name: str, cell: str) -> Any:
 
 
 def channel_from_text(text: str) -> dict[str, str]:
-    """A channel of a CSV cell: its type, then for a webhook its URL and secret, with spaces between."""
-    return dict(zip(("type", "url", "secret", "superfluous"), text.split(maxsplit=3), strict=False))
+    """A channel of a CSV cell: its type, then its URL and for a webhook its secret, with spaces between; at the end
+    perhaps ``per_minute=20``."""
+    head, found, limit = text.rpartition(" per_minute=")
+    words = (head if found else text).split(maxsplit=3)
+    return dict(zip(("type", "url", "secret", "superfluous"), words, strict=False)) | (
+        {"per_minute": limit} if found else {}
+    )
 
 
 def _table(name: str, node: Any, file: str, problems: list[Problem]) -> Iterator[Row]:

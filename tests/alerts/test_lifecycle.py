@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from alerts import fusion, lifecycle
-from alerts.calling import Round, call_again, call_next, channels_of
+from alerts.calling import Round, call_again, call_next
+from alerts.channels import channels_of
 from alerts.errors import TransitionError
 from alerts.known import Known, Rules, Subject
 from alerts.lifecycle import NEXT, TAKEN, Call, Change, ClearTimer, Incident, Outcome, SetTimer, State, TimerKind

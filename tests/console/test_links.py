@@ -11,8 +11,9 @@ from sqlalchemy import Engine, text
 
 from alerts import actions
 from alerts.lifecycle import Outcome, State
-from alerts.links import ACK_PATH
+from alerts.links import ACK_PATH, SHORT_PATH, LinkClaims
 from alerts.queries import IncidentView, incident_detail
+from alerts.short_links import keep_code
 from console.app import create_app
 from console.settings import ConsoleSettings
 from tests.console.conftest import NOON_MS, Clock
@@ -174,3 +175,19 @@ def test_the_page_speaks_the_language_of_the_phone(browser: TestClient, incident
     said = text_of(browser.get(address(incident, ZHANG), headers={"accept-language": "zh-CN"}).text)
     assert "我来处理" in said
     assert "跌倒：Li Guizhen" in said
+
+
+def test_a_short_link_leads_to_the_page_and_changes_nothing(browser: TestClient, engine: Engine, incident: str) -> None:
+    """It is what a text message has room for; one that is unknown or too old is refused."""
+    with engine.begin() as connection:
+        keep_code(connection, "abcdefghijklm", LinkClaims(incident, ZHANG, "n1", VALID_MS))
+        keep_code(connection, "old0000000000", LinkClaims(incident, ZHANG, "n2", NOON_MS - 1))
+    before = everything(engine)
+    leads = browser.get(SHORT_PATH + "abcdefghijklm", headers={"sec-fetch-site": "none"})
+    assert (leads.status_code, leads.headers["location"].startswith(ACK_PATH)) == (303, True)
+    answer = browser.get(leads.headers["location"], headers={"sec-fetch-site": "none"})
+    assert "For Zhang Min 张敏" in text_of(answer.text)
+    assert everything(engine) == before
+    assert browser.get(SHORT_PATH + "old0000000000").status_code == 410
+    assert browser.get(SHORT_PATH + "zzzzzzzzzzzzz").status_code == 404
+    assert browser.post(SHORT_PATH + "abcdefghijklm").status_code == 405
