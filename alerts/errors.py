@@ -19,6 +19,14 @@ class TransitionError(AlertsError):
         self.after = after
 
 
+class VisitError(AlertsError):
+    """A visit that nothing can be written of; carries the plan and says what to do."""
+
+    def __init__(self, plan: str, advice: str) -> None:
+        super().__init__(f"the visit {plan} {advice}")
+        self.plan = plan
+
+
 class LinkFault(StrEnum):
     """Why an acknowledge link is not taken."""
 

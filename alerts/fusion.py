@@ -20,6 +20,7 @@ from alerts.lifecycle import (
     What,
     cancel_by_wearer,
 )
+from alerts.policy import VISIT
 from alerts.reasons import Reason
 from alerts.sentences import LANGUAGES
 from detectors.detection import SEVERITY_ORDER, Detection, Severity, Stage
@@ -40,7 +41,9 @@ _IMPLAUSIBLE_MS = 600_000
 #: The same for what comes out of a device's buffer, which may be old but not from the future.
 _OLDEST_HISTORY_MS = 30 * 86_400_000
 #: Findings of these were worked out from many readings, by our clock: they may have begun hours before they were told.
-_SLOW_DETECTORS = frozenset({"routine", "vitals"})
+_SLOW_DETECTORS = frozenset({"routine", "vitals", "visits"})
+#: What is missed there is an incident of its own policy.
+_VISITS = "visits"
 #: What a follow-up says of somebody who has not moved since.
 NO_MOVEMENT = "no_movement"
 
@@ -178,6 +181,8 @@ def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, no
     policy = rules.historical if detection.historical else rules.policy
     if subject.test:
         policy = TEST_POLICY
+    elif detection.detector == _VISITS:
+        policy = VISIT
     onset_ms, said_ms = onset_of(detection)
     incident = Incident(
         id=incident_id(detection.id),

@@ -28,6 +28,8 @@ class Policy:
 
 #: Call at once, and ask the wearer at the same time.
 IMMEDIATE = Policy(name="immediate", step_s=30.0, repeat_s=120.0, arrival_s=900.0, ask_wearer=True)
+#: A visit that was not made: no emergency, but somebody has to see to it. Whoever is called has half an hour.
+VISIT = Policy(name="visit", step_s=1800.0, repeat_s=14_400.0, arrival_s=86_400.0, ask_wearer=False)
 #: What happened hours ago and came out of a device's buffer: call, but leave more time to read; the moment to ask the
 #: wearer has passed.
 HISTORICAL = Policy(name="historical", step_s=120.0, repeat_s=600.0, arrival_s=1800.0, ask_wearer=False)

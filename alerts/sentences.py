@@ -50,6 +50,7 @@ _KINDS = {
         "no_kitchen": "Not in the kitchen",
         "no_bathroom": "Not in the bathroom",
         "wandering": "Wandering at night",
+        "visit_missed": "Visit missed",
     },
     "zh": {
         "fall": "跌倒",
@@ -70,6 +71,7 @@ _KINDS = {
         "no_kitchen": "未进厨房",
         "no_bathroom": "未进卫生间",
         "wandering": "夜间徘徊",
+        "visit_missed": "未按时探访",
     },
 }
 #: The languages that messages are written in. Findings carry their own sentences under these tags among their notes.

@@ -27,6 +27,7 @@ from alerts.reasons import Reason
 from alerts.reports import area_points
 from alerts.settings import AlertSettings
 from alerts.timers import fire_timers, next_timer_ms
+from alerts.visits import VisitWatch
 from alerts.writing import queue_record
 from detectors.detection import Detection, unpack_detection
 from journal import Batch, JournalReader
@@ -103,6 +104,7 @@ class AlertService:
         self._closed = False
         self._not_before_ms = 0
         self._area_period = -1
+        self._visits = VisitWatch()
         self._returned: list[tuple[Job, SendResult]] = []
         self._busy: dict[str, str] = {}  # responder -> notification on its way
         self._mover = Mover(engine, journal_dir)
@@ -132,6 +134,7 @@ class AlertService:
                 done = self._transact(connection, batches, period, now_ms)
         except DBAPIError:
             self._reader.seek(self._reader.committed)
+            self._visits = VisitWatch()  # what it had found is not written
             raise
         self._returned.clear()
         self._area_period = period
@@ -166,6 +169,7 @@ class AlertService:
         fired = fire_timers(connection, known, now_ms)
         if period != self._area_period:
             self._report_areas(connection, round(period * self._settings.area_state_s * 1000))
+            counts += self._visits.look(connection, known, self._settings.rules, now_ms)
         jobs = claim(connection, known, self._settings, now_ms, busy)
         busy |= {job.responder: job.notification for job in jobs}
         due = [ms for ms in (next_timer_ms(connection), next_send_ms(connection, busy)) if ms is not None]

@@ -15,6 +15,7 @@ from carecircle.cli.probe import probe
 from carecircle.cli.report import report
 from carecircle.cli.run import run
 from carecircle.cli.simulate import simulate
+from carecircle.cli.visits import app as visits_app
 
 app = typer.Typer(
     name="carecircle",
@@ -33,6 +34,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(registry.app, name="registry")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(setup.app, name="setup")
+app.add_typer(visits_app, name="visits")
 app.add_typer(bench_app, name="bench")
 app.command()(report)
 app.command()(probe)
