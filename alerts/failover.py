@@ -16,6 +16,7 @@ from registry import ChannelEntry, ResponderEntry
 
 _rows = models.notification
 _attempts = models.attempt
+_notices = models.handover_notice
 
 
 def join_next(
@@ -56,17 +57,20 @@ def of_call(row: RowMapping) -> ColumnElement[bool]:
     return and_(_rows.c.incident == row["incident"], _rows.c.round == row["round"], _rows.c.step == row["step"])
 
 
-def held_until_ms(connection: Connection, channel: ChannelEntry, now_ms: int) -> int | None:
-    """When a channel that had its messages of this minute may have the next; None when it may now."""
+def held_until_ms(
+    connection: Connection, channel: ChannelEntry, now_ms: int, *, leaves_half: bool = False
+) -> int | None:
+    """When a channel that had its messages of this minute may have the next; None when it may now. What is not urgent
+    ``leaves_half`` of the limit to calls."""
     limit = limit_of(channel)
     if limit is None:
         return None
-    recent = (_attempts.c.target == target_of(channel)) & (_attempts.c.started_ms > now_ms - WINDOW_MS)
-    started = connection.execute(
-        select(_attempts.c.started_ms).where(recent).order_by(_attempts.c.started_ms.desc()).limit(limit)
-    ).scalars()
-    begun = list(started)
-    return begun[-1] + WINDOW_MS if len(begun) == limit else None
+    limit = max(1, limit // 2) if leaves_half else limit
+    target, since_ms = target_of(channel), now_ms - WINDOW_MS
+    calls = select(_attempts.c.started_ms).where(_attempts.c.target == target, _attempts.c.started_ms > since_ms)
+    notices = select(_notices.c.last_ms).where(_notices.c.target == target, _notices.c.last_ms > since_ms)
+    begun = sorted((*connection.execute(calls).scalars(), *connection.execute(notices).scalars()), reverse=True)
+    return int(begun[limit - 1]) + WINDOW_MS if len(begun) >= limit else None
 
 
 def hold(connection: Connection, row: RowMapping, until_ms: int, now_ms: int) -> None:

@@ -69,6 +69,7 @@ class What(StrEnum):
     ON_SCENE = "on_scene"
     NOT_ARRIVED = "not_arrived"  # acknowledged, and nobody on scene in time
     RESOLVED = "resolved"
+    HANDED_OVER = "handed_over"  # who came on call is told what is open
     DOOR_CODE_SHOWN = "door_code_shown"  # to who has taken the incident
     DOOR_CODE_REFUSED = "door_code_refused"
     RECORD_REFUSED = "record_refused"  # a journal record that could not be handled

@@ -154,6 +154,39 @@ short_link = Table(
     Column("expires_ms", BigInteger, nullable=False),
 )
 
+#: Who came on call and is told what is open. ``last_ms`` is when its last attempt began, ``started_ms`` the same while
+#: that is on its way; ``target`` as in ``attempt``.
+handover_notice = Table(
+    "handover_notice",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("responder", String(64), nullable=False),
+    Column("channel", String(32), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("areas", JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", String(32)),
+    Column("attempts", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("last_ms", BigInteger),
+    Column("done_ms", BigInteger),
+    Column("target", String(32)),
+    Index("ix_handover_notice_due", "status", "due_ms"),
+    Index("ix_handover_notice_target", "target", "last_ms"),
+)
+
+#: One row: up to when hand-overs are told, in which revision of the registry, and when the next one is.
+handover_look = Table(
+    "handover_look",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("next_ms", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
 #: What is to be appended to a journal: written with the change that it tells of, moved over after the commit.
 journal_outbox = Table(
     "journal_outbox",

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     OTHER_CHANNEL = "other_channel"  # another channel of the same call delivered
     ACKNOWLEDGED = "acknowledged"  # somebody is on it, before this was sent
     RESOLVED = "resolved"
+    SHIFT_OVER = "shift_over"  # a notice to somebody who is no longer on call
     TOLD_JUST_NOW = "told_just_now"  # the same responder about the same incident
     SUSPECTED_ONLY = "suspected_only"  # the wearer is asked, nobody else is told
     INFO_ONLY = "info_only"  # severity info

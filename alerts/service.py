@@ -19,6 +19,7 @@ from alerts.counting import count_reasons, newest_row
 from alerts.courier import Courier, Job
 from alerts.database import raise_change
 from alerts.delivery import SendResult
+from alerts.handover import is_notice, recover_notices, tell_hand_overs
 from alerts.intake import refuse, take_detections
 from alerts.lifecycle import State
 from alerts.moving import Mover
@@ -31,7 +32,7 @@ from alerts.visits import VisitWatch
 from alerts.writing import queue_record
 from detectors.detection import Detection, unpack_detection
 from journal import Batch, JournalReader
-from registry import Directory, current_revision, directory, is_retryable
+from registry import Directory, SealedError, current_revision, directory, is_retryable
 from registry.database import writing
 from telemetry.records import pack_points
 
@@ -44,6 +45,8 @@ _LOOK_S = 0.5
 #: How often it is looked whether sends have come back.
 _IN_FLIGHT_LOOK_S = 0.02
 _RETRY_S = 0.5
+#: How soon it is tried again to read a registry that needs a key which is not there.
+_UNREAD_MS = 10_000
 #: At most about so much of the journal in one transaction, as others wait for the database meanwhile.
 _READ_BYTES = 64 << 10
 #: How long a stopping service waits for the answers of what is on its way.
@@ -73,6 +76,11 @@ class _Done:
     something: bool
 
 
+def _busy_with(job: Job) -> str:
+    """What a send keeps busy: the responder; a notice of a hand-over only itself, so that no call waits for it."""
+    return job.notification if is_notice(job) else job.responder
+
+
 class AlertService:
     """Consumes the journal `detections` as consumer ``alerts``. For one thread; one process per database.
 
@@ -99,6 +107,7 @@ class AlertService:
         self._settings = settings
         self._clock = clock
         self._directory = Directory(revision=-1)
+        self._unread_until_ms = 0
         self._recovered = False
         self._audited: int | None = None  # the newest audit row that is in the counts
         self._closed = False
@@ -151,18 +160,19 @@ class AlertService:
         return done.something or moved > 0
 
     def _transact(self, connection: Connection, batches: list[Batch], period: int, now_ms: int) -> _Done:
-        self._refresh(connection)
+        self._refresh(connection, now_ms)
         known = self._directory
         counts: Counter[str] = Counter()
         if self._audited is None:
             self._audited = newest_row(connection)
         if not self._recovered:
             counts[Reason.CRASHED.value] += recover(connection, now_ms)
+            recover_notices(connection, now_ms)
         busy = dict(self._busy)
         for job, result in self._returned:
-            busy.pop(job.responder, None)
+            busy.pop(_busy_with(job), None)
             counts[result.reason.value] += 1
-        record(connection, self._returned, known, now_ms)
+        record(connection, [one for one in self._returned if not is_notice(one[0])], known, now_ms)
         detections = self._unpack(connection, batches, counts, now_ms)
         if detections:
             counts += take_detections(connection, detections, known, self._settings.rules, now_ms)
@@ -171,7 +181,8 @@ class AlertService:
             self._report_areas(connection, round(period * self._settings.area_state_s * 1000))
             counts += self._visits.look(connection, known, self._settings.rules, now_ms)
         jobs = claim(connection, known, self._settings, now_ms, busy)
-        busy |= {job.responder: job.notification for job in jobs}
+        jobs += tell_hand_overs(connection, known, self._settings, self._returned, now_ms)
+        busy |= {_busy_with(job): job.notification for job in jobs}
         due = [ms for ms in (next_timer_ms(connection), next_send_ms(connection, busy)) if ms is not None]
         not_before_ms = min([*due, now_ms + round(_LOOK_S * 1000)])
         audited, told = count_reasons(connection, self._audited)
@@ -181,9 +192,16 @@ class AlertService:
             raise_change(connection)
         return _Done(busy, jobs, not_before_ms, counts, audited, something)
 
-    def _refresh(self, connection: Connection) -> None:
-        if current_revision(connection) != self._directory.revision:
+    def _refresh(self, connection: Connection, now_ms: int) -> None:
+        if current_revision(connection) == self._directory.revision or now_ms < self._unread_until_ms:
+            return
+        try:
             self._directory = directory(connection)
+        except SealedError as error:  # calls go on with whom we know
+            if self._directory.revision < 0:
+                raise
+            _log.error("the registry has changed and cannot be read: %s", error)
+            self._unread_until_ms = now_ms + _UNREAD_MS
 
     def _unpack(
         self, connection: Connection, batches: list[Batch], counts: Counter[str], now_ms: int

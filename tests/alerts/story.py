@@ -152,7 +152,7 @@ class Story:
 
     def told(self) -> list[str]:
         """Who was called since this was asked last, in order."""
-        return [request.path.lstrip("/") for request in self.news()]
+        return [request.path.lstrip("/") for request in self.news() if request.body["type"] == "incident.notify"]
 
     def incidents(self) -> list[IncidentView]:
         """All incidents, resolved ones too."""
