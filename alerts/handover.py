@@ -152,11 +152,13 @@ def claim_notices(connection: Connection, known: Directory, settings: AlertSetti
     begun = connection.execute(select(func.count()).where(pending & _rows.c.started_ms.is_not(None))).scalar_one()
     due = pending & _rows.c.started_ms.is_(None) & (_rows.c.due_ms <= now_ms)
     query = select(_rows).where(due).order_by(_rows.c.due_ms, _rows.c.id).limit(max(0, _AT_ONCE - begun))
+    rows = connection.execute(query).mappings().all()
+    is_open = _open(connection) if rows else []
     jobs = []
-    for row in connection.execute(query).mappings().all():
+    for row in rows:
         job = None
         with guarded(connection, f"hand-over notice {row['id']}") as outcome:
-            job = _begin(connection, row, known, settings, now_ms)
+            job = _begin(connection, row, is_open, known, settings, now_ms)
         if outcome.error is not None:
             _end(connection, row, Status.FAILED, Reason.INTERNAL, now_ms)
         elif job is not None:
@@ -165,7 +167,12 @@ def claim_notices(connection: Connection, known: Directory, settings: AlertSetti
 
 
 def _begin(
-    connection: Connection, row: RowMapping, known: Directory, settings: AlertSettings, now_ms: int
+    connection: Connection,
+    row: RowMapping,
+    is_open: list[OpenIncident],
+    known: Directory,
+    settings: AlertSettings,
+    now_ms: int,
 ) -> Job | None:
     responder = known.responder(row["responder"])
     channel = channels_of(responder).get(row["channel"]) if responder is not None else None
@@ -185,7 +192,8 @@ def _begin(
     target = None if limit_of(channel) is None else target_of(channel)
     begun = {"attempts": attempt, "started_ms": now_ms, "last_ms": now_ms, "target": target}
     connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(begun))
-    notice = Notice(row["id"], responder, row["at_ms"], until_ms, _open_in(connection, until_ms), attempt)
+    below = [one for one in is_open if any(one.area == area or one.area.startswith(f"{area}.") for area in until_ms)]
+    notice = Notice(row["id"], responder, row["at_ms"], until_ms, below, attempt)
     message = _message(channel, notice, known, settings, now_ms)
     return Job(row["id"], responder.id, attempt, channel, message, now_ms)
 
@@ -210,14 +218,13 @@ def _until_ms(known: Directory, responder: str, areas: Iterable[str], now_ms: in
     return found
 
 
-def _open_in(connection: Connection, areas: Iterable[str]) -> list[OpenIncident]:
-    """What is open in some areas and below: not taken before taken, then the more urgent, then the older."""
+def _open(connection: Connection) -> list[OpenIncident]:
+    """What is open anywhere: not taken before taken, then the more urgent, then the older."""
     table = models.incident
     query = select(
         table.c.id, table.c.kind, table.c.severity, table.c.state, table.c.person, table.c.device, table.c.area,
         table.c.onset_ms, table.c.opened_ms, table.c.acknowledged_by,
     ).where(table.c.state != State.RESOLVED.value, table.c.kind != TEST_KIND)  # fmt: skip
-    roots = tuple(areas)
     found = [
         OpenIncident(
             id=row.id, kind=row.kind, severity=row.severity, state=State(row.state), person=row.person,
@@ -225,7 +232,6 @@ def _open_in(connection: Connection, areas: Iterable[str]) -> list[OpenIncident]
             taken_by=row.acknowledged_by,
         )
         for row in connection.execute(query)
-        if any(row.area == root or row.area.startswith(f"{root}.") for root in roots)
     ]  # fmt: skip
     return sorted(
         found, key=lambda one: (one.state in TAKEN, -SEVERITY_ORDER.index(one.severity), one.opened_ms, one.id)

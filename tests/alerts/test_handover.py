@@ -315,3 +315,26 @@ def import_text(story: Story, folder: Path, text: str) -> None:
     folder.mkdir()
     (folder / "district.yaml").write_text(text, encoding="utf-8")
     assert not registry.import_folder(story.engine, folder, remove=True).problems
+
+
+def test_notices_leave_half_of_a_limit_to_calls(any_story: Story, tmp_path: Path) -> None:
+    """Ann and Bob share an address that takes two messages a minute: one notice, and a call beside it, at once."""
+    story = any_story
+    settle_on(story, tmp_path / "r", turns="desk, ann + bob", start=SOON)
+    shared = f'channels: [{{type: webhook, url: "{story.sink.url("")}robot", secret: {SECRET}, per_minute: 2}}'
+    text = (tmp_path / "r" / "district.yaml").read_text()
+    for name in ("ann", "bob"):
+        own = f'channels: [{{type: webhook, url: "{story.sink.url("")}{name}", secret: {SECRET}}}'
+        assert own in text
+        text = text.replace(own, shared)
+    import_text(story, tmp_path / "s", text)
+    story.settle()
+    story.now_ms += 20_000
+    story.settle()
+    assert len(notices(story.news())) == 1
+    story.happens("fall")
+    assert [one.body["type"] for one in story.news()] == ["incident.notify"]
+    for _ in range(14):
+        story.now_ms += 10_000
+        story.settle()
+    assert len(notices(story.news())) == 1
