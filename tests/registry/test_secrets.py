@@ -274,6 +274,7 @@ def test_a_sealed_text_that_was_changed_or_moved_is_not_opened(open_with: Open, 
         (base64.b64encode(os.urandom(16)).decode(), "key 1 is not the base64 of 32 bytes"),
         (f"{OLD}, nonsense!", "key 2 is not the base64 of 32 bytes"),
     ],
+    ids=["none", "not base64", "too short", "the second"],
 )
 def test_a_key_that_is_none_is_refused_without_repeating_it(given: str, complaint: str) -> None:
     """The message ends in a log."""
