@@ -15,11 +15,13 @@ from registry import ResponderEntry
 @dataclass(frozen=True, slots=True)
 class Round:
     """The calls of an incident's present round: the order as it is now, who was called already, and what the time line
-    says of why somebody stands where they do (roster, travel time, busy)."""
+    says of why somebody stands where they do (roster, travel time, busy). ``waits``: how long somebody has before the
+    next one is called, where that is not ``step_s``."""
 
     order: Sequence[ResponderEntry]
     told: frozenset[str] = frozenset()
     said: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    waits: Mapping[str, float] = field(default_factory=dict)
 
 
 def call_next(incident: Incident, calls: Round, now_ms: int) -> Change:
@@ -47,13 +49,16 @@ def call_next(incident: Incident, calls: Round, now_ms: int) -> Change:
         return Change(incident, incident, (*effects, nobody, again))
     responder, *rest = waiting
     last = not any(other.channels for other in rest)
-    due_ms = now_ms + round((policy.repeat_s if last else policy.step_s) * 1000)
+    wait_s = policy.repeat_s if last else calls.waits.get(responder.id, policy.step_s)
+    due_ms = now_ms + round(wait_s * 1000)
     effects += _call(incident, responder, calls)
     effects.append(SetTimer(TimerKind.CALL, due_ms))
     if last:
         effects.append(Note(What.ALL_CALLED, "system", {"round": incident.round, "again_ms": due_ms}))
     after = replace(incident, step=incident.step + 1)
     if incident.state is State.OPEN:
+        if policy.resolve_s is not None:
+            effects.append(SetTimer(TimerKind.RESOLVE, incident.opened_ms + round(policy.resolve_s * 1000)))
         return Change(incident, move(after, State.NOTIFYING), tuple(effects), (State.NOTIFYING,))
     return Change(incident, after, tuple(effects))
 
@@ -68,9 +73,13 @@ def call_again(incident: Incident, calls: Round, now_ms: int) -> Change:
         note = Note(What.NOT_CALLED, "system", {"reason": Reason.TOLD_JUST_NOW.value})
         return Change(incident, incident, (note,))
     able = [responder for responder in calls.order if responder.channels]
-    chosen = next((responder for responder in able if responder.id == incident.acknowledged_by), None)
-    if chosen is None:
-        chosen = able[0] if able else None
+    mine = [responder for responder in able if responder.id == incident.acknowledged_by]
+    return call_anew(incident, replace(calls, order=mine or able), now_ms)
+
+
+def call_anew(incident: Incident, calls: Round, now_ms: int) -> Change:
+    """Tell the first of the order about an incident that somebody has taken."""
+    chosen = next(iter(calls.order), None)
     if chosen is None:
         note = Note(What.NOT_CALLED, "system", {"area": incident.area, "reason": Reason.NOBODY_ON_CALL.value})
         return Change(incident, incident, (note,))

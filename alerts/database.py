@@ -30,7 +30,7 @@ def to_incident(row: RowMapping) -> Incident:
     values["severity"] = Severity(values["severity"])
     values["state"] = State(values["state"])
     values["outcome"] = None if values["outcome"] is None else Outcome(values["outcome"])
-    values["policy"] = Policy(**values["policy"])
+    values["policy"] = msgspec.convert(values["policy"], Policy)
     return Incident(**values)
 
 

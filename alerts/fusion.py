@@ -43,7 +43,7 @@ _OLDEST_HISTORY_MS = 30 * 86_400_000
 #: Findings of these were worked out from many readings, by our clock: they may have begun hours before they were told.
 _SLOW_DETECTORS = frozenset({"routine", "vitals", "visits"})
 #: What is missed there is an incident of its own policy.
-_VISITS = "visits"
+VISITS = "visits"
 #: What a follow-up says of somebody who has not moved since.
 NO_MOVEMENT = "no_movement"
 
@@ -178,10 +178,10 @@ def _withdrawn(detection: Detection, known: Known) -> Taken:
 
 
 def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
-    policy = rules.historical if detection.historical else rules.policy
+    policy = rules.historical if detection.historical else known.policy or rules.policy
     if subject.test:
         policy = TEST_POLICY
-    elif detection.detector == _VISITS:
+    elif detection.detector == VISITS:
         policy = VISIT
     onset_ms, said_ms = onset_of(detection)
     incident = Incident(

@@ -20,6 +20,7 @@ from alerts.guarding import guarded
 from alerts.known import Known, Prompt, PromptState, Rules, Subject, Taken, Verdict
 from alerts.lifecycle import Incident, Note, State, What
 from alerts.nearest import calls_for
+from alerts.policy import Policy, policy_of
 from alerts.writing import queue_record, write_audit, write_change
 from detectors.detection import Detection, Stage
 from registry import Directory
@@ -70,7 +71,10 @@ def calls_of(connection: Connection, incident: Incident, directory: Directory, n
     told = frozenset(connection.execute(query).scalars())
     if incident.kind == TEST_KIND:
         return Round(channels_of_tests(directory), told)
-    return calls_for(connection, directory, incident.area, incident.person, now_ms, incident=incident.id, told=told)
+    return calls_for(
+        connection, directory, incident.area, incident.person, now_ms,
+        incident=incident.id, told=told, policy=incident.policy,
+    )  # fmt: skip
 
 
 def _seen(connection: Connection, detections: Iterable[Detection]) -> set[tuple[str, str]]:
@@ -119,9 +123,19 @@ def _known(
     if incident is None and subject.test:  # each test is one of its own
         return Known(None, prompt, False, Round(channels_of_tests(directory)))
     if incident is None:
-        return Known(None, prompt, False, calls_for(connection, directory, subject.area, subject.person, now_ms))
+        policy = _policy(directory, subject, detection)
+        calls = calls_for(connection, directory, subject.area, subject.person, now_ms, policy=policy)
+        return Known(None, prompt, False, calls, policy=policy)
     others = severity_of_others(connection, detection, incident.id) if detection.stage is Stage.FOLLOW_UP else None
     return Known(incident, prompt, False, calls_of(connection, incident, directory, now_ms), others)
+
+
+def _policy(directory: Directory, subject: Subject, detection: Detection) -> Policy | None:
+    """What the registry has for a new incident; none for what happened hours ago and for visits that were missed."""
+    if detection.historical or detection.detector == fusion.VISITS:
+        return None
+    entry = directory.policies.of(subject.area, detection.kind)
+    return None if entry is None else policy_of(entry)
 
 
 def _bound(connection: Connection, detection: Detection) -> Incident | None:

@@ -66,6 +66,7 @@ class Known:
             :func:`alerts.fusion.answers`); or None.
         settles: for a ``cancel``: nothing else speaks for an emergency (see :func:`alerts.fusion.settles`).
         calls: the order of the subject's area, and who was called in the incident's present round.
+        policy: that of the registry for a new incident; None: the built-in one.
         others: for a follow-up: the severity of what else the incident knows of, None without.
     """
 
@@ -74,6 +75,7 @@ class Known:
     settles: bool
     calls: Round
     others: Severity | None = None
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)

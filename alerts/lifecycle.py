@@ -68,6 +68,7 @@ class What(StrEnum):
     EN_ROUTE = "en_route"
     ON_SCENE = "on_scene"
     NOT_ARRIVED = "not_arrived"  # acknowledged, and nobody on scene in time
+    NOT_RESOLVED = "not_resolved"  # open for longer than its policy has it
     RESOLVED = "resolved"
     HANDED_OVER = "handed_over"  # who came on call is told what is open
     DOOR_CODE_SHOWN = "door_code_shown"  # to who has taken the incident
@@ -80,6 +81,7 @@ class TimerKind(StrEnum):
 
     CALL = "call"  # the next responder
     ARRIVAL = "arrival"  # somebody on scene
+    RESOLVE = "resolve"  # the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,5 +288,13 @@ def not_arrived(incident: Incident) -> Change:
     return Change(incident, after, (note,), (State.NOTIFYING,))
 
 
+def not_resolved(incident: Incident, now_ms: int) -> Change:
+    """Open for longer than the policy has it; it is said again after as long."""
+    assert incident.policy.resolve_s is not None  # otherwise there is no such timer
+    note = Note(What.NOT_RESOLVED, "system", {"since_ms": incident.opened_ms})
+    again = SetTimer(TimerKind.RESOLVE, now_ms + round(incident.policy.resolve_s * 1000))
+    return Change(incident, incident, (note, again))
+
+
 def _over(reason: Reason) -> tuple[Effect, ...]:
-    return (ClearTimer(TimerKind.CALL), ClearTimer(TimerKind.ARRIVAL), DropPending(reason))
+    return (*(ClearTimer(kind) for kind in TimerKind), DropPending(reason))

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, select
 from alerts import models
 from alerts.calling import Round
 from alerts.lifecycle import TAKEN
+from alerts.policy import Policy
+from alerts.stepping import OnCall, by_steps
 from registry import Directory, ResponderEntry
 from registry.presence import presences
 from registry.reach import Arrival, Candidate, candidate_of, rank
@@ -30,11 +32,12 @@ def calls_for(
     *,
     incident: str | None = None,
     told: frozenset[str] = frozenset(),
+    policy: Policy | None = None,
 ) -> Round:
     """A round of calls for a person of ``area``; the district desk's for an area that the registry does not have.
 
     The tiers stay in their order, and in each the layers of its rosters; only within a layer the nearest goes first.
-    Nobody is busy with ``incident`` itself.
+    Nobody is busy with ``incident`` itself. The steps of ``policy`` choose among these.
     """
     duties = _duties(directory, area, now_ms)
     groups = [list(group) for _, group in groupby(duties, key=lambda duty: (duty.area, duty.layer))]
@@ -54,7 +57,26 @@ def calls_for(
             for arrival in arrivals:
                 said[arrival.responder] |= _said(arrival)
         order += [directory.responders[one] for one in ids]
-    return Round(order, told, said)
+    calls = Round(order, told, said)
+    return calls if policy is None or not policy.steps else _by_policy(policy, calls, duties, directory, area, now_ms)
+
+
+def _by_policy(
+    policy: Policy, calls: Round, duties: list[OnDuty], directory: Directory, area: str, now_ms: int
+) -> Round:
+    duty_of = {duty.responder: duty for duty in duties}
+    on_call = [
+        OnCall(responder, _tier(duty_of[responder.id].area, area, directory.root), duty_of[responder.id].layer)
+        for responder in calls.order
+    ]
+    workday = directory.policies.is_workday(area, policy.zone, now_ms)
+    return by_steps(policy, calls, on_call, directory.responders, workday=workday)
+
+
+def _tier(tier: str, area: str, root: str | None) -> str:
+    if tier == root:
+        return "desk"
+    return "own" if tier == area else "above"
 
 
 def _duties(directory: Directory, area: str, now_ms: int) -> list[OnDuty]:

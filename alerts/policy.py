@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
+from registry import PolicyEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Whom a policy calls, as :class:`registry.PolicyStep` has it."""
+
+    tier: str = ""
+    layer: int | None = None
+    role: str = ""
+    responders: tuple[str, ...] = ()
+    after_s: float = 30.0
+    together: bool = False
+    channels: tuple[str, ...] = ()
+    workdays: bool = False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How an incident is carried to people. It is kept with the incident, so that a changed setting leaves it alone.
 
-    The order of calls is that of the registry: those on call in the area, then in its parents up to the district desk.
+    Without steps the order of calls is that of the registry: those on call in the area, then in its parents up to the
+    district desk.
 
     Attributes:
         name: for the audit.
@@ -17,6 +36,9 @@ class Policy:
         repeat_s: how long after the last of the order it starts again from the top, until somebody acknowledges.
         arrival_s: how long after the acknowledgement somebody must be on scene.
         ask_wearer: whether the device asks its wearer as well.
+        zone: the IANA name of the zone in which working days begin.
+        steps: whom to call, in order; each responder once in a round.
+        resolve_s: the desk is told when it is open for so long, and again after as long; None never.
     """
 
     name: str
@@ -24,6 +46,9 @@ class Policy:
     repeat_s: float
     arrival_s: float
     ask_wearer: bool
+    zone: str = "UTC"
+    steps: tuple[Step, ...] = ()
+    resolve_s: float | None = None
 
 
 #: Call at once, and ask the wearer at the same time.
@@ -33,3 +58,17 @@ VISIT = Policy(name="visit", step_s=1800.0, repeat_s=14_400.0, arrival_s=86_400.
 #: What happened hours ago and came out of a device's buffer: call, but leave more time to read; the moment to ask the
 #: wearer has passed.
 HISTORICAL = Policy(name="historical", step_s=120.0, repeat_s=600.0, arrival_s=1800.0, ask_wearer=False)
+
+
+def policy_of(entry: PolicyEntry) -> Policy:
+    """The policy that the registry has, as it is kept with an incident."""
+    return Policy(
+        name=entry.id,
+        step_s=entry.steps[0].after_s,
+        repeat_s=entry.repeat_s,
+        arrival_s=entry.arrival_s,
+        ask_wearer=entry.ask_wearer,
+        zone=entry.zone,
+        steps=tuple(msgspec.convert(msgspec.to_builtins(step), Step) for step in entry.steps),
+        resolve_s=None if entry.resolve_h is None else entry.resolve_h * 3600,
+    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, func, select, update
 
 from alerts import models
-from alerts.calling import call_next
+from alerts.calling import Round, call_anew, call_next
 from alerts.database import load_incident
 from alerts.drills import TEST_KIND
 from alerts.guarding import guarded
 from alerts.intake import calls_of
-from alerts.lifecycle import Change, Incident, Outcome, State, TimerKind, not_arrived, resolve
+from alerts.lifecycle import TAKEN, Change, Incident, Outcome, State, TimerKind, not_arrived, not_resolved, resolve
 from alerts.nearest import calls_for
 from alerts.writing import write_change
 from registry import Directory
@@ -54,8 +54,16 @@ def _fired(
         return call_next(incident, calls, now_ms)
     if kind is TimerKind.ARRIVAL and incident.state in (State.ACKNOWLEDGED, State.EN_ROUTE):
         again = not_arrived(incident)
-        calls = calls_for(connection, directory, incident.area, incident.person, now_ms, incident=incident.id)
+        calls = calls_for(
+            connection, directory, incident.area, incident.person, now_ms, incident=incident.id, policy=incident.policy
+        )
         return again.then(call_next(again.after, calls, now_ms))
+    if kind is TimerKind.RESOLVE and incident.state is not State.RESOLVED:
+        late = not_resolved(incident, now_ms)
+        if incident.state not in TAKEN:  # the calls go on
+            return late
+        desk = Round([responder for responder in directory.desk(now_ms) if responder.channels])
+        return late.then(call_anew(late.after, desk, now_ms))
     return None
 
 

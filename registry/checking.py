@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import cast, get_args, get_type_hints
+from typing import Literal, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -19,6 +19,7 @@ from registry.entries import (
     OnCallEntry,
     OverrideEntry,
     PersonEntry,
+    PolicyEntry,
     ResponderEntry,
     RosterEntry,
     VisitEntry,
@@ -26,6 +27,7 @@ from registry.entries import (
     parent_of,
 )
 from registry.keys import PREFIX, is_sealed
+from registry.policies import policy_mistakes
 from registry.reading import LISTS, Problem, Row
 from registry.rosters.compiling import holiday_mistakes, override_mistakes, roster_mistakes
 from registry.visits import visit_mistakes
@@ -95,8 +97,9 @@ def _in_words(kind: type[Entry], row: Row, text: str) -> Problem:
     if missing and not field_name:
         return row.problem(f"{missing[1]} is missing", missing[1])
     value = row.values.get(field_name or "")
-    if field_name and message.startswith("Invalid enum value"):
-        names = ", ".join(str(name) for name in get_args(get_type_hints(kind)[field_name]) if name)
+    of = get_type_hints(kind).get(field_name or "")
+    if get_origin(of) is Literal and message.startswith("Invalid enum value"):
+        names = ", ".join(str(name) for name in get_args(of) if name)
         return row.problem(f"{field_name}: {value!r} is none of {names}", field_name)
     said = f" (it is {value!r})" if isinstance(value, str) and field_name not in _HIDDEN else ""
     return row.problem(f"{field_name}: {message}{said}" if field_name else message, field_name)
@@ -148,6 +151,12 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
             blame("on_call", key, "responder", f"{entry.responder!r} stands twice in the order of {entry.area!r}")
         called.add((entry.area, entry.responder))
     _check_rosters(tables, known_area, blame)
+    policies = cast("dict[str, PolicyEntry]", tables["policies"])
+    for name, policy in policies.items():
+        known_area("policies", name, policy.area)
+        known = cast("dict[str, ResponderEntry]", responders)
+        for field_name, message in policy_mistakes(policy, policies.values(), known):
+            blame("policies", name, field_name, message)
     for name, plan in cast("dict[str, VisitEntry]", tables["visits"]).items():
         for field_name, message in visit_mistakes(plan):
             blame("visits", name, field_name, message)

@@ -165,6 +165,33 @@ class VisitEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     responder: Word = ""
 
 
+class PolicyStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a policy calls: those on call who fit all of ``tier``, ``layer`` and ``role``, or ``responders`` by name."""
+
+    tier: Literal["", "own", "above", "desk"] = ""  # the person's area, all between, the root area
+    layer: Annotated[int, Meta(ge=1, le=100)] | None = None  # of rosters
+    role: Word = ""
+    responders: tuple[Key, ...] = ()
+    after_s: Annotated[float, Meta(ge=1, le=86_400)] = 30.0  # how long each has before the next is called
+    together: bool = False  # all of the step at once
+    channels: tuple[Literal["webhook", "apprise", "siren", "console"], ...] = ()  # none: all
+    workdays: bool = False  # on working days only
+
+
+class PolicyEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How incidents of ``area`` and below are carried to people. ``kinds``: of these only; none: of all."""
+
+    id: Key
+    area: Path
+    kinds: tuple[Word, ...] = ()
+    zone: Word = "Asia/Shanghai"  # IANA name; it says when a working day begins
+    steps: Annotated[tuple[PolicyStep, ...], Meta(min_length=1, max_length=50)]
+    repeat_s: Annotated[float, Meta(ge=10, le=86_400)] = 120.0  # from the last call to the first of the next round
+    arrival_s: Annotated[float, Meta(ge=60, le=86_400)] = 900.0
+    resolve_h: Annotated[float, Meta(gt=0, le=720)] | None = None  # open for so long: the desk is told
+    ask_wearer: bool = True
+
+
 Entry = (
     AreaEntry
     | PersonEntry
@@ -175,6 +202,7 @@ Entry = (
     | RosterEntry
     | OverrideEntry
     | VisitEntry
+    | PolicyEntry
 )
 EntryKey = str | tuple[str, int | str]
 
@@ -189,6 +217,7 @@ TYPES: dict[str, type[Entry]] = {
     "rosters": RosterEntry,
     "roster_overrides": OverrideEntry,
     "visits": VisitEntry,
+    "policies": PolicyEntry,
 }
 
 

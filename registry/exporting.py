@@ -12,7 +12,7 @@ import yaml
 from sqlalchemy import Engine
 
 from registry.entries import TYPES, Entry, RosterEntry
-from registry.reading import LIST_SEPARATOR
+from registry.reading import LIST_SEPARATOR, YAML_ONLY
 from registry.rows import load_table
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -33,9 +33,10 @@ def export_folder(
         tables = {name: list(load_table(connection, name, without=hidden).values()) for name in TYPES}
     written = _write_calendars(folder, tables["rosters"])
     for name, entries in tables.items():
-        path = folder / f"{name}.{form}"
+        kind = "yaml" if name in YAML_ONLY else form
+        path = folder / f"{name}.{kind}"
         with _private(path) as out:
-            if form == "csv":
+            if kind == "csv":
                 _write_csv(out, name, entries)
             else:
                 yaml.dump(_plain(name, entries), out, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)

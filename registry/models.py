@@ -165,6 +165,20 @@ visit_record = Table(
     sqlite_autoincrement=True,
 )
 
+policy = Table(
+    "policy",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("area", ForeignKey(area.c.path), nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("steps", JSON, nullable=False),
+    Column("repeat_s", Float, nullable=False),
+    Column("arrival_s", Float, nullable=False),
+    Column("resolve_h", Float),
+    Column("ask_wearer", Boolean, nullable=False),
+)
+
 #: Where responders said that they are. It changes often and does not raise the revision.
 presence = Table(
     "responder_presence",

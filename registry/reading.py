@@ -21,7 +21,11 @@ from registry.errors import NoFolderError
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: In a CSV cell, between the items of a list.
 LIST_SEPARATOR = ";"
-LISTS = frozenset({"risks", "languages", "roles", "channels", "conditions", "turns", "hours", "responders", "swap"})
+LISTS = frozenset(
+    {"risks", "languages", "roles", "channels", "conditions", "turns", "hours", "responders", "swap", "kinds"}
+)
+#: Tables whose rows have no room in a CSV line.
+YAML_ONLY = frozenset({"policies"})
 #: Fields that name several values: in a CSV cell ``name=value`` with the same separator.
 MAPPINGS = frozenset({"limits"})
 #: A file that holds several tables, each under its name.
@@ -101,6 +105,9 @@ def _read_file(path: Path, problems: list[Problem]) -> Iterator[tuple[str, list[
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         problems.append(Problem(path.name, line, "is not UTF-8: save the file as UTF-8"))
+        return
+    if path.suffix == ".csv" and path.stem in YAML_ONLY:
+        problems.append(Problem(path.name, 0, f"{path.stem} are read from {path.stem}.yaml only"))
         return
     if path.suffix == ".csv":
         yield path.stem, list(_read_csv(path, text, problems))

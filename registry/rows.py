@@ -23,6 +23,7 @@ TABLES: dict[str, Table] = {
     "rosters": models.roster,
     "roster_overrides": models.roster_override,
     "visits": models.visit,
+    "policies": models.policy,
 }
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from registry.entries import AreaEntry, DeviceEntry, OnCallEntry, PersonEntry, ResponderEntry, VisitEntry, parent_of
 from registry.errors import UnknownAreaError
-from registry.rosters.compiling import compile_rosters
+from registry.policies import Policies, policies_of
+from registry.rosters.compiling import compile_rosters, days_by_area
 from registry.rosters.duty import Rosters, on_call
 from registry.rosters.values import OnDuty
 from registry.rows import load_table, read_revision
@@ -35,6 +36,7 @@ class Directory:
     on_call: Mapping[str, tuple[ResponderEntry, ...]] = field(default_factory=dict)
     rosters: Rosters = field(default_factory=Rosters)
     visits: Mapping[str, VisitEntry] = field(default_factory=dict)
+    policies: Policies = field(default_factory=Policies)
     root: str | None = None
 
     def device(self, device_id: str) -> DeviceEntry | None:
@@ -161,6 +163,7 @@ def _read(connection: Connection, secrets: bool) -> Directory:
             holidays=table("holidays").values(),
         ),
         visits=MappingProxyType(cast("dict[str, VisitEntry]", table("visits"))),
+        policies=policies_of(table("policies").values(), days_by_area(table("holidays").values())),
         root=root,
     )
 

@@ -33,13 +33,11 @@ def compile_rosters(
     by_roster: dict[str, list[OverrideEntry]] = {}
     for override in overrides:
         by_roster.setdefault(override.roster, []).append(override)
-    days: dict[str, dict[date, bool]] = {}
-    for holiday in holidays:
-        days.setdefault(holiday.area, {})[date.fromisoformat(holiday.date)] = holiday.workday
+    days = days_by_area(holidays)
     by_area: dict[str, list[Roster]] = {}
     for entry in rosters:
         try:
-            roster = _roster(entry, by_roster.get(entry.id, []), _workdays(days, entry.area), names)
+            roster = _roster(entry, by_roster.get(entry.id, []), days_of(days, entry.area), names)
         except RosterError as error:
             _log.error("roster %s has nobody: %s", entry.id, error)
             roster = Roster(entry.id, entry.area, ZoneInfo("UTC"), entry.layer, calendar="unreadable")
@@ -92,7 +90,15 @@ def _local(text: str, zone: ZoneInfo) -> datetime:
     return local_time(parse_local(text, zone), zone)
 
 
-def _workdays(days: Mapping[str, dict[date, bool]], area: str) -> dict[date, bool]:
+def days_by_area(holidays: Iterable[HolidayEntry]) -> dict[str, dict[date, bool]]:
+    """What each area says of days: whether they are working days."""
+    days: dict[str, dict[date, bool]] = {}
+    for holiday in holidays:
+        days.setdefault(holiday.area, {})[date.fromisoformat(holiday.date)] = holiday.workday
+    return days
+
+
+def days_of(days: Mapping[str, Mapping[date, bool]], area: str) -> dict[date, bool]:
     """The exceptions that hold in an area: its own, and those of the areas above where it says nothing."""
     found: dict[date, bool] = {}
     above: str | None = area
