@@ -129,6 +129,8 @@ def take(detection: Detection, subject: Subject, known: Known, rules: Rules, now
         return _follow_up(detection, known, now_ms)
     if detection.severity is Severity.INFO and detection.kind != SOS:
         return Taken(Verdict.RECORDED, reason=Reason.INFO_ONLY)
+    if known.incident is None and known.silenced:
+        return Taken(Verdict.RECORDED, reason=Reason.SILENCED)
     if known.incident is None:
         return _open(detection, subject, known, rules, now_ms)
     return _join(detection, subject, known, known.incident, rules, now_ms)

@@ -24,6 +24,7 @@ from alerts.policy import Policy, policy_of
 from alerts.writing import queue_record, write_audit, write_change
 from detectors.detection import Detection, Stage
 from registry import Directory
+from registry.silences import silence_of
 from telemetry.commands import Outgoing, pack_command
 from telemetry.messages import Command
 
@@ -125,7 +126,11 @@ def _known(
     if incident is None:
         policy = _policy(directory, subject, detection)
         calls = calls_for(connection, directory, subject.area, subject.person, now_ms, policy=policy)
-        return Known(None, prompt, False, calls, policy=policy)
+        silence = silence_of(
+            directory.silences, area=subject.area, person=subject.person, device=detection.device, kind=detection.kind,
+            at_ms=now_ms,
+        )  # fmt: skip
+        return Known(None, prompt, False, calls, policy=policy, silenced=silence is not None)
     others = severity_of_others(connection, detection, incident.id) if detection.stage is Stage.FOLLOW_UP else None
     return Known(incident, prompt, False, calls_of(connection, incident, directory, now_ms), others)
 

@@ -67,6 +67,7 @@ class Known:
         settles: for a ``cancel``: nothing else speaks for an emergency (see :func:`alerts.fusion.settles`).
         calls: the order of the subject's area, and who was called in the incident's present round.
         policy: that of the registry for a new incident; None: the built-in one.
+        silenced: whether a silence holds for a new incident.
         others: for a follow-up: the severity of what else the incident knows of, None without.
     """
 
@@ -76,6 +77,7 @@ class Known:
     calls: Round
     others: Severity | None = None
     policy: Policy | None = None
+    silenced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     SHIFT_OVER = "shift_over"  # a notice to somebody who is no longer on call
     TOLD_JUST_NOW = "told_just_now"  # the same responder about the same incident
     SUSPECTED_ONLY = "suspected_only"  # the wearer is asked, nobody else is told
+    SILENCED = "silenced"  # a silence of the registry holds: until when and why stands there
     INFO_ONLY = "info_only"  # severity info
     DEVICE_FINDING = "device_finding"
     WITHDRAWN = "withdrawn"

@@ -22,6 +22,7 @@ from registry.entries import (
     PolicyEntry,
     ResponderEntry,
     RosterEntry,
+    SilenceEntry,
     VisitEntry,
     key_of,
     parent_of,
@@ -30,6 +31,7 @@ from registry.keys import PREFIX, is_sealed
 from registry.policies import policy_mistakes
 from registry.reading import LISTS, Problem, Row
 from registry.rosters.compiling import holiday_mistakes, override_mistakes, roster_mistakes
+from registry.silences import silence_mistakes
 from registry.visits import visit_mistakes
 
 Tables = dict[str, dict[EntryKey, Entry]]
@@ -157,6 +159,14 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
         known = cast("dict[str, ResponderEntry]", responders)
         for field_name, message in policy_mistakes(policy, policies.values(), known):
             blame("policies", name, field_name, message)
+    for name, silence in cast("dict[str, SilenceEntry]", tables["silences"]).items():
+        known_area("silences", name, silence.area)
+        if silence.person is not None and silence.person not in people:
+            blame("silences", name, "person", f"there is no person {silence.person!r}: correct the key")
+        if silence.device is not None and silence.device not in tables["devices"]:
+            blame("silences", name, "device", f"there is no device {silence.device!r}: correct the id")
+        for field_name, message in silence_mistakes(silence):
+            blame("silences", name, field_name, message)
     for name, plan in cast("dict[str, VisitEntry]", tables["visits"]).items():
         for field_name, message in visit_mistakes(plan):
             blame("visits", name, field_name, message)

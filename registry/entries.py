@@ -192,6 +192,21 @@ class PolicyEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ask_wearer: bool = True
 
 
+class SilenceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From ``begin`` to ``end`` (local) nobody is called for findings about an area and below, a person or a device:
+    about one of them. ``kinds``: for these only; an SOS is never silent."""
+
+    id: Key
+    area: Path | None = None
+    person: Key | None = None
+    device: Annotated[str, Meta(pattern=f"^{DEVICE_PATTERN}$")] | None = None
+    kinds: tuple[Word, ...] = ()
+    zone: Word = "Asia/Shanghai"  # IANA name
+    begin: Moment
+    end: Moment
+    reason: Name
+
+
 Entry = (
     AreaEntry
     | PersonEntry
@@ -203,6 +218,7 @@ Entry = (
     | OverrideEntry
     | VisitEntry
     | PolicyEntry
+    | SilenceEntry
 )
 EntryKey = str | tuple[str, int | str]
 
@@ -218,6 +234,7 @@ TYPES: dict[str, type[Entry]] = {
     "roster_overrides": OverrideEntry,
     "visits": VisitEntry,
     "policies": PolicyEntry,
+    "silences": SilenceEntry,
 }
 
 

@@ -179,6 +179,20 @@ policy = Table(
     Column("ask_wearer", Boolean, nullable=False),
 )
 
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("area", ForeignKey(area.c.path)),
+    Column("person", ForeignKey(person.c.key)),
+    Column("device", ForeignKey(device.c.id)),
+    Column("kinds", JSON, nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("begin", String(32), nullable=False),
+    Column("end", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
 #: Where responders said that they are. It changes often and does not raise the revision.
 presence = Table(
     "responder_presence",

@@ -24,6 +24,7 @@ TABLES: dict[str, Table] = {
     "roster_overrides": models.roster_override,
     "visits": models.visit,
     "policies": models.policy,
+    "silences": models.silence,
 }
 
 

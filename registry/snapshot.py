@@ -10,7 +10,16 @@ from typing import Any, cast
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from registry.entries import AreaEntry, DeviceEntry, OnCallEntry, PersonEntry, ResponderEntry, VisitEntry, parent_of
+from registry.entries import (
+    AreaEntry,
+    DeviceEntry,
+    OnCallEntry,
+    PersonEntry,
+    ResponderEntry,
+    SilenceEntry,
+    VisitEntry,
+    parent_of,
+)
 from registry.errors import UnknownAreaError
 from registry.policies import Policies, policies_of
 from registry.rosters.compiling import compile_rosters, days_by_area
@@ -37,6 +46,7 @@ class Directory:
     rosters: Rosters = field(default_factory=Rosters)
     visits: Mapping[str, VisitEntry] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
+    silences: tuple[SilenceEntry, ...] = ()
     root: str | None = None
 
     def device(self, device_id: str) -> DeviceEntry | None:
@@ -163,6 +173,7 @@ def _read(connection: Connection, secrets: bool) -> Directory:
             holidays=table("holidays").values(),
         ),
         visits=MappingProxyType(cast("dict[str, VisitEntry]", table("visits"))),
+        silences=tuple(cast("dict[str, SilenceEntry]", table("silences")).values()),
         policies=policies_of(table("policies").values(), days_by_area(table("holidays").values())),
         root=root,
     )
