@@ -156,6 +156,7 @@ def test_who_came_and_went_during_an_outage_is_not_told(any_story: Story, tmp_pa
     story.now_ms += 5 * HOUR_MS
     story.settle()
     assert told(story) == []
+    assert audit(story, "handed_over") == []
 
 
 def test_who_passes_from_one_roster_of_an_area_to_another_has_not_come(any_story: Story, tmp_path: Path) -> None:
@@ -219,10 +220,23 @@ def test_an_import_before_the_hour_counts_and_a_first_start_tells_nobody(any_sto
     assert told(story) == [("chen", 0, 0)]
 
 
-def test_somebody_without_a_channel_and_a_test_channel_are_not_told_with_a_reason(
-    any_story: Story, tmp_path: Path
-) -> None:
-    """Mute has no channel: that is written down. A siren is not sounded, a test channel is not for this."""
+def test_an_import_makes_a_hand_over_that_nobody_expected(any_story: Story, tmp_path: Path) -> None:
+    """Ann has the week; from 14:05 on somebody stands in for her, which is imported at 14:00."""
+    story = any_story
+    settle_on(story, tmp_path / "r")
+    story.settle()
+    more = (
+        'roster_overrides:\n  - {id: o, roster: station, begin: "2026-03-03T14:05", end: "2026-03-04T08:00",'
+        " instead_of: ann, responders: [chen]}\n"
+    )
+    settle_on(story, tmp_path / "s", more=more)
+    story.settle()
+    story.forward(301)
+    assert told(story) == [("chen", 0, 0)]
+
+
+def test_who_has_no_channel_is_not_told_with_a_reason(any_story: Story, tmp_path: Path) -> None:
+    """That is written down."""
     story = any_story
     settle_on(story, tmp_path / "r", start=SOON, turns="ann, mute")
     story.settle()
@@ -232,6 +246,21 @@ def test_somebody_without_a_channel_and_a_test_channel_are_not_told_with_a_reaso
     assert (row[1]["responder"], row[1]["reason"]) == ("mute", "no_channel")
 
 
+def test_a_siren_stays_silent_and_a_test_channel_is_not_told(any_story: Story, tmp_path: Path) -> None:
+    """Bob's siren is for calls; the desk's role is to receive tests."""
+    story = any_story
+    text = district_with(ROSTER_SOON.replace("turns: [ann, bob]", "turns: [ann, bob + desk]"), story)
+    text = text.replace("{type: console}]", "{type: siren, url: b-wang}]")
+    text = text.replace("{id: desk,", "{id: desk, roles: [test],")
+    import_text(story, tmp_path / "r", text)
+    story.settle()
+    story.commands()
+    story.forward(60)
+    assert told(story) == [("bob", 0, 0)]
+    assert story.commands() == []
+    assert [data["responder"] for _, data in audit(story, "handed_over", "sent", "not_sent")] == ["bob", "bob"]
+
+
 def test_test_calls_are_not_handed_over(any_story: Story, tmp_path: Path) -> None:
     """They are nobody's work."""
     story = any_story
@@ -239,7 +268,8 @@ def test_test_calls_are_not_handed_over(any_story: Story, tmp_path: Path) -> Non
     story.happens("fall")
     with registry.writing(story.engine) as connection:
         connection.execute(models.incident.update().values(kind="test"))
-    story.forward(60)
+    story.now_ms += 21_000
+    story.settle()
     assert told(story) == [("bob", 0, 0)]
 
 

@@ -10,7 +10,9 @@ from typer.testing import CliRunner, Result
 
 from carecircle.cli.registry import app
 from carecircle.doctor import examine
+from carecircle.roles import prepare
 from carecircle.settings import load
+from registry import SealedError
 from registry.keys import draw_key
 from tests.registry.folders import PEOPLE, write_folder
 
@@ -132,3 +134,5 @@ def test_the_doctor_says_what_lies_open_and_which_key_is_missing(
     file.write_text(draw_key())
     file.chmod(0o640)
     assert [level for level, _ in levels()] == ["problem", "warning"]
+    with pytest.raises(SealedError, match=r"the registry .2 phones, door codes, channels. is encrypted with key"):
+        prepare(load())
