@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import registry
+from alerts import queries
 from registry import Keys, SealedError
 from registry.database import KEYS_OPTION
 from registry.keys import draw_key
@@ -34,3 +35,17 @@ def test_calls_go_on_when_a_registry_has_changed_that_cannot_be_opened(
     story.restart()
     with pytest.raises(SealedError, match="no key is set"):
         story.settle()
+
+
+def test_the_board_has_the_phone_where_the_key_is_and_is_there_without_it(any_story: Story, tmp_path: Path) -> None:
+    """Who stands before the board calls the person; a missing key takes the number away, not the board."""
+    key = draw_key()
+    engine = any_story.engine.execution_options(**{KEYS_OPTION: Keys(lambda: key)})
+    any_story.happens("fall")
+    text = DISTRICT.format(url=any_story.sink.url(""), secret=SECRET)
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "district.yaml").write_text(text.replace("{key: wang,", "{key: wang, phone: 029-1,"))
+    registry.import_folder(engine, tmp_path / "s")
+    (shown,) = queries.open_incidents(engine)
+    (blank,) = queries.open_incidents(any_story.engine)
+    assert (shown.person_phone, blank.person_phone) == ("029-1", "")
