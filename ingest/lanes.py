@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -158,8 +159,6 @@ def lanes_of(
 ) -> Lanes:
     """The lanes that are switched on, for homes in ``zone`` (None: Shanghai's). ``now_ms`` only for the offset of the
     zone, which the time of day of vitals goes by."""
-    from datetime import datetime
-
     known = Devices()
     there = zone or ZoneInfo("Asia/Shanghai")
     offset = datetime.fromtimestamp(now_ms / 1000, there).utcoffset()
@@ -169,6 +168,3 @@ def lanes_of(
         routine=RoutineLane(known, there) if routine else None,
         links=DeviceLane(known) if devices else None,
     )
-
-
-__all__ = ["Lanes", "lanes_of"]

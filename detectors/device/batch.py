@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,6 +149,8 @@ class Traits:
 
 Part = Messages | Statuses | Rests | Presses | Wears | Readings | Traits
 
+_Columns = TypeVar("_Columns")
+
 _TYPES: dict[str, Any] = {
     "row": np.intp, "stream": np.uint8, "live": np.bool_, "online": np.bool_, "worn": np.bool_,
     "battery_pct": np.float64, "heartbeat_s": np.float64, "sense": np.uint8, "raised": np.bool_, "trait": np.uint8,
@@ -156,17 +158,11 @@ _TYPES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def nothing(kind: type[Any]) -> Any:
+def nothing(kind: type[_Columns]) -> _Columns:
     """An empty :class:`Messages`, :class:`Statuses` ..."""
-    return kind(*(np.empty(0, _TYPES.get(one.name, np.int64)) for one in fields(kind)))
-
-
-def _no_readings() -> Readings:
-    return nothing(Readings)  # type: ignore[no-any-return]
-
-
-def _no_traits() -> Traits:
-    return nothing(Traits)  # type: ignore[no-any-return]
+    make: Any = kind  # whose arguments are its columns, in order
+    empty: _Columns = make(*(np.empty(0, _TYPES.get(one.name, np.int64)) for one in fields(make)))
+    return empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +174,8 @@ class LinkBatch:
     rests: Rests
     presses: Presses
     wears: Wears
-    readings: Readings = field(default_factory=_no_readings)
-    traits: Traits = field(default_factory=_no_traits)
+    readings: Readings = field(default_factory=lambda: nothing(Readings))
+    traits: Traits = field(default_factory=lambda: nothing(Traits))
 
     def __len__(self) -> int:
         return sum(len(part.at_ms) for part in self.parts())

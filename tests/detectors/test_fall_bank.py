@@ -401,13 +401,17 @@ def test_a_recording_shorter_than_a_window_is_no_error() -> None:
 
 
 def test_a_batch_is_left_as_it_was() -> None:
-    """Neither rows nor samples of a batch are written to (they are read-only here)."""
+    """Neither rows nor samples of a batch are written to (they are read-only here, too)."""
+    names = ("row", "boot", "t_ms", "offset_ms", "recv_ms", "acc_g", "gyr_dps")
     for fs_hz in (50.0, 100.0):
         it = bank()
         for batch in frames(fall(peak_g=8.0, fs_hz=fs_hz)[0], fs_hz=fs_hz):
-            for name in ("row", "boot", "t_ms", "offset_ms", "recv_ms", "acc_g", "gyr_dps"):
+            before = {name: getattr(batch, name).copy() for name in names}
+            for name in names:
                 getattr(batch, name).setflags(write=False)
             it.update(batch, 0)
+            for name in names:
+                np.testing.assert_array_equal(getattr(batch, name), before[name])
 
 
 def lost(share: float) -> Callable[[np.ndarray], np.ndarray]:

@@ -167,6 +167,8 @@ def test_a_broker_that_forgot_the_session_is_subscribed_to_again(
         with MqttDevice(broker.port, "w-1") as w1:
             w1.vitals(5)
             gateway.wait("acked", 5)
+    assert seqs(tmp_path) == list(range(5))
+    assert [marker["session_present"] for marker in markers(tmp_path)] == [False, False]
 
 
 def test_a_session_without_its_subscriptions_is_subscribed_to_again(mosquitto: Mosquitto, tmp_path: Path) -> None:
@@ -178,6 +180,8 @@ def test_a_session_without_its_subscriptions_is_subscribed_to_again(mosquitto: M
     ):
         w1.vitals(5)
         gateway.wait("acked", 5)
+    assert [marker["session_present"] for marker in markers(tmp_path)] == [True]
+    assert seqs(tmp_path) == list(range(5))
 
 
 def test_bad_input_goes_to_the_quarantine_and_disturbs_nothing(mosquitto: Mosquitto, tmp_path: Path) -> None:

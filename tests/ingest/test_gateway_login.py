@@ -75,6 +75,7 @@ def test_a_broker_that_is_not_there_is_waited_for(mosquitto: Mosquitto, tmp_path
     gateway = GatewayThread(GatewaySettings(port=mosquitto.port, backoff_max_s=0.2), tmp_path).start(connected=False)
     mosquitto.start()
     gateway.wait("subscribed", 1)
+    assert gateway.stats()["connected"]
     gateway.stop()
 
 

@@ -96,6 +96,8 @@ def test_hubs_are_heard_under_their_own_base_topics_also_after_an_absence(broker
         two.flush()
         with broker.gateway(tmp_path):
             wait_until(lambda: {"zigbee2mqtt/home-1/浴室/按钮", "zigbee2mqtt/home-2/lamp"} <= set(topics(tmp_path)))
+    heard = topics(tmp_path)
+    assert (heard.count("zigbee2mqtt/home-1/浴室/按钮"), heard.count("zigbee2mqtt/home-2/lamp")) == (1, 1)
 
 
 @pytest.mark.parametrize("retain", [False, True])
