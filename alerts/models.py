@@ -53,6 +53,7 @@ incident = Table(
     Index("ix_incident_state", "state"),
     Index("ix_incident_person", "person", "state"),
     Index("ix_incident_device", "device", "state"),
+    Index("ix_incident_opened", "opened_ms"),
 )
 
 #: Each detection at each stage, once: what it was, what was done with it, and the incident that it belongs to.

@@ -204,6 +204,18 @@ presence = Table(
     Column("available", Boolean, nullable=False),
 )
 
+#: How well each provider answered, as the last report that was written here has it. Raises the revision.
+provider_rating = Table(
+    "provider_rating",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("score", Float, nullable=False),
+    Column("grade", String(8), nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("written_ms", BigInteger, nullable=False),
+)
+
 #: Seconds on the way, by means and both ends. It can be asked for again at any time and does not raise the revision.
 route = Table(
     "route",
