@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +47,6 @@ _WIDTH = {"messages": 8, "statuses": 5, "rests": 3, "presses": 2, "wears": 3, "r
 _NO_NUMBER = -(1 << 40)
 #: Charge and heartbeat are kept in thousandths.
 _MILLI = 1000
-
-_Part = TypeVar("_Part")
 
 
 class DeviceLane:
@@ -170,12 +168,14 @@ class DeviceLane:
         r, p, w, h = (self._take(name) for name in ("rests", "presses", "wears", "readings"))
         w = w[:, np.argsort(w[0], kind="stable")]
         return LinkBatch(
-            Messages(m[0], m[1], m[2].astype(np.uint8), m[3], m[4], m[5], m[6], m[7] != 0) if m.size else _no(Messages),
-            Statuses(s[0], s[1], s[2] != 0, _number(s[3]), _number(s[4])) if s.size else _no(Statuses),
-            Rests(r[0], r[1], r[2]) if r.size else _no(Rests),
-            Presses(p[0], p[1]) if p.size else _no(Presses),
-            Wears(w[0], w[1], w[2] != 0) if w.size else _no(Wears),
-            Readings(h[0], h[1], h[2].astype(np.uint8), h[3] != 0) if h.size else _no(Readings),
+            Messages(m[0], m[1], m[2].astype(np.uint8), m[3], m[4], m[5], m[6], m[7] != 0)
+            if m.size
+            else nothing(Messages),
+            Statuses(s[0], s[1], s[2] != 0, _number(s[3]), _number(s[4])) if s.size else nothing(Statuses),
+            Rests(r[0], r[1], r[2]) if r.size else nothing(Rests),
+            Presses(p[0], p[1]) if p.size else nothing(Presses),
+            Wears(w[0], w[1], w[2] != 0) if w.size else nothing(Wears),
+            Readings(h[0], h[1], h[2].astype(np.uint8), h[3] != 0) if h.size else nothing(Readings),
         )
 
     def _take(self, name: str) -> NDArray[np.int64]:
@@ -184,10 +184,6 @@ class DeviceLane:
         records = np.frombuffer(held.tobytes(), np.int64).reshape(-1, _WIDTH[name])
         del held[:]
         return np.ascontiguousarray(records.T)
-
-
-def _no(kind: type[_Part]) -> _Part:
-    return nothing(kind)
 
 
 def _number(milli: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -7,9 +7,8 @@ import math
 import pytest
 
 from console.explain import explain, in_words, numbers
-from console.feature_texts import CHINESE, ENGLISH
 from console.sayings import SAYINGS, WHOLES
-from console.texts import TEXTS, Texts
+from console.texts import CHINESE, ENGLISH, TEXTS, Texts
 from detectors.detection import Stage
 from detectors.fall.bank import FallBank
 from detectors.fall.features import ACC_FEATURES, GYR_FEATURES

@@ -21,7 +21,7 @@ from console.texts import CHINESE, ENGLISH, TEXTS
 from detectors.detection import Severity
 
 ROOM = Path(console.__file__).parent
-TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
+TEMPLATES = sorted((ROOM / "templates").rglob("*.html"))
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOON_MS = 1_772_424_000_000
 EN, ZH = TEXTS["en"], TEXTS["zh"]
@@ -52,7 +52,7 @@ def test_a_template_has_no_words_of_its_own(template: Path) -> None:
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     """A renamed text is found here and not by a reader."""
-    source = "\n".join(path.read_text() for path in (*TEMPLATES, *ROOM.glob("*.py")) if "texts" not in path.name)
+    source = "\n".join(path.read_text() for path in (*TEMPLATES, *ROOM.rglob("*.py")) if "texts" not in path.name)
     asked_for = set(re.findall(r"""\b(?:_?t|texts|fill)\(\s*["']([a-z_.0-9]+)["'][,)]""", source))
     assert asked_for - ENGLISH.keys() == set()
     quoted = set(re.findall(r"""["']([a-z_.0-9]+)["']""", source))
