@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
@@ -129,8 +130,10 @@ notification = Table(
     Index("ix_notification_due", "status", "due_ms"),
 )
 
-#: Written before each send; one without an end is a send whose fate nobody knows. ``target`` is the hash of the
-#: address of a channel that may have so many a minute.
+_STILL_OPEN = text("ended_ms IS NULL")
+
+#: Written before each send; one without an end is on its way, or nobody knows its fate. ``target`` is the hash of the
+#: address of a channel that may have so many a minute, ``worker`` whose send it is.
 attempt = Table(
     "attempt",
     metadata,
@@ -141,7 +144,9 @@ attempt = Table(
     Column("reason", String(32)),
     Column("detail", Text),
     Column("target", String(32)),
+    Column("worker", String(64)),
     Index("ix_attempt_target", "target", "started_ms"),
+    Index("ix_attempt_open", "notification", sqlite_where=_STILL_OPEN, postgresql_where=_STILL_OPEN),
 )
 
 #: What short messages have in the place of a long link.
@@ -156,7 +161,7 @@ short_link = Table(
 )
 
 #: Who came on call and is told what is open. ``last_ms`` is when its last attempt began, ``started_ms`` the same while
-#: that is on its way; ``target`` as in ``attempt``.
+#: that is on its way; ``target`` and ``worker`` as in ``attempt``.
 handover_notice = Table(
     "handover_notice",
     metadata,
@@ -174,6 +179,7 @@ handover_notice = Table(
     Column("last_ms", BigInteger),
     Column("done_ms", BigInteger),
     Column("target", String(32)),
+    Column("worker", String(64)),
     Index("ix_handover_notice_due", "status", "due_ms"),
     Index("ix_handover_notice_target", "target", "last_ms"),
 )
@@ -212,6 +218,23 @@ audit = Table(
     Column("data", JSON, nullable=False),
     Index("ix_audit_incident", "incident", "id"),
     sqlite_autoincrement=True,
+)
+
+#: Processes that send, each with when it last said that it lives. ``journals`` is where those are that it holds.
+worker = Table(
+    "alerts_worker",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("journals", String(255)),
+    Column("seen_ms", BigInteger, nullable=False),
+)
+
+#: One row: the newest audit row whose reason is in the metrics.
+counted = Table(
+    "alerts_counted",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("audit", BigInteger, nullable=False),
 )
 
 #: One row; rises with every transaction that changed anything that the console shows.
