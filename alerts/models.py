@@ -160,6 +160,23 @@ short_link = Table(
     Column("expires_ms", BigInteger, nullable=False),
 )
 
+#: What responders answered by text message or telephone keys; ``id`` is made of the provider's own, so that a repeat is
+#: found. ``from_hash`` is keyed: no number can be found from it. Without an ``answer`` it is still being done.
+reply = Table(
+    "reply",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("provider", String(16), nullable=False),
+    Column("from_hash", String(64), nullable=False),
+    Column("responder", String(64)),
+    Column("incident", String(64)),
+    Column("meaning", String(16), nullable=False),
+    Column("outcome", String(16)),
+    Column("answer", Text),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ix_reply_sender", "from_hash", "at_ms"),
+)
+
 #: Who came on call and is told what is open. ``last_ms`` is when its last attempt began, ``started_ms`` the same while
 #: that is on its way; ``target`` and ``worker`` as in ``attempt``.
 handover_notice = Table(
