@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from alerts.lifecycle import TAKEN, State
-from alerts.sentences import clock_of, kind_name, language_of, local_iso
+from alerts.sentences import AREA_TROUBLE, clock_of, kind_name, language_of, local_iso
 from alerts.settings import AlertSettings
 from alerts.texts import TextMessage
 from registry import Directory, ResponderEntry
@@ -114,13 +114,15 @@ def _line(one: OpenIncident, known: Directory, language: str, settings: AlertSet
             State.EN_ROUTE: f"{by}正在途中",
             State.ON_SCENE: f"{by}已到场",
         }.get(one.state, "无人接警")
-        return f"{kind_name(one.kind, language)}：{who}，{where}，{at}，{how}。"
+        who = "" if one.kind == AREA_TROUBLE else f"{who}，"
+        return f"{kind_name(one.kind, language)}：{who}{where}，{at}，{how}。"
     how = {
         State.ACKNOWLEDGED: f"{by} has it",
         State.EN_ROUTE: f"{by} is on the way",
         State.ON_SCENE: f"{by} is there",
     }.get(one.state, "nobody has taken it")
-    return f"{kind_name(one.kind, language)}: {who}, {where}, at {at}; {how}."
+    who = "" if one.kind == AREA_TROUBLE else f"{who}, "
+    return f"{kind_name(one.kind, language)}: {who}{where}, at {at}; {how}."
 
 
 def _open_data(one: OpenIncident, known: Directory) -> dict[str, object]:

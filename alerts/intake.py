@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from alerts import fusion, models
+from alerts.area_intake import is_area_trouble, take_area
 from alerts.calling import Round
 from alerts.database import load_incident, pack_window, to_incident
 from alerts.drills import TEST_KIND, channels_of_tests
@@ -90,6 +91,12 @@ def _seen(connection: Connection, detections: Iterable[Detection]) -> set[tuple[
 
 
 def _take(connection: Connection, detection: Detection, directory: Directory, rules: Rules, now_ms: int) -> Taken:
+    if is_area_trouble(detection):
+        detection, subject, taken = take_area(connection, detection, directory, now_ms)
+        if taken.change is not None:
+            write_change(connection, taken.change, now_ms)
+        _write_evidence(connection, detection, subject, taken, now_ms)
+        return taken
     subject = fusion.subject_of(detection, directory)
     known = _known(connection, detection, subject, directory, rules, now_ms)
     taken = fusion.take(detection, subject, known, rules, now_ms)

@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from alerts.drills import TEST_KIND
 
+#: The kind of a finding about a whole area, and of its incident.
+AREA_TROUBLE = "area_offline"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -51,6 +54,7 @@ _KINDS = {
         "no_bathroom": "Not in the bathroom",
         "wandering": "Wandering at night",
         "visit_missed": "Visit missed",
+        AREA_TROUBLE: "Area without connection",
     },
     "zh": {
         "fall": "跌倒",
@@ -72,6 +76,7 @@ _KINDS = {
         "no_bathroom": "未进卫生间",
         "wandering": "夜间徘徊",
         "visit_missed": "未按时探访",
+        AREA_TROUBLE: "区域断联",
     },
 }
 #: The languages that messages are written in. Findings carry their own sentences under these tags among their notes.
@@ -123,6 +128,9 @@ def _happened(facts: Facts, language: str, zone: ZoneInfo) -> str:
             "zh": f"测试：设备 {facts.device}，{at}。无人遇险，无需前往。",
         }
         return texts[language]
+    if facts.kind == AREA_TROUBLE:
+        name = kind_name(facts.kind, language)
+        return f"{name}：{facts.area}，{at}。" if language == "zh" else f"{name}: {facts.area}, at {at}."
     place = [part for part in (facts.address, facts.area) if part]
     if language == "zh":
         who = facts.person or f"设备 {facts.device} 未登记使用者，请核实"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from alerts.sentences import Facts, clock_of, kind_name, sentence
+from alerts.sentences import AREA_TROUBLE, Facts, clock_of, kind_name, sentence
 
 #: What fits one text message: 160 characters of the GSM alphabet, or 70 of any other (3GPP TS 23.038, section 6.2).
 GSM_LIMIT = 160
@@ -56,7 +56,8 @@ def short_text(facts: Facts, language: str, zone: ZoneInfo, link: str, *, repeat
     """
     again = {"en": "Again: ", "zh": "重发："}[language] if repeat else ""
     head = f"{again}{kind_name(facts.kind, language)} {clock_of(facts.onset_ms, facts.now_ms, zone)}"
-    words = " ".join(part for part in (head, facts.person or facts.device, facts.address or facts.area) if part)
+    who = facts.person or ("" if facts.kind == AREA_TROUBLE else facts.device)
+    words = " ".join(part for part in (head, who, facts.address or facts.area) if part)
     words = " ".join(words.split())
     whole = f"{words} {link}"
     limit = GSM_LIMIT if _size(whole) is not None else OTHER_LIMIT

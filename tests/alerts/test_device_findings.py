@@ -89,11 +89,14 @@ def of_links(story: Story, kind: str, device: str = "w-wang", **values: Any) -> 
 
 
 def test_links_batteries_and_clocks_reach_no_responder_and_are_listed_until_they_are_over(any_story: Story) -> None:
-    """Also those of areas and of what measures vitals; each place by itself."""
+    """Also those of homes and of what measures vitals; each place by itself. Those of areas: test_area_trouble.py."""
     silent = of_links(any_story, "offline", notes={"sign": "will"})
     low = of_links(any_story, "battery_low", features={"battery_pct": 9.0, "left_days": 3.0})
     fault = of_links(any_story, "reading_fault", detector="device.vitals")
-    areas = [of_links(any_story, "area_offline", "$area", person=None, notes={"area": f"d.{k}"}) for k in ("a", "b")]
+    areas = [
+        of_links(any_story, "area_offline", "$area", person=f"h-{k}", notes={"area": f"d.{k}", "home": f"h-{k}"})
+        for k in ("a", "b")
+    ]
     any_story.deliver(silent, low, fault, *areas)
     any_story.forward(600)
     assert (any_story.incidents(), any_story.told()) == ([], [])
