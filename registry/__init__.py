@@ -14,6 +14,7 @@ from registry.database import create_engine, is_retryable, writing
 from registry.entries import (
     AreaEntry,
     ChannelEntry,
+    ContactEntry,
     DeviceEntry,
     HolidayEntry,
     OnCallEntry,
@@ -34,6 +35,7 @@ from registry.snapshot import Directory, current_revision, directory
 __all__ = [
     "AreaEntry",
     "ChannelEntry",
+    "ContactEntry",
     "DeviceEntry",
     "Diff",
     "Directory",

@@ -9,9 +9,11 @@ from typing import Literal, cast, get_args, get_origin, get_type_hints
 import msgspec
 
 from registry.channels import channel_problem
+from registry.contacts import contact_mistakes
 from registry.entries import (
     LIMITS,
     TYPES,
+    ContactEntry,
     DeviceEntry,
     Entry,
     EntryKey,
@@ -138,6 +140,9 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
                 wrong = f"there is no device {channel.url!r}: add the siren to devices"
             if wrong:
                 blame("responders", key, "channels", wrong)
+    for key, contact in cast("dict[EntryKey, ContactEntry]", tables["contacts"]).items():
+        for field_name, message in contact_mistakes(contact, people, responders):
+            blame("contacts", key, field_name, message)
     for key, entry in tables["devices"].items():
         assert isinstance(entry, DeviceEntry)
         known_area("devices", key, entry.area)

@@ -30,6 +30,9 @@ LIMITS: tuple[str, ...] = (
     "sbp_rise_mmhg",
 )  # fmt: skip
 Limit = Annotated[float, Meta(gt=0, le=1000)]
+#: What somebody is to a person. Other words are taken too; these have a meaning.
+RELATIONS: tuple[str, ...] = ("family", "friend", "neighbour", "volunteer", "family_doctor", "hospital_team")
+Relation = Annotated[str, Meta(min_length=1, max_length=64)]
 #: How somebody gets to a door; "" is not known.
 Travel = Literal["", "walk", "bicycle", "ebike", "car"]
 #: A local time, ``2026-03-02T08:00``, with an offset where it is meant elsewhere.
@@ -100,6 +103,19 @@ class ResponderEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     channels: tuple[ChannelEntry, ...] = ()
     travel: Travel = ""
     provider: Text = ""  # the organisation they belong to
+    contact_of: Word = ""  # the person whose row in contacts made this entry
+
+
+class ContactEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``responder`` stands by ``person`` as their ``relation``, at ``position`` (from 1) among those of the same.
+    ``notify``: told at every emergency, or only where a step of a policy names the relation."""
+
+    person: Key
+    responder: Key
+    relation: Relation
+    position: Annotated[int, Meta(ge=1, le=1000)] = 1
+    notify: Literal["policy", "always"] = "policy"
+    has_key: bool = False  # to the door
 
 
 class OnCallEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -166,7 +182,8 @@ class VisitEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PolicyStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom a policy calls: those on call who fit all of ``tier``, ``layer`` and ``role``, or ``responders`` by name."""
+    """Whom a policy calls: those on call who fit all of ``tier``, ``layer`` and ``role``; or ``responders`` by name; or
+    the contacts of the person who are their ``relation``, on call or not."""
 
     tier: Literal["", "own", "above", "desk"] = ""  # the person's area, all between, the root area
     layer: Annotated[int, Meta(ge=1, le=100)] | None = None  # of rosters
@@ -176,6 +193,11 @@ class PolicyStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     together: bool = False  # all of the step at once
     channels: tuple[Literal["webhook", "apprise", "siren", "console"], ...] = ()  # none: all
     workdays: bool = False  # on working days only
+    relation: Word = ""  # neighbours and volunteers the nearest first
+    within_min: Annotated[float, Meta(gt=0, le=600)] | None = None  # of a relation: so far from the door at most
+    beside: bool = False  # told with the first call, which does not wait for it
+    counts: bool | None = None  # whether who answers has taken it; None: not family, friends and who is called beside
+    emergency: bool = False  # those with the role "emergency"; their message says all that they have to know
 
 
 class PolicyEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -189,7 +211,10 @@ class PolicyEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     repeat_s: Annotated[float, Meta(ge=10, le=86_400)] = 120.0  # from the last call to the first of the next round
     arrival_s: Annotated[float, Meta(ge=60, le=86_400)] = 900.0
     resolve_h: Annotated[float, Meta(gt=0, le=720)] | None = None  # open for so long: the desk is told
-    ask_wearer: bool = True
+    ask_wearer: bool = True  # False is the same as ask: never
+    ask: Literal["immediate", "first", "never"] = "immediate"  # the wearer: beside the calls, before them, not at all
+    prompt_s: Annotated[float, Meta(ge=5, le=600)] | None = None  # how long the question stands; None: the settings'
+    acknowledgements: Annotated[int, Meta(ge=1, le=5)] = 1  # so many different people; the calls go on until then
 
 
 class SilenceEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -212,6 +237,7 @@ Entry = (
     | PersonEntry
     | DeviceEntry
     | ResponderEntry
+    | ContactEntry
     | OnCallEntry
     | HolidayEntry
     | RosterEntry
@@ -227,6 +253,7 @@ TYPES: dict[str, type[Entry]] = {
     "areas": AreaEntry,
     "people": PersonEntry,
     "responders": ResponderEntry,
+    "contacts": ContactEntry,
     "devices": DeviceEntry,
     "on_call": OnCallEntry,
     "holidays": HolidayEntry,
@@ -239,7 +266,7 @@ TYPES: dict[str, type[Entry]] = {
 
 
 def key_of(entry: Entry) -> EntryKey:
-    """What makes a row the same row: its path, key, id, (area, position) or (area, date)."""
+    """What makes a row the same row: its path, key, id, (area, position), (area, date) or (person, responder)."""
     if isinstance(entry, AreaEntry):
         return entry.path
     if isinstance(entry, PersonEntry):
@@ -248,6 +275,8 @@ def key_of(entry: Entry) -> EntryKey:
         return (entry.area, entry.position)
     if isinstance(entry, HolidayEntry):
         return (entry.area, entry.date)
+    if isinstance(entry, ContactEntry):
+        return (entry.person, entry.responder)
     return entry.id
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from registry.checking import NO_DOOR_CODE, Tables, check_references, check_secrets, to_entries
+from registry.contacts import Home, contact_notices, split_contacts
 from registry.database import writing
-from registry.entries import TYPES, Entry, EntryKey, OnCallEntry, PersonEntry
-from registry.reading import Problem, Row, read_folder
+from registry.entries import TYPES, ContactEntry, Entry, EntryKey, OnCallEntry, PersonEntry, ResponderEntry
+from registry.models import person as people
+from registry.reading import CONTACTS, Problem, Row, read_folder
 from registry.rows import TABLES, load_table, raise_revision, read_revision, to_row
 from registry.sealing import keys_of
 
@@ -49,7 +51,7 @@ class Diff:
     """What an import would do (dry run) or did. Nothing was written when there are ``problems``.
 
     ``kept`` counts, by table, the rows that the folder does not have and that stay because ``remove`` was not asked
-    for. ``revision`` is the registry's after the import.
+    for. ``revision`` is the registry's after the import. ``notices`` are no mistakes, but should be known.
     """
 
     changes: list[Change]
@@ -57,6 +59,7 @@ class Diff:
     kept: dict[str, int]
     revision: int
     applied: bool
+    notices: list[str] = field(default_factory=list)
 
     def count(self, table: str, what: str) -> int:
         """How many rows of a table were added, changed or removed."""
@@ -82,7 +85,14 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
     parsed: Tables = {}
     origin: dict[str, dict[EntryKey, Row]] = {}
     problems = list(read.problems)
-    for name, rows in read.tables.items():
+    tables = dict(read.tables)
+    if CONTACTS in tables:
+        links, made, wrong = split_contacts(tables[CONTACTS], _homes(engine, tables.get("people", [])))
+        tables[CONTACTS] = links
+        if made:
+            tables["responders"] = [*tables.get("responders", []), *made]
+        problems += wrong
+    for name, rows in tables.items():
         parsed[name], origin[name], wrong = to_entries(name, rows)
         problems += wrong
 
@@ -90,25 +100,81 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
     try:
         with writing(engine) as connection:
             before = {name: load_table(connection, name) for name in TYPES}
-            after = {name: _merge(name, before[name], parsed.get(name), remove) for name in TYPES}
+            after = {
+                name: _merge(name, before[name], parsed.get(name), remove and name in read.tables) for name in TYPES
+            }
+            if remove:
+                _follow_contacts(before, after, parsed)
+            notices = []
             if not problems:
                 blame = _blamer(origin, problems)
+                _check_made(before, parsed, blame)
                 check_references(after, blame)
                 check_secrets(after, blame, sealing=keys_of(connection) is not None)
+                notices = _notices(after)
             changes = [] if problems else [change for name in TYPES for change in _compare(name, before, after)]
             kept = {
-                name: count for name in parsed if (count := sum(1 for key in after[name] if key not in parsed[name]))
+                name: count
+                for name in parsed
+                if name in read.tables and (count := sum(1 for key in after[name] if key not in parsed[name]))
             }
             write = bool(changes) and not problems and not dry_run
             if write:
                 _apply(connection, changes, after)
             revision = raise_revision(connection) if write else read_revision(connection)
-            outcome.append(Diff(changes, sorted(problems, key=lambda p: (p.file, p.line)), kept, revision, write))
+            problems.sort(key=lambda problem: (problem.file, problem.line))
+            outcome.append(Diff(changes, problems, kept, revision, write, notices))
             if not write:
                 raise _NothingWrittenError
     except _NothingWrittenError:
         pass
     return outcome[0]
+
+
+def _homes(engine: Engine, rows: list[Row]) -> dict[str, Home]:
+    """The area and language of each person: those of the file, of the others what is there."""
+    with engine.connect() as connection:
+        known = connection.execute(select(people.c.key, people.c.area, people.c.language))
+        homes = {key: Home(area, language) for key, area, language in known}
+    for row in rows:
+        key, area = row.values.get("key"), row.values.get("area")
+        if isinstance(key, str) and isinstance(area, str):
+            homes[key] = Home(area, str(row.values.get("language", "en")))
+    return homes
+
+
+def _follow_contacts(before: Tables, after: Tables, parsed: Tables) -> None:
+    """When rows are removed: contacts go with their person, and who was made for a contact stays as long as it does."""
+    contacts = cast("dict[EntryKey, ContactEntry]", after[CONTACTS])
+    given = parsed.get(CONTACTS, {})
+    kept = {key: one for key, one in contacts.items() if key in given or one.person in after["people"]}
+    named = {one.responder for one in kept.values()}
+    responders = dict(after["responders"])
+    for key, entry in cast("dict[str, ResponderEntry]", before["responders"]).items():
+        if entry.contact_of and key in named:
+            responders.setdefault(key, entry)
+        elif entry.contact_of and key not in parsed.get("responders", {}):
+            responders.pop(key, None)
+    after[CONTACTS] = dict(kept)
+    after["responders"] = responders
+
+
+def _check_made(before: Tables, parsed: Tables, blame: Callable[..., None]) -> None:
+    """A row of contacts must not take the place of somebody who is a responder of their own."""
+    for key, entry in cast("dict[str, ResponderEntry]", parsed.get("responders", {})).items():
+        was = before["responders"].get(key)
+        if entry.contact_of and isinstance(was, ResponderEntry) and was.contact_of != entry.contact_of:
+            blame(
+                "responders", key, "responder", f"{key!r} is a responder already: leave out the name, or change the id"
+            )
+
+
+def _notices(after: Tables) -> list[str]:
+    contacts: dict[str, list[ContactEntry]] = {}
+    for one in cast("dict[EntryKey, ContactEntry]", after[CONTACTS]).values():
+        contacts.setdefault(one.person, []).append(one)
+    known = cast("dict[str, PersonEntry]", after["people"]), cast("dict[str, ResponderEntry]", after["responders"])
+    return list(contact_notices(*known, contacts))
 
 
 def _merge(

@@ -80,6 +80,19 @@ responder = Table(
     Column("channels", JSON, nullable=False),
     Column("travel", String(16), nullable=False, server_default=""),
     Column("provider", Text, nullable=False, server_default=""),
+    Column("contact_of", String(64), nullable=False, server_default=""),
+)
+
+#: Who stands by whom.
+contact = Table(
+    "contact",
+    metadata,
+    Column("person", ForeignKey(person.c.key), primary_key=True),
+    Column("responder", ForeignKey(responder.c.id), primary_key=True, index=True),
+    Column("relation", String(64), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("notify", String(16), nullable=False),
+    Column("has_key", Boolean, nullable=False),
 )
 
 on_call = Table(
@@ -177,6 +190,9 @@ policy = Table(
     Column("arrival_s", Float, nullable=False),
     Column("resolve_h", Float),
     Column("ask_wearer", Boolean, nullable=False),
+    Column("ask", String(16), nullable=False, server_default="immediate"),
+    Column("prompt_s", Float),
+    Column("acknowledgements", Integer, nullable=False, server_default="1"),
 )
 
 silence = Table(

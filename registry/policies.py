@@ -8,10 +8,13 @@ from datetime import date, datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from registry.entries import PolicyEntry, ResponderEntry, parent_of
+from registry.entries import PolicyEntry, PolicyStep, ResponderEntry, parent_of
 from registry.errors import RosterError
 from registry.rosters.compiling import days_of, zone_of
 from registry.rosters.hours import is_workday
+
+#: The role of who takes over when nobody of ours answers: a dispatch desk.
+EMERGENCY = "emergency"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def policy_mistakes(
         if other.id < policy.id and other.area == policy.area:
             for kind in sorted(set(policy.kinds) & set(other.kinds)) or ([""] * (not policy.kinds and not other.kinds)):
                 yield "kinds", f"kinds: {other.id!r} is for {kind or 'all kinds'} of {policy.area!r} already"
+    if policy.ask == "first" and not policy.ask_wearer:
+        yield "ask", "ask: 'first' asks the wearer, and ask_wearer says that they are not asked: leave ask_wearer out"
     roles = {role for responder in responders.values() for role in responder.roles}
     for number, step in enumerate(policy.steps, start=1):
         if step.role and step.role not in roles:
@@ -68,3 +73,17 @@ def policy_mistakes(
                 yield "steps", f"steps: step {number} calls {responder!r}: there is no such responder"
         if step.responders and (step.tier or step.layer or step.role):
             yield "steps", f"steps: step {number} names responders, and tier, layer or role too: one of the two"
+        yield from (("steps", f"steps: step {number} {wrong}") for wrong in _step_mistakes(step, roles))
+
+
+def _step_mistakes(step: PolicyStep, roles: set[str]) -> Iterator[str]:
+    if step.relation and (step.responders or step.tier or step.layer or step.role):
+        yield "names a relation, and responders, tier, layer or role too: one of the two"
+    if step.within_min is not None and not step.relation:
+        yield "has within_min, which is for a relation"
+    if step.emergency and step.beside:
+        yield "is emergency and beside: it is one or the other"
+    if step.emergency and (step.relation or step.tier or step.layer or step.role):
+        yield f"is emergency: it calls those with the role {EMERGENCY!r}, or responders by name"
+    if step.emergency and not step.responders and EMERGENCY not in roles:
+        yield f"is emergency, and no responder has the role {EMERGENCY!r}"

@@ -30,6 +30,8 @@ YAML_ONLY = frozenset({"policies"})
 MAPPINGS = frozenset({"limits"})
 #: A file that holds several tables, each under its name.
 WHOLE = "district"
+#: Rows of ``contacts`` may stand under this field of their person.
+CONTACTS = "contacts"
 #: A roster's ``calendar`` names a file of this kind in the same folder.
 _CALENDAR_NAME = re.compile(r"[\w.:-]+\.ics")
 _MAX_DEPTH = 3
@@ -122,8 +124,10 @@ def _read_file(path: Path, problems: list[Problem]) -> Iterator[tuple[str, list[
     except RecursionError:
         problems.append(Problem(path.name, 0, "is nested too deeply"))
         return
+    nested: list[Row] = []
     if path.stem != WHOLE:
-        yield path.stem, list(_table(path.stem, document, path.name, problems))
+        yield path.stem, list(_table(path.stem, document, path.name, problems, nested))
+        yield from _nested(nested)
         return
     if not isinstance(document, yaml.MappingNode):
         problems.append(Problem(path.name, 1, f"must be a mapping with {', '.join(TYPES)}"))
@@ -131,9 +135,16 @@ def _read_file(path: Path, problems: list[Problem]) -> Iterator[tuple[str, list[
     for key, node in document.value:
         name = _name(key)
         if name in TYPES:
-            yield name, list(_table(name, node, path.name, problems))
+            yield name, list(_table(name, node, path.name, problems, nested))
         else:
             problems.append(_at(path.name, key, f"{name!r} is none of {', '.join(TYPES)}"))
+    yield from _nested(nested)
+
+
+def _nested(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The contacts that stand under their people."""
+    if rows:
+        yield CONTACTS, rows
 
 
 def _read_calendar(folder: Path, row: Row, problems: list[Problem]) -> None:
@@ -197,7 +208,10 @@ def channel_from_text(text: str) -> dict[str, str]:
     )
 
 
-def _table(name: str, node: Any, file: str, problems: list[Problem]) -> Iterator[Row]:
+def _table(
+    name: str, node: Any, file: str, problems: list[Problem], nested: list[Row], within: dict[str, str] | None = None
+) -> Iterator[Row]:
+    """The rows of a table; contacts of people go to ``nested``. ``within`` is what they all have in common."""
     if node is None or _is_null(node):
         return
     if name == "on_call" and isinstance(node, yaml.MappingNode):
@@ -211,13 +225,16 @@ def _table(name: str, node: Any, file: str, problems: list[Problem]) -> Iterator
         if not isinstance(item, yaml.MappingNode):
             problems.append(_at(file, item, f"an entry of {name} must be a mapping of field to value"))
             continue
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = dict(within or {})
         lines: dict[str, int] = {}
         for key, value in item.value:
             field_name = _name(key)
             if field_name in lines:
                 problems.append(_at(file, key, f"field {field_name!r} stands twice"))
-            if not _is_null(value):
+            if name == "people" and field_name == CONTACTS:
+                of = {"person": next((_plain(v) for k, v in item.value if _name(k) == "key"), "?")}
+                nested += _table(CONTACTS, value, file, problems, nested, of)
+            elif not _is_null(value):
                 values[field_name] = _plain(value)
             lines[field_name] = key.start_mark.line + 1
         yield Row(file, item.start_mark.line + 1, values, lines)

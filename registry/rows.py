@@ -17,6 +17,7 @@ TABLES: dict[str, Table] = {
     "areas": models.area,
     "people": models.person,
     "responders": models.responder,
+    "contacts": models.contact,
     "devices": models.device,
     "on_call": models.on_call,
     "holidays": models.holiday,

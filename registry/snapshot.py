@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from registry.entries import (
     AreaEntry,
+    ContactEntry,
     DeviceEntry,
     OnCallEntry,
     PersonEntry,
@@ -33,8 +34,9 @@ class Directory:
     """Who and where, at one ``revision``. All mappings are read-only.
 
     ``on_call`` has the responders of each area that has a plain order, first called first; ``rosters`` has all on-call
-    orders, those too: who is on call at an instant is asked of them. ``root`` is the top of the area tree, whose
-    on-call order is the district desk; None only while the registry is empty.
+    orders, those too: who is on call at an instant is asked of them. ``contacts`` has who stands by each person, in the
+    order of their positions. ``root`` is the top of the area tree, whose on-call order is the district desk; None only
+    while the registry is empty.
     """
 
     revision: int = 0
@@ -44,6 +46,7 @@ class Directory:
     responders: Mapping[str, ResponderEntry] = field(default_factory=dict)
     on_call: Mapping[str, tuple[ResponderEntry, ...]] = field(default_factory=dict)
     rosters: Rosters = field(default_factory=Rosters)
+    contacts: Mapping[str, tuple[ContactEntry, ...]] = field(default_factory=dict)
     visits: Mapping[str, VisitEntry] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
     silences: tuple[SilenceEntry, ...] = ()
@@ -154,6 +157,9 @@ def _read(connection: Connection, secrets: bool) -> Directory:
         person = people.get(device.person) if device.person is not None else None
         area = device.area or (person.area if person is not None else root)
         devices[device.id] = msgspec.structs.replace(device, area=area)
+    contacts: dict[str, list[ContactEntry]] = {}
+    for contact in sorted(table("contacts").values(), key=lambda one: (one.person, one.position, one.responder)):
+        contacts.setdefault(contact.person, []).append(contact)
     order: dict[str, list[ResponderEntry]] = {}
     rows: list[OnCallEntry] = sorted(table("on_call").values(), key=lambda entry: (entry.area, entry.position))
     for entry in rows:
@@ -172,6 +178,7 @@ def _read(connection: Connection, secrets: bool) -> Directory:
             overrides=table("roster_overrides").values(),
             holidays=table("holidays").values(),
         ),
+        contacts=MappingProxyType({person: tuple(ones) for person, ones in contacts.items()}),
         visits=MappingProxyType(cast("dict[str, VisitEntry]", table("visits"))),
         silences=tuple(cast("dict[str, SilenceEntry]", table("silences")).values()),
         policies=policies_of(table("policies").values(), days_by_area(table("holidays").values())),

@@ -65,7 +65,12 @@ def check(folder: Folder, settings: SettingsOption = None, remove: Remove = Fals
     if diff.problems:
         _print(diff, all_changes=False)
         fail(f"{len(diff.problems)} problems in {folder}")
-    Console(highlight=False).print(f"{escape(str(folder))} can be imported: {len(diff.changes)} changes.")
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(f"{escape(str(folder))} can be imported: {len(diff.changes)} changes.")
+    for notice in diff.notices[:_SHOWN]:
+        out.print("note: " + escape(notice))
+    if len(diff.notices) > _SHOWN:
+        out.print(f"... and {len(diff.notices) - _SHOWN} more notes (registry coverage --contacts prints them all)")
 
 
 @app.command()

@@ -52,10 +52,12 @@ def coverage(
     area: Annotated[str | None, typer.Option("--area", help="Only this area and those below it.")] = None,
     reach: Annotated[bool, typer.Option("--reach", help="Also the people whom nobody on call can reach.")] = False,
     within_min: Annotated[float, typer.Option("--within", min=1, help="With --reach: minutes to the door.")] = 15,
+    contacts: Annotated[bool, typer.Option("--contacts", help="Also who lives alone and has nobody.")] = False,
     all_rows: Annotated[bool, typer.Option("--all", help="Print every row, not the first 40.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Hours and areas with nobody on call. Exit code 1 when there are any, 0 when somebody always is."""
+    from registry.contacts import contact_notices
     from registry.reach import unreached
     from registry.rosters import gaps
     from registry.rosters.duty import holder
@@ -83,12 +85,19 @@ def coverage(
             within_s=within_min * 60,
             able=able,
         )
+    some = {key: person for key, person in known.people.items() if person.area in wanted}
+    of_some = {key: known.contacts[key] for key in some if key in known.contacts}
+    notices = list(contact_notices(some, known.responders, of_some)) if contacts else []
     if as_json:
-        typer.echo(json.dumps(_as_json(found, people, missed, from_ms, to_ms, zone), ensure_ascii=False, indent=1))
+        said = _as_json(found, people, missed, from_ms, to_ms, zone) | ({"notices": notices} if contacts else {})
+        typer.echo(json.dumps(said, ensure_ascii=False, indent=1))
     else:
         _print_gaps(found, people, zone, days, all_rows)
         if missed is not None:
             _print_reach(missed, zone, within_min, all_rows)
+        for notice in notices if all_rows else notices[:_SHOWN]:
+            Console(highlight=False, soft_wrap=True).print(escape(notice))
+        _say_more(Console(highlight=False), len(notices), all_rows)
     raise typer.Exit(1 if found or (missed is not None and missed.unreached) else 0)
 
 

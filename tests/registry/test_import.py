@@ -305,7 +305,7 @@ def version_of(engine: Engine) -> str:
 def test_upgrading_twice_is_harmless(engine: Engine) -> None:
     """Every process upgrades at its start."""
     registry.upgrade(engine)
-    assert version_of(engine) == "r0010"
+    assert version_of(engine) == "r0011"
 
 
 def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> None:
@@ -327,7 +327,7 @@ def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> 
     registry.upgrade(engine)
     with registry.writing(engine) as connection:
         connection.execute(add, {"key": "p-2"})
-    assert version_of(engine) == "r0010"
+    assert version_of(engine) == "r0011"
     assert {key: person.fall_point for key, person in registry.directory(engine).people.items()} == {
         "p-1": "", "p-2": "",
     }  # fmt: skip
