@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from alerts.lifecycle import Incident, State
 from registry import Directory
+from registry.reach import Candidate, Homes, Presence, candidate_of
 from registry.rosters import on_call
 from telemetry.records import PointBatch
 
@@ -43,18 +44,49 @@ def _fraction_ns(incident: str, transition: int) -> int:
     return int.from_bytes(digest, "big") % _NS_PER_MS
 
 
-def area_points(directory: Directory, open_by_area: dict[str, int], now_ms: int) -> PointBatch:
-    """The state of every area at ``now_ms``: people and open incidents of the area itself (not of those below it), and
-    how many are on call in its own order."""
-    areas = sorted(directory.areas)
-    people = Counter(person.area for person in directory.people.values())
-    return PointBatch(
-        "area_state",
-        np.full(len(areas), now_ms * _NS_PER_MS, dtype=np.int64),
-        tags={"area": areas},
-        fields={
-            "people": np.array([people[area] for area in areas], dtype=np.float64),
-            "open_incidents": np.array([open_by_area.get(area, 0) for area in areas], dtype=np.float64),
-            "on_call": np.array([len(on_call(directory.rosters, area, now_ms)) for area in areas], dtype=np.float64),
-        },
-    )
+class AreaWatch:
+    """The state of the areas, minute by minute; where people live is worked out once for a revision of the registry."""
+
+    def __init__(self) -> None:
+        self._revision = -1
+        self._people: Counter[str] = Counter()
+        self._homes = Homes()
+
+    def points(
+        self, known: Directory, open_by_area: Mapping[str, int], reported: Mapping[str, Presence], at_ms: int
+    ) -> PointBatch:
+        """The state of every area at ``at_ms``: people and open incidents of the area itself (not of those below it),
+        how many are on call in its own order, and how many of its people nobody on call there or above, with a channel,
+        can be with in 15 minutes from where they are ``reported`` to be, or from their base (``uncovered``)."""
+        if known.revision != self._revision:
+            self._people = Counter(person.area for person in known.people.values())
+            self._homes = Homes(known.people.values())
+            self._revision = known.revision
+        areas = sorted(known.areas)
+        on = {area: [duty.responder for duty in on_call(known.rosters, area, at_ms)] for area in areas}
+        able = {area: _able(known, names, reported, at_ms) for area, names in on.items()}
+        uncovered = self._homes.uncovered(able)
+        columns: dict[str, Mapping[str, int]] = {
+            "people": self._people,
+            "open_incidents": open_by_area,
+            "on_call": {area: len(names) for area, names in on.items()},
+            "uncovered": uncovered,
+        }
+        return PointBatch(
+            "area_state",
+            np.full(len(areas), at_ms * _NS_PER_MS, dtype=np.int64),
+            tags={"area": areas},
+            fields={
+                name: np.array([column.get(area, 0) for area in areas], dtype=np.float64)
+                for name, column in columns.items()
+            },
+        )
+
+
+def _able(known: Directory, names: Iterable[str], reported: Mapping[str, Presence], at_ms: int) -> list[Candidate]:
+    found = []
+    for name in names:
+        entry = known.responders.get(name)
+        if entry is not None and entry.channels:
+            found.append(candidate_of(entry, reported.get(name), at_ms))
+    return found

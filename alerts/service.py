@@ -25,7 +25,7 @@ from alerts.lifecycle import State
 from alerts.moving import Mover
 from alerts.outbox import claim, next_send_ms, record, recover
 from alerts.reasons import Reason
-from alerts.reports import area_points
+from alerts.reports import AreaWatch
 from alerts.settings import AlertSettings
 from alerts.timers import fire_timers, next_timer_ms
 from alerts.visits import VisitWatch
@@ -34,6 +34,7 @@ from detectors.detection import Detection, unpack_detection
 from journal import Batch, JournalReader
 from registry import Directory, SealedError, current_revision, directory, is_retryable
 from registry.database import writing
+from registry.presence import presences_now
 from telemetry.records import pack_points
 
 __all__ = ["AlertService", "AlertSettings"]
@@ -113,6 +114,7 @@ class AlertService:
         self._closed = False
         self._not_before_ms = 0
         self._area_period = -1
+        self._areas = AreaWatch()
         self._visits = VisitWatch()
         self._returned: list[tuple[Job, SendResult]] = []
         self._busy: dict[str, str] = {}  # responder -> notification on its way
@@ -225,7 +227,8 @@ class AlertService:
             .group_by(table.c.area)
         )
         open_by_area = {row.area: row.open for row in connection.execute(query)}
-        points = area_points(self._directory, open_by_area, at_ms)
+        reported = presences_now(connection, at_ms)
+        points = self._areas.points(self._directory, open_by_area, reported, at_ms)
         if len(points):
             queue_record(connection, "reports", pack_points(points))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from registry.models import presence as table
-from registry.reach.arrival import Presence
+from registry.reach.arrival import FRESH_MS, Presence
 
 
 def report_presence(connection: Connection, responder: str, presence: Presence) -> None:
@@ -34,6 +34,15 @@ def report_presence(connection: Connection, responder: str, presence: Presence) 
 
 def presences(connection: Connection, responders: Iterable[str]) -> dict[str, Presence]:
     """The last report of each of some responders; without those who have made none."""
-    query = select(table.c.responder, table.c.at_ms, table.c.lat, table.c.lon, table.c.available)
-    rows = connection.execute(query.where(table.c.responder.in_(list(responders))))
-    return {name: Presence(at_ms, lat, lon, available) for name, at_ms, lat, lon, available in rows}
+    return _read(connection, table.c.responder.in_(list(responders)))
+
+
+def presences_now(connection: Connection, now_ms: int) -> dict[str, Presence]:
+    """What still holds at ``now_ms`` of everybody's last reports: where they are, and that they cannot come."""
+    holds = (table.c.at_ms >= now_ms - FRESH_MS) | table.c.available.is_(False)
+    return _read(connection, holds)
+
+
+def _read(connection: Connection, wanted: ColumnElement[bool]) -> dict[str, Presence]:
+    query = select(table.c.responder, table.c.at_ms, table.c.lat, table.c.lon, table.c.available).where(wanted)
+    return {name: Presence(at_ms, lat, lon, can) for name, at_ms, lat, lon, can in connection.execute(query)}

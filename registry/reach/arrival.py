@@ -10,7 +10,7 @@ from registry.entries import ResponderEntry
 from registry.reach.travel import WITHIN_S, distance_m, means_of, travel_s
 
 #: A report of where somebody is says nothing any more after this long: then they are taken to be at their base.
-_FRESH_MS = 30 * 60_000
+FRESH_MS = 30 * 60_000
 #: An estimate is no better than this. Who differs by less is called in the order that was given.
 _ALIKE_S = 60.0
 
@@ -67,7 +67,7 @@ def candidate_of(responder: ResponderEntry, presence: Presence | None, now_ms: i
     """
     if presence is not None and not presence.available:
         busy = busy or "cannot come"
-    fresh = presence is not None and 0 <= now_ms - presence.at_ms <= _FRESH_MS
+    fresh = presence is not None and 0 <= now_ms - presence.at_ms <= FRESH_MS
     if presence is not None and fresh and presence.lat is not None and presence.lon is not None:
         return Candidate(responder.id, responder.travel, presence.lat, presence.lon, Where.REPORTED, busy)
     if responder.lat is not None and responder.lon is not None:

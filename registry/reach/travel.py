@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 #: Mean radius of the earth, R1 (IUGG).
-_EARTH_M = 6_371_008.8
+EARTH_M = 6_371_008.8
 #: At the door within a quarter of an hour.
 WITHIN_S = 900.0
 
@@ -55,9 +55,14 @@ def distance_m(lat: ArrayLike, lon: ArrayLike, other_lat: ArrayLike, other_lon: 
     across = np.sin((other_phi - phi) / 2) ** 2
     along = np.sin(np.radians(np.subtract(other_lon, lon)) / 2) ** 2
     half: Any = across + np.cos(phi) * np.cos(other_phi) * along
-    return np.asarray(2 * _EARTH_M * np.arcsin(np.sqrt(np.minimum(half, 1.0))), dtype=np.float64)
+    return np.asarray(2 * EARTH_M * np.arcsin(np.sqrt(np.minimum(half, 1.0))), dtype=np.float64)
 
 
 def travel_s(metres: ArrayLike, means: Means) -> NDArray[np.float64]:
     """Seconds from the call to the door over a straight line of ``metres``."""
     return np.asarray(means.start_s + np.multiply(metres, means.detour / means.speed_mps), dtype=np.float64)
+
+
+def reach_m(means: Means, within_s: float) -> float:
+    """The straight line in m that somebody gets along in so many seconds; negative when they cannot even set out."""
+    return (within_s - means.start_s) * means.speed_mps / means.detour
