@@ -1,4 +1,4 @@
-"""Run the tests: the ordinary ones on two cores, then alone those marked `heavy`; close with the sum of both.
+"""Run the tests: the ordinary ones on two cores, then those marked `heavy`; close with the sum of both.
 
 Arguments go to pytest: ``tools/run_tests.py tests/telemetry -k nan``. Exits with 0 when everything that ran passed and
 something ran.
@@ -17,7 +17,8 @@ import pytest
 
 # A file's tests stay in one process, so that a server started for the file is started once.
 ORDINARY = ("-n", "2", "--dist", "loadfile", "-m", "not heavy and not soak", "--durations", "10")
-HEAVY = ("-m", "heavy and not soak", "--durations", "10")
+# These wait more than they compute: two at a time leave each enough. Their groups say which one after the other.
+HEAVY = ("-n", "2", "--dist", "loadgroup", "-m", "heavy and not soak", "--durations", "10")
 
 
 def run(arguments: tuple[str, ...], report: Path) -> tuple[int, Counter[str]]:

@@ -46,7 +46,13 @@ def verify(summary: dict[str, Any]) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("source", ["recordings", "synthetic"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("recordings", marks=pytest.mark.xdist_group("first")),
+        pytest.param("synthetic", marks=pytest.mark.xdist_group("second")),
+    ],
+)
 def test_a_minute_of_the_demo_finds_every_fall_and_call_and_loses_nothing(tmp_path: Path, source: str) -> None:
     """Twelve falls and two calls among forty wearers; settings of a real system in the environment do not matter."""
     if source == "recordings" and not (data_root() / "falls").is_dir():

@@ -20,6 +20,7 @@ FULL_FOR_S = 10.0
 
 
 @pytest.mark.heavy
+@pytest.mark.xdist_group("second")
 @pytest.mark.timeout(150)
 def test_a_full_disk_loses_nothing_and_falls_are_told_once(
     tmp_path: Path, small_disk: Path, mosquitto: Mosquitto, sink: Sink
