@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from carecircle.cli import registry_duty, registry_keys
+from carecircle.cli import registry_duty, registry_keys, registry_presence
 from carecircle.cli.common import SettingsOption, fail, load_settings
 from carecircle.settings import SettingsError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command()(registry_duty.coverage)
 app.command()(registry_duty.ics)
 app.command()(registry_duty.reach)
+app.command()(registry_presence.presence)
 app.command()(registry_duty.routes)
 app.command("rotate-key")(registry_keys.rotate_key)
 
