@@ -19,6 +19,28 @@ class TransitionError(AlertsError):
         self.after = after
 
 
+class OneProcessError(AlertsError):
+    """Several processes are to send from a database that takes one."""
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"{database} takes one alerts process, and it must have the journals: several need PostgreSQL "
+            "(database_url), or take alerts.worker = 'deliver' out of the settings"
+        )
+        self.database = database
+
+
+class JournalsElsewhereError(AlertsError):
+    """Another process takes detections for this database from journals of its own; ``place`` is host and folder."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"another alerts process works on this database with the journals of {place}: set "
+            "alerts.worker = 'deliver' here, or stop that one (it counts as gone 15 s after it was killed)"
+        )
+        self.place = place
+
+
 class VisitError(AlertsError):
     """A visit that nothing can be written of; carries the plan and says what to do."""
 

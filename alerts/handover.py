@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from alerts.lifecycle import TAKEN, Note, State, What
 from alerts.reasons import Reason
 from alerts.settings import AlertSettings
 from alerts.texts import TextMessage
+from alerts.workers import try_locks
 from alerts.writing import CONSOLE, NO_CHANNEL, write_audit
 from detectors.detection import SEVERITY_ORDER
 from registry import ChannelEntry, Directory
@@ -71,25 +72,12 @@ def is_notice(job: Job) -> bool:
     return job.notification.startswith(_PREFIX)
 
 
-def tell_hand_overs(
-    connection: Connection,
-    known: Directory,
-    settings: AlertSettings,
-    returned: Iterable[tuple[Job, SendResult]],
-    now_ms: int,
-) -> list[Job]:
-    """Write down what came of notices among ``returned``, queue those of new hand-overs, claim what may begin now."""
-    record_notices(connection, [(job, result) for job, result in returned if is_notice(job)], known, now_ms)
-    with guarded(connection, "hand-overs"):
-        queue_notices(connection, known, now_ms)
-    return claim_notices(connection, known, settings, now_ms)
-
-
-def recover_notices(connection: Connection, now_ms: int) -> None:
-    """At the start of the service: what was on its way may have arrived, and goes out again as a repeat."""
-    lost = _rows.c.started_ms.is_not(None) & (_rows.c.status == Status.PENDING.value)
+def recover_notices(connection: Connection, living: Collection[str], now_ms: int) -> int:
+    """What no ``living`` worker has on its way may have arrived, and goes out again as a repeat. Returns how many."""
+    theirs = _rows.c.worker.is_(None) | _rows.c.worker.not_in(living)
+    lost = _rows.c.started_ms.is_not(None) & (_rows.c.status == Status.PENDING.value) & theirs
     values = {"started_ms": None, "due_ms": now_ms, "reason": Reason.CRASHED.value}
-    connection.execute(update(_rows).where(lost).values(values))
+    return connection.execute(update(_rows).where(lost).values(values)).rowcount
 
 
 def queue_notices(connection: Connection, known: Directory, now_ms: int) -> int:
@@ -146,19 +134,23 @@ def _queue_on(connection: Connection, coming: Coming, channel: str, now_ms: int)
     return notice
 
 
-def claim_notices(connection: Connection, known: Directory, settings: AlertSettings, now_ms: int) -> list[Job]:
-    """The sends that may begin now, each marked as begun before it does."""
+def claim_notices(
+    connection: Connection, known: Directory, settings: AlertSettings, worker: str, now_ms: int
+) -> list[Job]:
+    """The sends that ``worker`` may begin now, each marked as begun before it does. What another transaction has is
+    left to it."""
     pending = _rows.c.status == Status.PENDING.value
     begun = connection.execute(select(func.count()).where(pending & _rows.c.started_ms.is_not(None))).scalar_one()
     due = pending & _rows.c.started_ms.is_(None) & (_rows.c.due_ms <= now_ms)
     query = select(_rows).where(due).order_by(_rows.c.due_ms, _rows.c.id).limit(max(0, _AT_ONCE - begun))
+    query = query.with_for_update(skip_locked=True)
     rows = connection.execute(query).mappings().all()
     is_open = _open(connection) if rows else []
     jobs = []
     for row in rows:
         job = None
         with guarded(connection, f"hand-over notice {row['id']}") as outcome:
-            job = _begin(connection, row, is_open, known, settings, now_ms)
+            job = _begin(connection, row, is_open, known, settings, worker, now_ms)
         if outcome.error is not None:
             _end(connection, row, Status.FAILED, Reason.INTERNAL, now_ms)
         elif job is not None:
@@ -172,6 +164,7 @@ def _begin(
     is_open: list[OpenIncident],
     known: Directory,
     settings: AlertSettings,
+    worker: str,
     now_ms: int,
 ) -> Job | None:
     responder = known.responder(row["responder"])
@@ -183,14 +176,16 @@ def _begin(
     if not until_ms:
         _end(connection, row, Status.NOT_SENT, Reason.SHIFT_OVER, now_ms)
         return None
+    target = None if limit_of(channel) is None else target_of(channel)
+    if target is not None and not try_locks(connection, [target]):
+        return None  # another process is counting what this address may still have
     held_ms = held_until_ms(connection, channel, now_ms, leaves_half=True)
     if held_ms is not None:
         values = {"due_ms": held_ms, "reason": Reason.RATE_LIMITED.value}
         connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(values))
         return None
     attempt = row["attempts"] + 1
-    target = None if limit_of(channel) is None else target_of(channel)
-    begun = {"attempts": attempt, "started_ms": now_ms, "last_ms": now_ms, "target": target}
+    begun = {"attempts": attempt, "started_ms": now_ms, "last_ms": now_ms, "target": target, "worker": worker}
     connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(begun))
     below = [one for one in is_open if any(one.area == area or one.area.startswith(f"{area}.") for area in until_ms)]
     notice = Notice(row["id"], responder, row["at_ms"], until_ms, below, attempt)
@@ -244,7 +239,11 @@ def record_notices(
     """Write down what came of sends; where a channel was given up the responder's next one takes over."""
     for job, result in results:
         settled = settle(job.notification, job.attempt, result, now_ms)
-        row = connection.execute(select(_rows).where(_rows.c.id == job.notification)).mappings().one()
+        this = select(_rows).where(_rows.c.id == job.notification).with_for_update()
+        row = connection.execute(this).mappings().one()
+        ours = row["attempts"] == job.attempt and row["started_ms"] is not None
+        if not ours and (settled.status is not Status.SENT or row["status"] == Status.SENT.value):
+            continue  # we were taken for dead, and it goes out again
         if settled.due_ms is not None:
             values = {"due_ms": settled.due_ms, "started_ms": None, "reason": settled.reason.value}
             connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(values))

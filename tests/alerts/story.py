@@ -140,7 +140,7 @@ class Story:
         end_ms = self.now_ms + round(seconds * 1000)
         while self.now_ms < end_ms:
             with self.engine.connect() as connection:
-                due = [ms for ms in (next_timer_ms(connection), next_send_ms(connection, ())) if ms is not None]
+                due = [ms for ms in (next_timer_ms(connection), next_send_ms(connection)) if ms is not None]
             self.now_ms = min(end_ms, max(min(due, default=end_ms), self.now_ms + 1))
             self.settle()
 

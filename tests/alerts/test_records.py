@@ -142,16 +142,16 @@ def test_a_timer_that_we_cannot_handle_is_tried_again(story: Story, monkeypatch:
 
 def test_a_message_that_we_cannot_write_is_given_up_by_name(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect of ours in one responder's message: the next responder is called at once."""
-    from alerts import outbox
+    from alerts import claiming
 
-    write = outbox.webhook_body
+    write = claiming.webhook_body
 
     def broken(incident: Incident, responder: ResponderEntry, *rest: Any) -> bytes:
         if responder.id == "ann":
             raise KeyError("a defect")
         return write(incident, responder, *rest)
 
-    monkeypatch.setattr(outbox, "webhook_body", broken)
+    monkeypatch.setattr(claiming, "webhook_body", broken)
     story.happens("fall")
     assert story.told() == ["bob"]
     assert [each.reason for each in story.detail().notifications if each.responder == "ann"] == ["internal"]

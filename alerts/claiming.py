@@ -1,0 +1,171 @@
+"""Claim what is due in the outbox: each send is entered as an attempt of this process before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.engine import RowMapping
+
+from alerts import models
+from alerts.channels import channels_of, limit_of, target_of, type_of
+from alerts.courier import Job
+from alerts.database import to_incident
+from alerts.delivery import Status
+from alerts.failover import held_until_ms, hold, join_next
+from alerts.follow_ups import last_outcome, said_by_detector
+from alerts.guarding import guarded
+from alerts.lifecycle import Incident, What
+from alerts.links import short_code
+from alerts.messages import Envelope, claims_of, text_message, webhook_body
+from alerts.outbox import SIREN, give_up, is_waiting, write_note
+from alerts.reasons import Reason
+from alerts.settings import AlertSettings
+from alerts.short_links import keep_code
+from alerts.texts import TextMessage
+from alerts.workers import is_shared, try_locks
+from alerts.writing import queue_record
+from registry import ChannelEntry, Directory, ResponderEntry
+from telemetry.commands import Outgoing, pack_command
+from telemetry.messages import Command
+
+_rows = models.notification
+_attempts = models.attempt
+#: Claimed in one transaction; more follow in the next.
+_AT_ONCE = 200
+#: A siren that gets its command later than this stays silent: those who were called know by then.
+_SIREN_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The sends that may begin once the transaction is committed, and how many notifications were dealt with."""
+
+    jobs: list[Job]
+    count: int
+
+
+def claim(
+    connection: Connection, directory: Directory, settings: AlertSettings, worker: str, now_ms: int, *, room: int
+) -> Claimed:
+    """Claim for ``worker`` what may be sent now, ``room`` messages at most.
+
+    One at a time per responder, whichever process sends: the more urgent first, then in the order of creation. What
+    another transaction has is left to it.
+    """
+    jobs = []
+    rows = _lock(connection, _first_of_each(connection, min(room, _AT_ONCE), now_ms), now_ms)
+    incidents = _incidents(connection, {row["incident"] for row in rows})
+    for row in rows:
+        job = None
+        with guarded(connection, f"notification {row['id']}") as outcome:
+            job = _begin(connection, row, incidents[row["incident"]], directory, settings, worker, now_ms)
+        if outcome.error is not None:
+            give_up(connection, row, directory, Status.FAILED, Reason.INTERNAL, now_ms)
+        elif job is not None:
+            jobs.append(job)
+    return Claimed(jobs, len(rows))
+
+
+_order = (_rows.c.urgency.desc(), _rows.c.created_ms, _rows.c.round, _rows.c.step, _rows.c.channel)
+
+
+def _first_of_each(connection: Connection, count: int, now_ms: int) -> list[RowMapping]:
+    """Each responder's next notification, and every siren's, in order."""
+    place = func.row_number().over(partition_by=(_rows.c.responder, SIREN), order_by=_order).label("place")
+    ranked = select(_rows.c.id, place).where(is_waiting(), _rows.c.due_ms <= now_ms).subquery()
+    query = select(_rows).join(ranked, ranked.c.id == _rows.c.id).where(ranked.c.place == 1).order_by(*_order)
+    return list(connection.execute(query.limit(max(count, 0))).mappings())
+
+
+def _lock(connection: Connection, rows: list[RowMapping], now_ms: int) -> list[RowMapping]:
+    """Those of ``rows`` that are ours until the end of the transaction, looked at again: what was sent between the look
+    and the lock is seen by the second statement only. Waits for nobody."""
+    if not rows or not is_shared(connection):
+        return rows
+    responders = try_locks(connection, sorted({row["responder"] for row in rows}))
+    ids = [row["id"] for row in rows if row["responder"] in responders]
+    query = (
+        select(_rows)
+        .join(models.incident, models.incident.c.id == _rows.c.incident)
+        .where(_rows.c.id.in_(ids), is_waiting(), _rows.c.due_ms <= now_ms)
+        .order_by(*_order)
+        .with_for_update(of=[_rows, models.incident], skip_locked=True)
+    )
+    return list(connection.execute(query).mappings())
+
+
+def _incidents(connection: Connection, ids: set[str]) -> dict[str, Incident]:
+    table = models.incident
+    query = select(table).where(table.c.id.in_(ids))
+    return {row["id"]: to_incident(row) for row in connection.execute(query).mappings()}
+
+
+def _begin(
+    connection: Connection,
+    row: RowMapping,
+    incident: Incident,
+    directory: Directory,
+    settings: AlertSettings,
+    worker: str,
+    now_ms: int,
+) -> Job | None:
+    responder = directory.responder(row["responder"])
+    channel = channels_of(responder).get(row["channel"]) if responder is not None else None
+    if responder is None or channel is None:
+        give_up(connection, row, directory, Status.NOT_SENT, Reason.RESPONDER_GONE, now_ms)
+        return None
+    target = None if limit_of(channel) is None else target_of(channel)
+    if target is not None and not try_locks(connection, [target]):
+        return None  # another process is counting what this address may still have
+    until_ms = held_until_ms(connection, channel, now_ms)
+    if until_ms is not None:
+        hold(connection, row, until_ms, now_ms)
+        join_next(connection, row, responder, Reason.RATE_LIMITED, now_ms)
+        return None
+    attempt = row["attempts"] + 1
+    connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(attempts=attempt))
+    started = {"notification": row["id"], "number": attempt, "started_ms": now_ms, "target": target, "worker": worker}
+    connection.execute(insert(_attempts), started)
+    if type_of(row["channel"]) == "siren":
+        _command(connection, row, channel, attempt, now_ms)
+        return None
+    envelope = Envelope(
+        row["id"], row["step"], row["round"], attempt,
+        follow_up=last_outcome(connection, incident.id), said=said_by_detector(connection, incident),
+    )  # fmt: skip
+    message = _message(connection, channel, incident, responder, envelope, directory, settings, now_ms)
+    return Job(row["id"], responder.id, attempt, channel, message, now_ms)
+
+
+def _message(
+    connection: Connection,
+    channel: ChannelEntry,
+    incident: Incident,
+    responder: ResponderEntry,
+    envelope: Envelope,
+    directory: Directory,
+    settings: AlertSettings,
+    now_ms: int,
+) -> bytes | TextMessage:
+    if channel.type != "apprise":
+        return webhook_body(incident, responder, envelope, directory, settings, now_ms)
+    from alerts.apprise_channel import is_short  # many imports, for those who use it
+
+    short = is_short(channel.url)
+    if short:
+        code = short_code(settings.link_key, envelope.notification)
+        keep_code(connection, code, claims_of(incident, responder, envelope, settings, now_ms))
+    return text_message(incident, responder, envelope, directory, settings, now_ms, short=short)
+
+
+def _command(connection: Connection, row: RowMapping, channel: ChannelEntry, attempt: int, now_ms: int) -> None:
+    """A siren is told through the journal, in this transaction; the command has the notification's id."""
+    command = Command(id=row["id"], type="alarm", expires_ms=now_ms + _SIREN_MS)
+    queue_record(connection, "commands", pack_command(Outgoing(device=channel.url, command=command)))
+    reason = Reason.COMMANDED
+    this = (_attempts.c.notification == row["id"]) & (_attempts.c.number == attempt)
+    connection.execute(update(_attempts).where(this).values(ended_ms=now_ms, reason=reason.value))
+    values = {"status": Status.SENT.value, "reason": reason.value, "done_ms": now_ms}
+    connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(values))
+    write_note(connection, What.SENT, row, reason, now_ms)
