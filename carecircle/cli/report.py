@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -52,6 +53,7 @@ def report(
     now_ms = time.time_ns() // 1_000_000
     from_ms, to_ms = _period(since, until, zone, now_ms)
     engine = prepare(settings)
+    gc.disable()  # what is read here lives to the end: to look for garbage in it takes nearly as long as to read it
     try:
         directory = registry.directory(engine, secrets=False)
         if area and area not in directory.areas:
@@ -59,6 +61,7 @@ def report(
             fail(f"there is no area {area!r} in the registry{': is it ' + ' or '.join(near) + '?' if near else ''}")
         found = cases(engine, from_ms, to_ms, area=area or None)
     finally:
+        gc.enable()
         engine.dispose()
     made = build(found, directory, from_ms=from_ms, to_ms=to_ms, now_ms=now_ms, zone=zone, area=area or None)
     console = Console()
