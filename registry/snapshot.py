@@ -22,7 +22,7 @@ from registry.entries import (
     parent_of,
 )
 from registry.errors import UnknownAreaError
-from registry.policies import Policies, policies_of
+from registry.policies import EMERGENCY, Policies, policies_of
 from registry.rosters.compiling import compile_rosters, days_by_area
 from registry.rosters.duty import Rosters, on_call
 from registry.rosters.values import OnDuty
@@ -35,8 +35,8 @@ class Directory:
 
     ``on_call`` has the responders of each area that has a plain order, first called first; ``rosters`` has all on-call
     orders, those too: who is on call at an instant is asked of them. ``contacts`` has who stands by each person, in the
-    order of their positions. ``root`` is the top of the area tree, whose on-call order is the district desk; None only
-    while the registry is empty.
+    order of their positions; ``emergency`` who takes over when nobody of ours answers. ``root`` is the top of the area
+    tree, whose on-call order is the district desk; None only while the registry is empty.
     """
 
     revision: int = 0
@@ -47,6 +47,7 @@ class Directory:
     on_call: Mapping[str, tuple[ResponderEntry, ...]] = field(default_factory=dict)
     rosters: Rosters = field(default_factory=Rosters)
     contacts: Mapping[str, tuple[ContactEntry, ...]] = field(default_factory=dict)
+    emergency: tuple[ResponderEntry, ...] = ()
     visits: Mapping[str, VisitEntry] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
     silences: tuple[SilenceEntry, ...] = ()
@@ -179,6 +180,7 @@ def _read(connection: Connection, secrets: bool) -> Directory:
             holidays=table("holidays").values(),
         ),
         contacts=MappingProxyType({person: tuple(ones) for person, ones in contacts.items()}),
+        emergency=tuple(one for one in responders.values() if EMERGENCY in one.roles),
         visits=MappingProxyType(cast("dict[str, VisitEntry]", table("visits"))),
         silences=tuple(cast("dict[str, SilenceEntry]", table("silences")).values()),
         policies=policies_of(table("policies").values(), days_by_area(table("holidays").values())),
