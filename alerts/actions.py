@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, select
 
-from alerts import lifecycle
+from alerts import answers, lifecycle, models
+from alerts.answers import Asked
 from alerts.database import load_incident, raise_change
-from alerts.lifecycle import Answer, Change, Incident, Outcome, State
+from alerts.delivery import Purpose, Status
+from alerts.knowing import is_beside, noted_beside
+from alerts.lifecycle import Answer, Change, Incident, Outcome, State, What
 from alerts.writing import write_change
 from registry.database import writing
 from registry.models import responder as responders
@@ -22,7 +25,8 @@ class ActionResult:
     Attributes:
         answer: done; already (by ``by``, who may be the same person pressing twice); resolved; unknown incident.
         state: where the incident stands now; None when it is unknown.
-        by: the id of whoever has it (acknowledged, or resolved it when it is resolved).
+        by: the id of whoever has it (acknowledged, or resolved it when it is resolved); the responder themselves, where
+            they come too, or said that they cannot come while nobody has it.
         by_name: their name, where ``by`` is a responder.
         at_ms: when they did.
     """
@@ -39,24 +43,33 @@ class ActionResult:
         return self.answer is Answer.DONE
 
 
-_Decide = Callable[[Incident], tuple[Answer, Change | None]]
+_Decide = Callable[[Connection, Incident], tuple[Answer, Change | None]]
 
 
 def acknowledge(
     engine: Engine, incident_id: str, responder_id: str, now_ms: int, *, via: str = "console"
 ) -> ActionResult:
     """Take an incident. ``via`` says how: ``link``, ``console``."""
-    return _act(engine, incident_id, now_ms, lambda i: lifecycle.acknowledge(i, responder_id, now_ms, via=via))
+    return _say(
+        engine, incident_id, responder_id, now_ms, via, What.ACKNOWLEDGED,
+        lambda _, i: lifecycle.acknowledge(i, responder_id, now_ms, via=via),
+    )  # fmt: skip
 
 
 def en_route(engine: Engine, incident_id: str, responder_id: str, now_ms: int, *, via: str = "console") -> ActionResult:
     """On the way; takes the incident if nobody has."""
-    return _act(engine, incident_id, now_ms, lambda i: lifecycle.en_route(i, responder_id, now_ms, via=via))
+    return _say(
+        engine, incident_id, responder_id, now_ms, via, What.EN_ROUTE,
+        lambda _, i: lifecycle.en_route(i, responder_id, now_ms, via=via),
+    )  # fmt: skip
 
 
 def on_scene(engine: Engine, incident_id: str, responder_id: str, now_ms: int, *, via: str = "console") -> ActionResult:
     """At the door; takes the incident if nobody has."""
-    return _act(engine, incident_id, now_ms, lambda i: lifecycle.on_scene(i, responder_id, now_ms, via=via))
+    return _say(
+        engine, incident_id, responder_id, now_ms, via, What.ON_SCENE,
+        lambda _, i: lifecycle.on_scene(i, responder_id, now_ms, via=via),
+    )  # fmt: skip
 
 
 def resolve(
@@ -73,27 +86,97 @@ def resolve(
     return _act(
         engine,
         incident_id,
+        responder_id,
         now_ms,
-        lambda i: lifecycle.resolve(i, responder_id, now_ms, outcome=outcome, note=note, via=via),
+        lambda _, i: lifecycle.resolve(i, responder_id, now_ms, outcome=outcome, note=note, via=via),
     )
 
 
-def _act(engine: Engine, incident_id: str, now_ms: int, decide: _Decide) -> ActionResult:
+def cannot_come(
+    engine: Engine, incident_id: str, responder_id: str, now_ms: int, *, via: str = "console"
+) -> ActionResult:
+    """Say that a responder does not come: the next is called at once; an incident that they have is open to others
+    again. Already: by whoever has it, where nobody waits for them any more; by themselves, who said so before."""
+    return _say(
+        engine,
+        incident_id,
+        responder_id,
+        now_ms,
+        via,
+        What.CANNOT_COME,
+        lambda connection, i: answers.cannot_come(
+            i, responder_id, now_ms, via=via, asked=_asked(connection, i, responder_id, now_ms)
+        ),
+    )
+
+
+def need_help(
+    engine: Engine, incident_id: str, responder_id: str, now_ms: int, *, via: str = "console", note: str = ""
+) -> ActionResult:
+    """Ask for more people: others are called at once, until one more has acknowledged. Takes the incident if nobody
+    has. Already: somebody is being called for it."""
+    return _say(
+        engine,
+        incident_id,
+        responder_id,
+        now_ms,
+        via,
+        What.HELP_NEEDED,
+        lambda _, i: answers.need_help(i, responder_id, now_ms, via=via, note=note),
+    )
+
+
+def _asked(connection: Connection, incident: Incident, responder: str, now_ms: int) -> Asked:
+    """When a responder was called in the present round, and whether others have time to answer now."""
+    rows = models.notification
+    query = select(rows.c.responder, rows.c.created_ms).where(
+        rows.c.incident == incident.id,
+        rows.c.round == incident.round,
+        rows.c.purpose == Purpose.CALL.value,
+        rows.c.status.in_([Status.PENDING.value, Status.SENT.value]),
+    )
+    since_ms: dict[str, int] = {}
+    for row in connection.execute(query):
+        since_ms[row.responder] = max(row.created_ms, since_ms.get(row.responder, 0))
+    begin_ms = now_ms - round(incident.policy.step_s * 1000)
+    out = {responder, *incident.declined, *incident.standing}
+    others = any(at_ms > begin_ms for one, at_ms in since_ms.items() if one not in out)
+    return Asked(since_ms.get(responder), others)
+
+
+def _say(
+    engine: Engine, incident_id: str, responder_id: str, now_ms: int, via: str, said: What, decide: _Decide
+) -> ActionResult:
+    """As :func:`_act`, but what somebody says who was only told beside the calls is written, and nothing else."""
+
+    def decided(connection: Connection, incident: Incident) -> tuple[Answer, Change | None]:
+        if not is_beside(connection, incident, responder_id):
+            return decide(connection, incident)
+        return noted_beside(connection, incident, responder_id, said, via=via)
+
+    return _act(engine, incident_id, responder_id, now_ms, decided)
+
+
+def _act(engine: Engine, incident_id: str, responder_id: str, now_ms: int, decide: _Decide) -> ActionResult:
     with writing(engine) as connection:
         incident = load_incident(connection, incident_id)
         if incident is None:
             return ActionResult(Answer.UNKNOWN)
-        answer, change = decide(incident)
+        answer, change = decide(connection, incident)
         if change is not None:
             write_change(connection, change, now_ms)
             raise_change(connection)
             incident = change.after
-        return _result(connection, answer, incident)
+        return _result(connection, answer, incident, responder_id)
 
 
-def _result(connection: Connection, answer: Answer, incident: Incident) -> ActionResult:
-    over = incident.state is State.RESOLVED
-    by = incident.resolved_by if over else incident.acknowledged_by
-    at_ms = incident.resolved_ms if over else incident.acknowledged_ms
+def _result(connection: Connection, answer: Answer, incident: Incident, responder: str) -> ActionResult:
+    by, at_ms = incident.acknowledged_by, incident.acknowledged_ms
+    if incident.state is State.RESOLVED:
+        by, at_ms = incident.resolved_by, incident.resolved_ms
+    elif responder in incident.also_by:  # they have it too
+        by, at_ms = responder, incident.also_by[responder]
+    elif by is None and responder in incident.declined:
+        by, at_ms = responder, incident.declined[responder]
     name = connection.execute(select(responders.c.name).where(responders.c.id == by)).scalar() if by else None
     return ActionResult(answer, incident.state, by, name, at_ms)

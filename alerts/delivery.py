@@ -23,6 +23,15 @@ class Status(StrEnum):
     NOT_SENT = "not_sent"  # there was no need, or no way
 
 
+class Purpose(StrEnum):
+    """What a notification is for."""
+
+    CALL = "call"
+    STAND_DOWN = "stand_down"  # who was called need not go
+    BESIDE = "beside"  # who is told beside the calls, and whose answer ends none
+    REFERRAL = "referral"  # a doctor or hospital team learns of an incident
+
+
 @dataclass(frozen=True, slots=True)
 class SendResult:
     """What an attempt came to. ``recoverable``: it may succeed later. ``error`` is None when it was delivered."""
@@ -43,9 +52,13 @@ class Settled:
     due_ms: int | None = None
 
 
-def notification_id(incident: str, step: int, round_: int, responder: str, channel: str) -> str:
-    """The id that is made of the key, so that the same notification has it whoever computes it again."""
-    key = "\0".join((incident, str(step), str(round_), responder, channel))
+def notification_id(
+    incident: str, step: int, round_: int, responder: str, channel: str, purpose: Purpose = Purpose.CALL
+) -> str:
+    """The id that is made of the key, so that the same notification has it whoever computes it again. What is no call
+    has the key of the call that it answers, and what it is for."""
+    parts = (incident, str(step), str(round_), responder, channel)
+    key = "\0".join(parts if purpose is Purpose.CALL else (*parts, purpose.value))
     return "n" + hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
 
 

@@ -39,13 +39,13 @@ def may_know(incident: Incident, responder_id: str) -> DoorAnswer:
     """Whether a responder may know the door code of the incident's person. Pure."""
     if incident.state is State.RESOLVED:
         return DoorAnswer.RESOLVED
-    if incident.state not in TAKEN or incident.acknowledged_by != responder_id:
+    if incident.state not in TAKEN or responder_id not in incident.standing:
         return DoorAnswer.NOT_YOURS
     return DoorAnswer.SHOWN if incident.person is not None else DoorAnswer.NONE
 
 
 def read_door_code(engine: Engine, incident_id: str, responder_id: str, now_ms: int, *, via: str) -> DoorCode:
-    """The door code for the responder who has acknowledged the incident, is on the way or at the door.
+    """The door code for a responder who has acknowledged the incident, is on the way or at the door.
 
     The caller has made sure that it is this responder who asks. The audit gets a row for every code that is shown and
     every one that is refused, in the transaction that reads it: what cannot be written down is not shown. ``via`` says

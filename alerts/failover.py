@@ -8,7 +8,7 @@ from sqlalchemy.engine import RowMapping
 from alerts import models
 from alerts.channels import WINDOW_MS, limit_of, next_channel, target_of
 from alerts.database import load_incident
-from alerts.delivery import Status, notification_id
+from alerts.delivery import Purpose, Status, notification_id
 from alerts.lifecycle import Note, What
 from alerts.reasons import Reason
 from alerts.writing import queue_notification, write_audit
@@ -27,13 +27,16 @@ def join_next(
     channel = next_channel(responder, row["channel"]) if responder is not None else None
     if responder is None or channel is None:
         return False
-    key = notification_id(row["incident"], row["step"], row["round"], row["responder"], channel)
+    purpose = Purpose(row["purpose"])
+    key = notification_id(row["incident"], row["step"], row["round"], row["responder"], channel, purpose)
     status = connection.execute(select(_rows.c.status).where(_rows.c.id == key)).scalar()
     if status is not None:
         return status in (Status.PENDING.value, Status.SENT.value)
     incident = load_incident(connection, row["incident"])
     assert incident is not None  # the foreign key says so
-    queue_notification(connection, incident, row["step"], row["round"], row["responder"], channel, now_ms)
+    queue_notification(
+        connection, incident, row["step"], row["round"], row["responder"], channel, now_ms, purpose=purpose
+    )
     data = {"notification": row["id"], "responder": row["responder"], "channel": row["channel"], "next": channel}
     note = Note(What.FAILED_OVER, "system", data | {"reason": reason.value})
     write_audit(connection, note, now_ms, incident=row["incident"])
@@ -54,7 +57,8 @@ def drop_others(connection: Connection, row: RowMapping, now_ms: int) -> None:
 
 def of_call(row: RowMapping) -> ColumnElement[bool]:
     """The notifications of the same call of an incident."""
-    return and_(_rows.c.incident == row["incident"], _rows.c.round == row["round"], _rows.c.step == row["step"])
+    same = (_rows.c[name] == row[name] for name in ("incident", "round", "step", "purpose"))
+    return and_(*same)
 
 
 def held_until_ms(

@@ -16,11 +16,13 @@ from alerts.lifecycle import (
     Change,
     Incident,
     Note,
+    SetTimer,
     State,
+    TimerKind,
     What,
     cancel_by_wearer,
 )
-from alerts.policy import VISIT
+from alerts.policy import VISIT, Policy
 from alerts.reasons import Reason
 from alerts.sentences import LANGUAGES
 from detectors.detection import SEVERITY_ORDER, Detection, Severity, Stage
@@ -57,8 +59,9 @@ def subject_of(detection: Detection, directory: Directory) -> Subject:
     key = detection.person or (device.person if device is not None else None)
     person = directory.person(key) if key is not None else None
     if person is None:
-        return Subject(None, detection.device, directory.root or "", desk=True)
-    return Subject(person.key, detection.device, person.area, desk=False)
+        return Subject(None, detection.device, directory.root or "", desk=True, askable=False)
+    askable = device is not None and device.person is not None
+    return Subject(person.key, detection.device, person.area, desk=False, askable=askable)
 
 
 def onset_of(detection: Detection) -> tuple[int, int | None]:
@@ -152,19 +155,25 @@ def _cancel(detection: Detection, known: Known, now_ms: int) -> Taken:
 
 
 def _suspected(detection: Detection, subject: Subject, known: Known, rules: Rules, now_ms: int) -> Taken:
-    if detection.historical or detection.kind not in ASKED_KINDS or known.prompt is not None:
+    policy = known.policy or rules.policy if known.incident is None else known.incident.policy
+    wanted = detection.kind in ASKED_KINDS and not detection.historical and policy.ask_wearer
+    if not wanted or known.prompt is not None:
         return Taken(Verdict.RECORDED, reason=Reason.SUSPECTED_ONLY)
-    ask, prompt = _ask(detection, subject, None, rules, now_ms)
+    ask, prompt = _ask(detection, subject, None, _prompt_ms(policy, rules), now_ms)
     return Taken(Verdict.ASKED, prompt=prompt, ask=ask, reason=Reason.SUSPECTED_ONLY)
 
 
 def _ask(
-    detection: Detection, subject: Subject, incident: str | None, rules: Rules, now_ms: int
+    detection: Detection, subject: Subject, incident: str | None, prompt_ms: int, now_ms: int
 ) -> tuple[AskWearer, Prompt]:
     command = prompt_id(detection.id)
-    ask = AskWearer(command, detection.device, detection.id, now_ms + round(rules.prompt_s * 1000))
+    ask = AskWearer(command, detection.device, detection.id, now_ms + prompt_ms)
     prompt = Prompt(command, detection.id, detection.device, subject.person, incident, now_ms, PromptState.ASKED)
     return ask, prompt
+
+
+def _prompt_ms(policy: Policy, rules: Rules) -> int:
+    return round((rules.prompt_s if policy.prompt_s is None else policy.prompt_s) * 1000)
 
 
 def _withdrawn(detection: Detection, known: Known) -> Taken:
@@ -200,6 +209,7 @@ def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, no
         said_ms=said_ms,
         opened_ms=now_ms,
         last_evidence_ms=span_of(detection)[1],
+        needed=policy.acknowledgements,
     )
     opened = Note(What.OPENED, "system", _told(detection) | {"policy": policy.name, "desk": subject.desk})
     change = Change(None, incident, (opened,), (State.OPEN,))
@@ -212,8 +222,19 @@ def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, no
     ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)
     if prompt is not None:
         change = change.then(Change(incident, incident, (_asked(prompt),)))
+    if prompt is not None and policy.ask_first and subject.askable:
+        answer_ms = prompt.asked_ms + _prompt_ms(policy, rules)
+        if answer_ms > now_ms:
+            return Taken(Verdict.OPENED, incident.id, change.then(_wait(incident, answer_ms)), prompt, ask)
     change = change.then(call_next(incident, known.calls, now_ms))
     return Taken(Verdict.OPENED, incident.id, change, prompt, ask)
+
+
+def _wait(incident: Incident, answer_ms: int) -> Change:
+    """Nobody is called until ``answer_ms``: the wearer has been asked first."""
+    data = {"reason": Reason.ASKED_FIRST.value, "until_ms": answer_ms}
+    note = Note(What.NOT_CALLED, "system", data)
+    return Change(incident, incident, (note, SetTimer(TimerKind.CALL, answer_ms)))
 
 
 def _join(detection: Detection, subject: Subject, known: Known, incident: Incident, rules: Rules, now_ms: int) -> Taken:
@@ -238,9 +259,17 @@ def _join(detection: Detection, subject: Subject, known: Known, incident: Incide
     ask, prompt = _ask_too(detection, subject, known, incident, rules, now_ms)
     newly_bound = prompt is not None and (known.prompt is None or known.prompt.incident is None)
     change = Change(incident, after, (note, _asked(prompt)) if prompt is not None and newly_bound else (note,))
-    if incident.state in TAKEN and (detection.kind == SOS or severity is not incident.severity):
+    raised = severity is not incident.severity
+    if incident.state in TAKEN and (detection.kind == SOS or raised):
         change = change.then(call_again(after, known.calls, now_ms))
+    elif _waits(incident) and (detection.kind not in ASKED_KINDS or raised):
+        change = change.then(call_next(after, known.calls, now_ms))
     return Taken(Verdict.JOINED, incident.id, change, prompt, ask)
+
+
+def _waits(incident: Incident) -> bool:
+    """Whether nobody is called yet, as the wearer was asked first."""
+    return incident.state is State.OPEN and incident.policy.ask_first
 
 
 def _follow_up(detection: Detection, known: Known, now_ms: int) -> Taken:
@@ -261,11 +290,13 @@ def _follow_up(detection: Detection, known: Known, now_ms: int) -> Taken:
         return Taken(Verdict.JOINED, incident.id, Change(incident, incident, (note,)), known.prompt)
     of_finding = _at_least_warning(detection.severity)
     severity = max(of_finding, known.others or of_finding, key=SEVERITY_ORDER.index)
+    severity = incident.severity if incident.help_asked else severity
     raised = SEVERITY_ORDER.index(severity) > SEVERITY_ORDER.index(incident.severity)
     after = replace(incident, severity=severity)
     change = Change(incident, after, (note,))
     if not detection.historical:
-        if raised and incident.state not in TAKEN:
+        more = raised or (outcome == NO_MOVEMENT and _waits(incident))
+        if more and incident.state not in TAKEN:
             change = change.then(call_next(after, known.calls, now_ms))
         elif incident.state in TAKEN - {State.ON_SCENE} and (raised or outcome == NO_MOVEMENT):
             change = change.then(call_again(after, known.calls, now_ms))
@@ -280,7 +311,7 @@ def _ask_too(
     wanted = detection.stage is Stage.CONFIRMED and detection.kind in ASKED_KINDS and not detection.historical
     if not wanted or not incident.policy.ask_wearer:
         return None, None
-    return _ask(detection, subject, incident.id, rules, now_ms)
+    return _ask(detection, subject, incident.id, _prompt_ms(incident.policy, rules), now_ms)
 
 
 def _asked(prompt: Prompt) -> Note:

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from alerts import fusion, models
 from alerts.area_intake import is_area_trouble, take_area
+from alerts.beside import BESIDE_STEP
 from alerts.calling import Round
 from alerts.database import load_incident, pack_window, to_incident
+from alerts.delivery import Purpose
 from alerts.drills import TEST_KIND, channels_of_tests
 from alerts.follow_ups import severity_of_others
 from alerts.fusion import CANCEL
@@ -70,6 +72,7 @@ def calls_of(connection: Connection, incident: Incident, directory: Directory, n
     """Who is on call at ``now_ms`` for an incident's area, and who was called in its present round."""
     rows = models.notification
     query = select(rows.c.responder).where(rows.c.incident == incident.id, rows.c.round == incident.round)
+    query = query.where(rows.c.purpose.in_([Purpose.CALL.value, Purpose.BESIDE.value]), rows.c.step > BESIDE_STEP)
     told = frozenset(connection.execute(query).scalars())
     if incident.kind == TEST_KIND:
         return Round(channels_of_tests(directory), told)

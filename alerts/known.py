@@ -15,13 +15,14 @@ from detectors.detection import Severity
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whom or what a detection is about. ``desk``: nobody known, the district desk has it. ``test``: said by a test
-    device."""
+    device. ``askable``: the device is known and somebody's, so that its wearer can be asked."""
 
     person: str | None
     device: str
     area: str
     desk: bool
     test: bool = False
+    askable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from alerts.delivery import Purpose
 from alerts.errors import TransitionError
 from alerts.policy import Policy
 from alerts.reasons import Reason
@@ -26,7 +28,8 @@ class State(StrEnum):
 #: Somebody has taken it.
 TAKEN: frozenset[State] = frozenset({State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE})
 
-#: The transitions there are. Back to ``notifying`` leads only the clock: acknowledged, but nobody arrived.
+#: The transitions there are. Back to ``notifying`` lead the clock (acknowledged, but nobody arrived) and whoever has it
+#: and cannot come.
 NEXT: dict[State, frozenset[State]] = {
     State.OPEN: frozenset({State.NOTIFYING, State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE, State.RESOLVED}),
     State.NOTIFYING: frozenset({State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE, State.RESOLVED}),
@@ -65,14 +68,20 @@ class What(StrEnum):
     HELD = "held"  # a channel is at its limit: later
     FAILED_OVER = "failed_over"  # a channel does not deliver: the responder's next one too
     ACKNOWLEDGED = "acknowledged"
+    KNOWN_BESIDE = "known_beside"  # somebody told beside the calls answered; the calls go on
+    REFERRED = "referred"  # to a doctor or hospital team
     EN_ROUTE = "en_route"
     ON_SCENE = "on_scene"
+    CANNOT_COME = "cannot_come"  # says a responder who is called or has it
+    HELP_NEEDED = "help_needed"  # more people, says whoever has it
+    STAND_DOWN = "stand_down"  # who was told is told that they need not go
     NOT_ARRIVED = "not_arrived"  # acknowledged, and nobody on scene in time
     NOT_RESOLVED = "not_resolved"  # open for longer than its policy has it
     RESOLVED = "resolved"
     HANDED_OVER = "handed_over"  # who came on call is told what is open
     DOOR_CODE_SHOWN = "door_code_shown"  # to who has taken the incident
     DOOR_CODE_REFUSED = "door_code_refused"
+    REPLIED = "replied"  # by text message or telephone keys, where nothing was changed by it
     RECORD_REFUSED = "record_refused"  # a journal record that could not be handled
 
 
@@ -90,7 +99,9 @@ class Incident:
 
     ``said_ms`` is what the device's clock says of the onset, where that is implausible and ``onset_ms`` our receipt.
     ``step`` counts the responders called in this ``round``; a round begins when the order starts from the top or a
-    responder is told anew. ``transitions`` counts the states gone through.
+    responder is told anew. ``transitions`` counts the states gone through. ``needed`` different people must
+    acknowledge: the first is ``acknowledged_by``, the others stand in ``also_by`` with their times. ``declined`` has
+    who said that they cannot come, and when.
     """
 
     id: str
@@ -117,6 +128,29 @@ class Incident:
     on_scene_ms: int | None = None
     resolved_ms: int | None = None
     resolved_by: str | None = None
+    needed: int = 1
+    also_by: Mapping[str, int] = field(default_factory=dict)
+    declined: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """Who has it, and who comes too; nobody while it is not taken."""
+        return () if self.acknowledged_by is None else (self.acknowledged_by, *self.also_by)
+
+    @property
+    def is_short(self) -> bool:
+        """Taken, and more people are needed."""
+        return self.state in TAKEN and len(self.standing) < self.needed
+
+    @property
+    def wants_calls(self) -> bool:
+        """Whether the calls go on."""
+        return self.state in (State.OPEN, State.NOTIFYING) or self.is_short
+
+    @property
+    def help_asked(self) -> bool:
+        """Whether whoever has it has asked for more people than the policy wants."""
+        return self.needed > self.policy.acknowledgements
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +186,22 @@ class Call:
     round: int
     channels: tuple[str, ...]
     reason: Reason | None = None
+    purpose: Purpose = Purpose.CALL
 
 
 @dataclass(frozen=True, slots=True)
 class DropPending:
-    """What was not sent yet is not to be sent any more."""
+    """Calls that were not sent yet are not to be sent any more: those of ``only`` one responder, or of all but
+    ``spare``."""
 
     reason: Reason
+    only: str | None = None
+    spare: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StandDown:
+    """Those who were told and do not stand on the incident learn that they need not go; sirens end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +214,7 @@ class AskWearer:
     expires_ms: int
 
 
-Effect = Note | SetTimer | ClearTimer | Call | DropPending
+Effect = Note | SetTimer | ClearTimer | Call | DropPending | StandDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +250,12 @@ class Answer(StrEnum):
     ALREADY = "already"  # it stands there already, or further; ``by`` says who was first
     RESOLVED = "resolved"  # too late: the incident is over
     UNKNOWN = "unknown"  # no such incident
+    NOTED = "noted"  # by somebody told beside the calls: written, and the calls go on
 
 
 def acknowledge(incident: Incident, who: str, now_ms: int, *, via: str) -> tuple[Answer, Change | None]:
-    """Take the incident: nobody else is called, and somebody should be at the door within ``arrival_s``."""
+    """Take the incident, or join whoever has it while more people are needed: when there are enough nobody else is
+    called. Somebody should be at the door within ``arrival_s``."""
     return _advance(incident, State.ACKNOWLEDGED, What.ACKNOWLEDGED, who, now_ms, via)
 
 
@@ -229,21 +274,46 @@ def _advance(
 ) -> tuple[Answer, Change | None]:
     if incident.state is State.RESOLVED:
         return Answer.RESOLVED, None
-    if state not in NEXT[incident.state]:
+    first = incident.state not in TAKEN
+    joins = incident.is_short and who not in incident.standing
+    moves = state in NEXT[incident.state]
+    if not moves and not joins:
         return Answer.ALREADY, None
     values: dict[str, Any] = {}
-    effects: list[Effect] = [Note(what, who, {"via": via})]
-    if incident.state not in TAKEN:
+    if first:
         values |= {"acknowledged_ms": now_ms, "acknowledged_by": who}
-        effects += [ClearTimer(TimerKind.CALL), DropPending(Reason.ACKNOWLEDGED)]
-        if state is not State.ON_SCENE:
-            effects.append(SetTimer(TimerKind.ARRIVAL, now_ms + round(incident.policy.arrival_s * 1000)))
-    if state is State.EN_ROUTE:
+    elif joins:
+        values["also_by"] = {**incident.also_by, who: now_ms}
+    if who in incident.declined and (first or joins):  # they can come after all
+        values["declined"] = {one: at_ms for one, at_ms in incident.declined.items() if one != who}
+    if moves and state is State.EN_ROUTE:
         values["en_route_ms"] = now_ms
-    if state is State.ON_SCENE:
+    if moves and state is State.ON_SCENE:
         values["on_scene_ms"] = now_ms
+    after = move(incident, state, **values) if moves else replace(incident, **values)
+    effects: list[Effect] = [Note(what, who, {"via": via} | ({"with": incident.acknowledged_by} if joins else {}))]
+    if first or joins:
+        effects += _enough(incident) if not after.is_short else [DropPending(Reason.ACKNOWLEDGED, only=who)]
+    if first and state is not State.ON_SCENE:
+        effects.append(arrival_timer(after))
+    if moves and state is State.ON_SCENE:
         effects.append(ClearTimer(TimerKind.ARRIVAL))
-    return Answer.DONE, Change(incident, move(incident, state, **values), tuple(effects), (state,))
+    return Answer.DONE, Change(incident, after, tuple(effects), (state,) if moves else ())
+
+
+def _enough(before: Incident) -> list[Effect]:
+    """As many as are needed have acknowledged: nobody else is called, and who was told need not go."""
+    return [
+        ClearTimer(TimerKind.CALL),
+        DropPending(Reason.ACKNOWLEDGED, spare=before.standing),
+        StandDown(),
+    ]
+
+
+def arrival_timer(incident: Incident) -> SetTimer:
+    """When whoever has it should be at the door."""
+    assert incident.acknowledged_ms is not None  # otherwise nobody has it
+    return SetTimer(TimerKind.ARRIVAL, incident.acknowledged_ms + round(incident.policy.arrival_s * 1000))
 
 
 def resolve(
@@ -262,21 +332,33 @@ def cancel_by_wearer(incident: Incident, now_ms: int, *, prompt: str, settles: b
     """The wearer answered "I am all right" to the prompt of this incident.
 
     ``settles`` says that the answer covers everything that is known (no SOS, no later prompt without an answer). It
-    then ends an incident that nobody has taken; one that somebody has taken stays theirs, with less urgency.
+    then ends an incident that nobody has taken; one that somebody has taken stays theirs, with less urgency unless they
+    have asked for more people.
     """
     note = Note(What.WEARER_CANCELLED, "wearer", {"prompt": prompt, "settles": settles})
     if not settles or incident.state is State.RESOLVED:
         return Change(incident, incident, (note,))
     if incident.state in TAKEN:
-        return Change(incident, replace(incident, severity=Severity.WARNING), (note,))
+        after = incident if incident.help_asked else replace(incident, severity=Severity.WARNING)
+        return Change(incident, after, (note,))
     after = move(incident, State.RESOLVED, outcome=Outcome.CANCELLED, resolved_ms=now_ms, resolved_by="wearer")
     return Change(incident, after, (note, *_over(Reason.WEARER_CANCELLED)), (State.RESOLVED,))
 
 
 def not_arrived(incident: Incident) -> Change:
-    """Acknowledged, but nobody is on scene in time: a new round of calls is due, whoever has it."""
+    """Acknowledged, but nobody is on scene in time: calls are due. Whoever comes too has it from now on; without such a
+    new round is open to everybody."""
     note = Note(What.NOT_ARRIVED, "system", {"acknowledged_by": incident.acknowledged_by or ""})
-    after = move(
+    if incident.also_by:
+        after, timer = hand_on(incident)
+        return Change(incident, after, (note, timer))
+    after = given_up(incident)
+    return Change(incident, after, (note,), (State.NOTIFYING,))
+
+
+def given_up(incident: Incident) -> Incident:
+    """The incident as nobody has it any more: open to everybody, in a new round."""
+    return move(
         incident,
         State.NOTIFYING,
         round=incident.round + 1,
@@ -285,7 +367,14 @@ def not_arrived(incident: Incident) -> Change:
         acknowledged_by=None,
         en_route_ms=None,
     )
-    return Change(incident, after, (note,), (State.NOTIFYING,))
+
+
+def hand_on(incident: Incident) -> tuple[Incident, SetTimer]:
+    """Whoever has it does not come: the first of those who come too has it, and when they should be there."""
+    also = dict(incident.also_by)
+    following = next(iter(also))
+    after = replace(incident, acknowledged_by=following, acknowledged_ms=also.pop(following), also_by=also)
+    return after, arrival_timer(after)
 
 
 def not_resolved(incident: Incident, now_ms: int) -> Change:
@@ -297,4 +386,4 @@ def not_resolved(incident: Incident, now_ms: int) -> Change:
 
 
 def _over(reason: Reason) -> tuple[Effect, ...]:
-    return (*(ClearTimer(kind) for kind in TimerKind), DropPending(reason))
+    return (*(ClearTimer(kind) for kind in TimerKind), DropPending(reason), StandDown())

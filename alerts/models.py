@@ -51,6 +51,9 @@ incident = Table(
     Column("on_scene_ms", BigInteger),
     Column("resolved_ms", BigInteger),
     Column("resolved_by", String(64)),
+    Column("needed", Integer, nullable=False, server_default="1"),
+    Column("also_by", JSON, nullable=False, server_default="{}"),
+    Column("declined", JSON, nullable=False, server_default="{}"),
     Index("ix_incident_state", "state"),
     Index("ix_incident_person", "person", "state"),
     Index("ix_incident_device", "device", "state"),
@@ -108,6 +111,17 @@ timer = Table(
     Index("ix_timer_due", "due_ms"),
 )
 
+#: Who stands on an incident: who has it and who comes too. For questions across incidents; what decides about one are
+#: its own columns.
+acknowledgement = Table(
+    "acknowledgement",
+    metadata,
+    Column("incident", ForeignKey(incident.c.id), primary_key=True),
+    Column("responder", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ix_acknowledgement_responder", "responder", "at_ms"),
+)
+
 #: The outbox. ``id`` is made of the key below it and is what the receiver sees as the idempotency key.
 notification = Table(
     "notification",
@@ -126,7 +140,8 @@ notification = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("due_ms", BigInteger, nullable=False),
     Column("done_ms", BigInteger),
-    UniqueConstraint("incident", "step", "round", "responder", "channel", name="uq_notification_key"),
+    Column("purpose", String(16), nullable=False, server_default="call"),
+    UniqueConstraint("incident", "step", "round", "responder", "channel", "purpose", name="uq_notification_key"),
     Index("ix_notification_due", "status", "due_ms"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -11,16 +12,19 @@ from sqlalchemy import Connection, select
 from alerts import models
 from alerts.calling import Round
 from alerts.lifecycle import TAKEN
-from alerts.policy import Policy
-from alerts.stepping import OnCall, by_steps
+from alerts.policy import IMMEDIATE, Policy
+from alerts.stepping import OnCall, PersonContact, by_steps
 from registry import Directory, ResponderEntry
+from registry.contacts import NEARBY
 from registry.presence import presences
 from registry.reach import Arrival, Candidate, candidate_of, rank
-from registry.rosters import OnDuty, on_call
+from registry.rosters import OnDuty, Rosters, hand_overs, on_call
 from registry.routes import known_ways
 
 #: Who took an incident longer ago than this, and never said what became of it, is not busy with it any more.
 _BUSY_MS = 2 * 3_600_000
+#: How far ahead it is looked for somebody who comes on call: it is tried again before that in any case.
+_AHEAD_MS = 4 * 3_600_000
 
 
 def calls_for(
@@ -37,7 +41,8 @@ def calls_for(
     """A round of calls for a person of ``area``; the district desk's for an area that the registry does not have.
 
     The tiers stay in their order, and in each the layers of its rosters; only within a layer the nearest goes first.
-    Nobody is busy with ``incident`` itself. The steps of ``policy`` choose among these.
+    Nobody is busy with ``incident`` itself. The steps of ``policy`` choose among these and the person's contacts; who
+    was told of ``incident`` is not told once more beside the order.
     """
     duties = _duties(directory, area, now_ms)
     groups = [list(group) for _, group in groupby(duties, key=lambda duty: (duty.area, duty.layer))]
@@ -57,12 +62,28 @@ def calls_for(
             for arrival in arrivals:
                 said[arrival.responder] |= _said(arrival)
         order += [directory.responders[one] for one in ids]
-    calls = Round(order, told, said)
-    return calls if policy is None or not policy.steps else _by_policy(policy, calls, duties, directory, area, now_ms)
+    nobody = not any(responder.channels for responder in order)
+    calls = Round(order, told, said, next_ms=_next_ms(directory, area, now_ms) if nobody else None)
+    contacts = _contacts(connection, directory, person, incident, now_ms)
+    if policy is not None and policy.steps:
+        calls = _by_policy(policy, calls, duties, directory, area, contacts, now_ms)
+    elif contacts:
+        calls = by_steps(policy or IMMEDIATE, calls, (), {}, workday=True, contacts=contacts)
+    if not calls.beside or incident is None:
+        return calls
+    rows = models.notification
+    before = set(connection.execute(select(rows.c.responder).where(rows.c.incident == incident)).scalars())
+    return replace(calls, beside=tuple(one for one in calls.beside if one.responder.id not in before))
 
 
 def _by_policy(
-    policy: Policy, calls: Round, duties: list[OnDuty], directory: Directory, area: str, now_ms: int
+    policy: Policy,
+    calls: Round,
+    duties: list[OnDuty],
+    directory: Directory,
+    area: str,
+    contacts: list[PersonContact],
+    now_ms: int,
 ) -> Round:
     duty_of = {duty.responder: duty for duty in duties}
     on_call = [
@@ -70,7 +91,41 @@ def _by_policy(
         for responder in calls.order
     ]
     workday = directory.policies.is_workday(area, policy.zone, now_ms)
-    return by_steps(policy, calls, on_call, directory.responders, workday=workday)
+    tiers = directory.tiers(area) if area in directory.areas else [directory.root or ""]
+    emergency = sorted(
+        (one for one in directory.emergency if one.area in tiers), key=lambda one: (tiers.index(one.area), one.id)
+    )
+    return by_steps(
+        policy, calls, on_call, directory.responders, workday=workday, contacts=contacts, emergency=emergency
+    )
+
+
+def _contacts(
+    connection: Connection, directory: Directory, person: str | None, incident: str | None, now_ms: int
+) -> list[PersonContact]:
+    """Who stands by a person, in the order of their positions; neighbours and volunteers the nearest first."""
+    entries = directory.contacts.get(person, ()) if person is not None else ()
+    known = [(one, directory.responders[one.responder]) for one in entries if one.responder in directory.responders]
+    near = [responder.id for one, responder in known if one.relation in NEARBY]
+    if not near:
+        return [PersonContact(one, responder) for one, responder in known]
+    candidates = _candidates(connection, directory, near, incident, now_ms)
+    door = _door(directory, person)
+    routed_s = known_ways(connection, candidates.values(), *door) if door is not None else {}
+    arrivals = rank([candidates[one] for one in near], *(door or (None, None)), routed_s=routed_s)
+    place = {arrival.responder: number for number, arrival in enumerate(arrivals)}
+    arrival_of = {arrival.responder: arrival for arrival in arrivals}
+    reported = presences(connection, near)
+    found = []
+    for one, responder in known:
+        arrival = arrival_of.get(responder.id)
+        if arrival is None:
+            found.append(PersonContact(one, responder))
+            continue
+        presence = reported.get(responder.id)
+        available = presence is None or presence.available
+        found.append(PersonContact(one, responder, arrival.seconds, available, _said(arrival)))
+    return sorted(found, key=lambda one: place.get(one.responder.id, -1))
 
 
 def _tier(tier: str, area: str, root: str | None) -> str:
@@ -87,13 +142,25 @@ def _duties(directory: Directory, area: str, now_ms: int) -> list[OnDuty]:
     return [duty for duty in found if duty.responder in directory.responders]
 
 
+def _next_ms(directory: Directory, area: str, now_ms: int) -> int | None:
+    """When somebody comes on call next in an area or above it; None when nobody does for some hours."""
+    tiers = directory.tiers(area) if area in directory.areas else [directory.root or ""]
+    rosters = Rosters({tier: directory.rosters.by_area.get(tier, ()) for tier in tiers})
+    coming = hand_overs(rosters, now_ms + 1, now_ms + _AHEAD_MS)
+    return next((one.at_ms for one in coming if one.come), None)
+
+
 def _busy(connection: Connection, responders: Collection[str], incident: str | None, now_ms: int) -> dict[str, str]:
-    """The incident that each of some responders has taken and not closed."""
-    table = models.incident
-    query = select(table.c.acknowledged_by, table.c.id).where(
-        table.c.state.in_([state.value for state in TAKEN]),
-        table.c.acknowledged_by.in_(responders),
-        table.c.acknowledged_ms > now_ms - _BUSY_MS,
+    """The incident that each of some responders has taken, or comes to as well, and that is not closed."""
+    table, standing = models.incident, models.acknowledgement
+    query = (
+        select(standing.c.responder, table.c.id)
+        .join(table, table.c.id == standing.c.incident)
+        .where(
+            table.c.state.in_([state.value for state in TAKEN]),
+            standing.c.responder.in_(responders),
+            standing.c.at_ms > now_ms - _BUSY_MS,
+        )
     )
     return {who: taken for who, taken in connection.execute(query) if taken != incident}
 

@@ -11,14 +11,14 @@ from alerts import models
 from alerts.channels import is_time_to_join
 from alerts.courier import Job
 from alerts.database import load_incident
-from alerts.delivery import SendResult, Status, settle
+from alerts.delivery import Purpose, SendResult, Status, settle
 from alerts.drills import TEST_KIND, is_test_channel
 from alerts.failover import drop_others, join_next, of_call
 from alerts.intake import calls_of
-from alerts.lifecycle import Note, Outcome, State, TimerKind, What, resolve
+from alerts.lifecycle import Note, Outcome, TimerKind, What, resolve
 from alerts.reasons import Reason
 from alerts.workers import is_shared
-from alerts.writing import write_audit, write_change
+from alerts.writing import stand_down, write_audit, write_change
 from registry import Directory
 
 _rows = models.notification
@@ -93,6 +93,8 @@ def record(
                 _hurry(connection, row, directory, now_ms)
             continue
         drop_others(connection, row, now_ms)
+        if row["status"] != Status.PENDING.value:
+            _told_too_late(connection, row, now_ms)
         if is_test_channel(directory.responder(row["responder"])):
             _end_test(connection, row["incident"], now_ms)
 
@@ -115,11 +117,19 @@ def _end_test(connection: Connection, incident_id: str, now_ms: int) -> None:
             write_change(connection, change, now_ms)
 
 
+def _told_too_late(connection: Connection, row: RowMapping, now_ms: int) -> None:
+    """A call arrived that nobody needed any more: it was on its way when somebody acknowledged."""
+    incident = load_incident(connection, row["incident"])
+    if row["purpose"] == Purpose.CALL.value and incident is not None and not incident.wants_calls:
+        stand_down(connection, incident, now_ms)
+
+
 def _hurry(connection: Connection, row: RowMapping, directory: Directory, now_ms: int) -> None:
     """A responder cannot be reached at all: call the next one now, where there is one in this round."""
     incident = load_incident(connection, row["incident"])
     assert incident is not None  # the foreign key says so
-    if incident.state is not State.NOTIFYING or (row["round"], row["step"]) != (incident.round, incident.step - 1):
+    latest = (row["round"], row["step"]) == (incident.round, incident.step - 1)
+    if row["purpose"] != Purpose.CALL.value or not incident.wants_calls or not latest:
         return
     hopeful = _rows.c.status.in_([Status.PENDING.value, Status.SENT.value])
     if connection.execute(select(func.count()).where(of_call(row) & hopeful)).scalar_one():

@@ -21,6 +21,11 @@ class Step:
     together: bool = False
     channels: tuple[str, ...] = ()
     workdays: bool = False
+    relation: str = ""
+    within_min: float | None = None
+    beside: bool = False
+    counts: bool | None = None
+    emergency: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,9 @@ class Policy:
         zone: the IANA name of the zone in which working days begin.
         steps: whom to call, in order; each responder once in a round.
         resolve_s: the desk is told when it is open for so long, and again after as long; None never.
+        ask_first: whether nobody is called while the question to the wearer stands.
+        prompt_s: how long it does; None: as long as the settings have it.
+        acknowledgements: so many different people must have acknowledged before the calls end.
     """
 
     name: str
@@ -49,6 +57,9 @@ class Policy:
     zone: str = "UTC"
     steps: tuple[Step, ...] = ()
     resolve_s: float | None = None
+    ask_first: bool = False
+    prompt_s: float | None = None
+    acknowledgements: int = 1
 
 
 #: Call at once, and ask the wearer at the same time.
@@ -67,8 +78,11 @@ def policy_of(entry: PolicyEntry) -> Policy:
         step_s=entry.steps[0].after_s,
         repeat_s=entry.repeat_s,
         arrival_s=entry.arrival_s,
-        ask_wearer=entry.ask_wearer,
+        ask_wearer=entry.ask_wearer and entry.ask != "never",
         zone=entry.zone,
         steps=tuple(msgspec.convert(msgspec.to_builtins(step), Step) for step in entry.steps),
         resolve_s=None if entry.resolve_h is None else entry.resolve_h * 3600,
+        ask_first=entry.ask == "first" and entry.ask_wearer,
+        prompt_s=entry.prompt_s,
+        acknowledgements=entry.acknowledgements,
     )

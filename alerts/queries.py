@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
 from alerts import models
 from alerts.database import to_incident, unpack_window
-from alerts.delivery import Status
+from alerts.delivery import Purpose, Status
 from alerts.drills import TEST_KIND
 from alerts.lifecycle import TAKEN, Outcome, State
 from detectors.detection import SEVERITY_ORDER, Severity, Stage, Window
@@ -26,6 +26,7 @@ __all__ = [
     "IncidentView",
     "NotificationView",
     "Stage",
+    "Standing",
     "TimelineEntry",
     "Window",
     "changes_since",
@@ -59,12 +60,22 @@ class EvidenceView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A responder who comes beside the one who has it, and since when."""
+
+    responder: str
+    name: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentView:
     """An incident as the board shows it.
 
     ``person_key`` is None and the names are "" at the district desk (unknown or unassigned device). ``notifying`` are
-    the names of those called in the present round, while nobody has taken it. ``next_call_ms`` is when the next one
-    will be called. ``said_ms`` is what the device says of the onset where that is implausible.
+    the names of those called in the present round, while the calls go on. ``next_call_ms`` is when the next one
+    will be called. ``said_ms`` is what the device says of the onset where that is implausible. ``also_by`` are who
+    comes beside ``acknowledged_by``, ``needed`` how many have to in all.
     """
 
     id: str
@@ -89,6 +100,8 @@ class IncidentView:
     acknowledged_ms: int | None
     acknowledged_by: str | None
     acknowledged_by_name: str
+    also_by: tuple[Standing, ...] = ()
+    needed: int = 1
     en_route_ms: int | None
     on_scene_ms: int | None
     resolved_ms: int | None
@@ -112,9 +125,10 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationView:
-    """A message to one responder on one channel."""
+    """A message to one responder on one channel; ``purpose`` as :class:`alerts.delivery.Purpose` has it."""
 
     id: str
+    purpose: str
     step: int
     round: int
     responder: str
@@ -228,10 +242,10 @@ def _views(connection: Connection, wanted: ColumnElement[bool]) -> list[Incident
     ids = [row["id"] for row in rows]
     evidence = _evidence(connection, ids)
     called = _called(connection, ids)
+    names = _names(connection, {one for row in rows for one in row["also_by"]})
     views = []
     for row in rows:
         incident = to_incident(row)
-        taken = incident.state in TAKEN or incident.state is State.RESOLVED
         views.append(
             IncidentView(
                 id=incident.id,
@@ -256,12 +270,17 @@ def _views(connection: Connection, wanted: ColumnElement[bool]) -> list[Incident
                 acknowledged_ms=incident.acknowledged_ms,
                 acknowledged_by=incident.acknowledged_by,
                 acknowledged_by_name=row["by_name"] or incident.acknowledged_by or "",
+                also_by=tuple(
+                    Standing(responder=one, name=names.get(one, one), at_ms=at_ms)
+                    for one, at_ms in incident.also_by.items()
+                ),
+                needed=incident.needed,
                 en_route_ms=incident.en_route_ms,
                 on_scene_ms=incident.on_scene_ms,
                 resolved_ms=incident.resolved_ms,
                 resolved_by=incident.resolved_by,
                 round=incident.round,
-                notifying=() if taken else tuple(called[incident.id, incident.round]),
+                notifying=tuple(called[incident.id, incident.round]) if incident.wants_calls else (),
                 next_call_ms=row["next_call_ms"],
                 evidence=tuple(evidence[incident.id]),
             )
@@ -296,12 +315,24 @@ def _called(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, int],
         query = (
             select(rows.c.incident, rows.c.round, rows.c.responder, responder.c.name)
             .outerjoin(responder, responder.c.id == rows.c.responder)
-            .where(rows.c.incident.in_(some), rows.c.status != Status.NOT_SENT.value)
+            .where(
+                rows.c.incident.in_(some),
+                rows.c.status != Status.NOT_SENT.value,
+                rows.c.purpose == Purpose.CALL.value,
+            )
             .order_by(rows.c.created_ms, rows.c.step)
         )
         for incident, round_, key, name in connection.execute(query):
             found[incident, round_][name or key] = None
     return found
+
+
+def _names(connection: Connection, ids: set[str]) -> dict[str, str]:
+    if not ids:
+        return {}
+    responder = people.responder
+    query = select(responder.c.id, responder.c.name).where(responder.c.id.in_(ids))
+    return {row.id: row.name for row in connection.execute(query)}
 
 
 def _chunks(ids: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
@@ -347,6 +378,7 @@ def _notifications(connection: Connection, incident_id: str) -> tuple[Notificati
     return tuple(
         NotificationView(
             id=row["id"],
+            purpose=row["purpose"],
             step=row["step"],
             round=row["round"],
             responder=row["responder"],

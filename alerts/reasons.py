@@ -35,6 +35,11 @@ class Reason(StrEnum):
     OTHER_CHANNEL = "other_channel"  # another channel of the same call delivered
     ACKNOWLEDGED = "acknowledged"  # somebody is on it, before this was sent
     RESOLVED = "resolved"
+    CANNOT_COME = "cannot_come"  # the responder said so; asked again when nobody else is left
+    ASKED_FIRST = "asked_first"  # the wearer has time to answer before anybody is called
+    CALLED_AGAIN = "called_again"  # needed after all, before a stand-down was sent
+    NOT_AVAILABLE = "not_available"  # a contact who reported that they cannot come
+    TOO_FAR = "too_far"  # a contact who is not near enough, or of whom that is not known
     SHIFT_OVER = "shift_over"  # a notice to somebody who is no longer on call
     TOLD_JUST_NOW = "told_just_now"  # the same responder about the same incident
     SUSPECTED_ONLY = "suspected_only"  # the wearer is asked, nobody else is told

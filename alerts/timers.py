@@ -11,7 +11,6 @@ from alerts.drills import TEST_KIND
 from alerts.guarding import guarded
 from alerts.intake import calls_of
 from alerts.lifecycle import TAKEN, Change, Incident, Outcome, State, TimerKind, not_arrived, not_resolved, resolve
-from alerts.nearest import calls_for
 from alerts.writing import write_change
 from registry import Directory
 
@@ -50,17 +49,14 @@ def fire_timers(connection: Connection, directory: Directory, now_ms: int) -> in
 def _fired(
     connection: Connection, incident: Incident, kind: TimerKind, directory: Directory, now_ms: int
 ) -> Change | None:
-    if kind is TimerKind.CALL and incident.state in (State.OPEN, State.NOTIFYING):
+    if kind is TimerKind.CALL and incident.wants_calls:
         calls = calls_of(connection, incident, directory, now_ms)
         if incident.kind == TEST_KIND and all(one.id in calls.told or not one.channels for one in calls.order):
             return resolve(incident, "system", now_ms, outcome=Outcome.TEST, note="nobody received it", via="timer")[1]
         return call_next(incident, calls, now_ms)
     if kind is TimerKind.ARRIVAL and incident.state in (State.ACKNOWLEDGED, State.EN_ROUTE):
         again = not_arrived(incident)
-        calls = calls_for(
-            connection, directory, incident.area, incident.person, now_ms, incident=incident.id, policy=incident.policy
-        )
-        return again.then(call_next(again.after, calls, now_ms))
+        return again.then(call_next(again.after, calls_of(connection, again.after, directory, now_ms), now_ms))
     if kind is TimerKind.RESOLVE and incident.state is not State.RESOLVED:
         late = not_resolved(incident, now_ms)
         if incident.state not in TAKEN:  # the calls go on

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from alerts import models
 from alerts.channels import type_of
 from alerts.database import from_incident
-from alerts.delivery import Status, notification_id
-from alerts.lifecycle import Call, Change, ClearTimer, DropPending, Effect, Incident, Note, SetTimer, What
+from alerts.delivery import Purpose, Status, notification_id
+from alerts.drills import TEST_KIND
+from alerts.lifecycle import (
+    TAKEN,
+    Call,
+    Change,
+    ClearTimer,
+    DropPending,
+    Effect,
+    Incident,
+    Note,
+    SetTimer,
+    StandDown,
+    What,
+)
 from alerts.reasons import Reason
 from alerts.reports import incident_points
+from alerts.standing_down import sent_of, to_stand_down
 from detectors.detection import SEVERITY_ORDER
 from telemetry.records import pack_points
 
 #: What an audit row tells of an incident before and after.
-_AUDITED = ("state", "severity", "kind", "outcome", "acknowledged_by", "round")
+_AUDITED = ("state", "severity", "kind", "outcome", "acknowledged_by", "also_by", "needed", "round")
 CONSOLE = "console"
 #: Stands for the channel of a responder who has none.
 NO_CHANNEL = "none"
@@ -30,6 +44,7 @@ def write_change(connection: Connection, change: Change, now_ms: int) -> None:
         connection.execute(insert(models.incident), from_incident(after))
     elif before != after:
         connection.execute(update(models.incident).where(models.incident.c.id == after.id).values(from_incident(after)))
+    _write_standing(connection, () if before is None else before.standing, after, now_ms)
     noted = _difference(before, after)
     for effect in change.effects:
         _write_effect(connection, effect, after, noted, now_ms)
@@ -64,7 +79,9 @@ def _write_effect(
         case Call():
             _queue_notifications(connection, effect, incident, now_ms)
         case DropPending():
-            _drop_pending(connection, incident, effect.reason, now_ms)
+            _drop_pending(connection, incident, effect, now_ms)
+        case StandDown():
+            stand_down(connection, incident, now_ms)
 
 
 def write_audit(
@@ -97,7 +114,28 @@ def _difference(before: Incident | None, after: Incident) -> tuple[dict[str, Any
     return {name: old[name] for name in changed}, {name: new[name] for name in changed}
 
 
+def stand_down(connection: Connection, incident: Incident, now_ms: int) -> None:
+    """Queue a message for everybody who was told and need not go: not who stands on the incident or has closed it, nor
+    who said that they cannot come. Once for each call. Those who are told of tests know what they are."""
+    if incident.kind == TEST_KIND:
+        return
+    spare = {*incident.declined, *(incident.standing if incident.state in TAKEN else (incident.resolved_by or "",))}
+    ids = [
+        queue_notification(
+            connection, incident, one.step, one.round, one.responder, one.channel, now_ms, purpose=Purpose.STAND_DOWN
+        )
+        for one in to_stand_down(sent_of(connection, incident.id), spare, now_ms)
+    ]
+    if ids:
+        note = Note(What.STAND_DOWN, "system", {"notifications": ids})
+        write_audit(connection, note, now_ms, incident=incident.id)
+
+
 def _queue_notifications(connection: Connection, call: Call, incident: Incident, now_ms: int) -> None:
+    rows = models.notification
+    obsolete = (rows.c.incident == incident.id) & (rows.c.status == Status.PENDING.value)
+    obsolete &= (rows.c.responder == call.responder) & (rows.c.purpose == Purpose.STAND_DOWN.value)
+    end_pending(connection, incident.id, obsolete, Reason.CALLED_AGAIN, now_ms)
     for channel in call.channels or (NO_CHANNEL,):
         if call.reason is not None:
             status, reason = Status.NOT_SENT, call.reason
@@ -106,8 +144,9 @@ def _queue_notifications(connection: Connection, call: Call, incident: Incident,
         else:
             status, reason = Status.PENDING, None
         queue_notification(
-            connection, incident, call.step, call.round, call.responder, channel, now_ms, status=status, reason=reason
-        )
+            connection, incident, call.step, call.round, call.responder, channel, now_ms,
+            status=status, reason=reason, purpose=call.purpose,
+        )  # fmt: skip
 
 
 def queue_notification(
@@ -121,10 +160,13 @@ def queue_notification(
     *,
     status: Status = Status.PENDING,
     reason: Reason | None = None,
-) -> None:
-    """Put a notification into the outbox, due now."""
+    purpose: Purpose = Purpose.CALL,
+) -> str:
+    """Put a notification into the outbox, due now; returns its id."""
+    key = notification_id(incident.id, step, round_, responder, channel, purpose)
     row = {
-        "id": notification_id(incident.id, step, round_, responder, channel),
+        "id": key,
+        "purpose": purpose.value,
         "incident": incident.id,
         "step": step,
         "round": round_,
@@ -132,23 +174,49 @@ def queue_notification(
         "channel": channel,
         "status": status.value,
         "reason": None if reason is None else reason.value,
-        "urgency": SEVERITY_ORDER.index(incident.severity.value),
+        "urgency": 0 if purpose is Purpose.STAND_DOWN else SEVERITY_ORDER.index(incident.severity.value),
         "attempts": 0,
         "created_ms": now_ms,
         "due_ms": now_ms,
         "done_ms": None if status is Status.PENDING else now_ms,
     }
     connection.execute(insert(models.notification), row)
+    return key
 
 
-def _drop_pending(connection: Connection, incident: Incident, reason: Reason, now_ms: int) -> None:
+def _drop_pending(connection: Connection, incident: Incident, drop: DropPending, now_ms: int) -> None:
     rows = models.notification
     pending = (rows.c.incident == incident.id) & (rows.c.status == Status.PENDING.value)
-    ids = list(connection.execute(select(rows.c.id).where(pending)).scalars())
+    # who is told beside the calls learns of it also when somebody has it already
+    goes_on = drop.reason in (Reason.ACKNOWLEDGED, Reason.CANNOT_COME)
+    calls = [Purpose.CALL] if goes_on else [Purpose.CALL, Purpose.BESIDE]
+    pending &= rows.c.purpose.in_([purpose.value for purpose in calls])
+    if drop.only is not None:
+        pending &= rows.c.responder == drop.only
+    if drop.spare:
+        pending &= rows.c.responder.not_in(drop.spare)
+    end_pending(connection, incident.id, pending, drop.reason, now_ms)
+
+
+def end_pending(connection: Connection, incident: str, which: ColumnElement[bool], reason: Reason, now_ms: int) -> None:
+    """Notifications that wait are not to be sent, and why."""
+    rows = models.notification
+    ids = list(connection.execute(select(rows.c.id).where(which)).scalars())
     if not ids:
         return
-    connection.execute(
-        update(rows).where(pending).values(status=Status.NOT_SENT.value, reason=reason.value, done_ms=now_ms)
-    )
+    values = {"status": Status.NOT_SENT.value, "reason": reason.value, "done_ms": now_ms}
+    connection.execute(update(rows).where(which).values(values))
     note = Note(What.NOT_SENT, "system", {"reason": reason.value, "notifications": ids})
-    write_audit(connection, note, now_ms, incident=incident.id)
+    write_audit(connection, note, now_ms, incident=incident)
+
+
+def _write_standing(connection: Connection, before: tuple[str, ...], after: Incident, now_ms: int) -> None:
+    """Keep the table of who stands on which incident as the incident has it."""
+    table = models.acknowledgement
+    gone = [one for one in before if one not in after.standing]
+    if gone:
+        connection.execute(delete(table).where(table.c.incident == after.id, table.c.responder.in_(gone)))
+    come = [one for one in after.standing if one not in before]
+    if come:
+        rows = [{"incident": after.id, "responder": one, "at_ms": now_ms} for one in come]
+        connection.execute(insert(table), rows)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from alerts import models
 from alerts.database import unpack_window
-from alerts.delivery import Status
+from alerts.delivery import Purpose, Status
 from alerts.lifecycle import TAKEN, State
 from alerts.queries import (
     EvidenceView,
@@ -233,7 +233,11 @@ def _called_last(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, 
         query = (
             select(rows.c.incident, rows.c.round, responder.c.id, responder.c.name)
             .join(responder, responder.c.id == rows.c.responder)
-            .where(rows.c.incident.in_(some), rows.c.status != Status.NOT_SENT.value)
+            .where(
+                rows.c.incident.in_(some),
+                rows.c.status != Status.NOT_SENT.value,
+                rows.c.purpose == Purpose.CALL.value,
+            )
             .order_by(rows.c.created_ms, rows.c.step)
         )
         for incident, round_, key, name in connection.execute(query):

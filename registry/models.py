@@ -209,6 +209,21 @@ silence = Table(
     Column("reason", Text, nullable=False),
 )
 
+#: Who changed when what is too much for a person; rows are only added. It outlives the person and its limits.
+threshold_change = Table(
+    "threshold_change",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("person", String(64), nullable=False),
+    Column("field", String(64), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ix_threshold_change_person", "person", "id"),
+    sqlite_autoincrement=True,
+)
+
 #: Where responders said that they are. It changes often and does not raise the revision.
 presence = Table(
     "responder_presence",

@@ -1,0 +1,107 @@
+"""What a responder answers besides taking an incident: that they cannot come, or that more people are needed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from alerts.lifecycle import (
+    TAKEN,
+    Answer,
+    Change,
+    ClearTimer,
+    DropPending,
+    Effect,
+    Incident,
+    Note,
+    SetTimer,
+    State,
+    TimerKind,
+    What,
+    arrival_timer,
+    given_up,
+    hand_on,
+    move,
+)
+from alerts.reasons import Reason
+from detectors.detection import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is being asked in the present round. ``since_ms``: when the responder was, None when they were not;
+    ``others``: somebody else has time to answer now."""
+
+    since_ms: int | None = None
+    others: bool = False
+
+
+def cannot_come(incident: Incident, who: str, now_ms: int, *, via: str, asked: Asked) -> tuple[Answer, Change | None]:
+    """A responder does not come. Nobody waits for them: the next is called at once, unless others are being asked.
+
+    Whoever has it gives it up, to the first who comes too or to everybody. They are asked again only after all others.
+    Somebody who is at the door alone does not give it up so.
+    """
+    if incident.state is State.RESOLVED:
+        return Answer.RESOLVED, None
+    stands = who in incident.standing
+    if stands:
+        refused = incident.state is State.ON_SCENE and not incident.also_by
+    else:
+        said_ms = incident.declined.get(who)
+        again = said_ms is not None and (asked.since_ms is None or asked.since_ms <= said_ms)
+        refused = not incident.wants_calls or again
+    if refused:
+        return Answer.ALREADY, None
+    after = replace(incident, declined={**incident.declined, who: now_ms})
+    effects: list[Effect] = [
+        Note(What.CANNOT_COME, who, {"via": via} | ({"had_acknowledged": True} if stands else {})),
+        DropPending(Reason.CANNOT_COME, only=who),
+    ]
+    if stands and not incident.also_by:
+        after = given_up(after)
+        effects += [ClearTimer(TimerKind.ARRIVAL), SetTimer(TimerKind.CALL, now_ms)]
+        return Answer.DONE, Change(incident, after, tuple(effects), (State.NOTIFYING,))
+    if who == incident.acknowledged_by:
+        after, timer = hand_on(after)
+        effects += [timer] if incident.state is not State.ON_SCENE else []
+    elif stands:
+        after = replace(after, also_by={one: at_ms for one, at_ms in after.also_by.items() if one != who})
+    if stands and not incident.wants_calls:  # who was told that they need not go can be called again
+        after = replace(after, round=incident.round + 1, step=0)
+    if stands or (asked.since_ms is not None and not asked.others):
+        effects.append(SetTimer(TimerKind.CALL, now_ms))
+    return Answer.DONE, Change(incident, after, tuple(effects))
+
+
+def need_help(incident: Incident, who: str, now_ms: int, *, via: str, note: str = "") -> tuple[Answer, Change | None]:
+    """More people are needed: others are called at once, and until one more has acknowledged.
+
+    Who asks stands on the incident from now on, and has it where nobody had. The one place more is not counted twice
+    while it is open.
+    """
+    if incident.state is State.RESOLVED:
+        return Answer.RESOLVED, None
+    effects: list[Effect] = []
+    path: tuple[State, ...] = ()
+    after = incident
+    if incident.state not in TAKEN:
+        after = move(incident, State.ACKNOWLEDGED, acknowledged_ms=now_ms, acknowledged_by=who)
+        path = (State.ACKNOWLEDGED,)
+        effects += [Note(What.ACKNOWLEDGED, who, {"via": via}), arrival_timer(after)]
+    elif who not in incident.standing:
+        after = replace(incident, also_by={**incident.also_by, who: now_ms})
+        effects.append(Note(What.ACKNOWLEDGED, who, {"via": via, "with": incident.acknowledged_by}))
+    needed = max(incident.policy.acknowledgements, len(after.standing)) + 1
+    if after is incident and incident.needed >= needed:
+        return Answer.ALREADY, None
+    if not incident.wants_calls:
+        after = replace(after, round=incident.round + 1, step=0)
+    after = replace(after, needed=max(needed, incident.needed), severity=Severity.CRITICAL)
+    data: dict[str, Any] = {"via": via, "needed": after.needed} | ({"note": note} if note else {})
+    effects += [
+        Note(What.HELP_NEEDED, who, data),
+        DropPending(Reason.ACKNOWLEDGED, only=who),
+        SetTimer(TimerKind.CALL, now_ms),
+    ]
+    return Answer.DONE, Change(incident, after, tuple(effects), path)
