@@ -14,7 +14,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from starlette.routing import BaseRoute, Match
 
+from alerts.links import ACK_PATH, SHORT_PATH
 from alerts.queries import EvidenceView, Stage, TimelineEntry
 from console import explain, times
 from console.explain import Explanation, Number
@@ -22,19 +24,19 @@ from console.language import choose_language
 from console.posture import posture_svg
 from console.reading import Card
 from console.settings import ConsoleSettings
-from console.texts import LANGUAGES, TEXTS, Texts
+from console.shell import CHOICES, Shell, chosen, lasting, navigation
+from console.texts import TEXTS, Texts
 
-COOKIE = "lang"
 _YEAR_S = 365 * 86_400
 STATIC = Path(str(resources.files("console"))) / "static"
 #: A name longer than this is cut where it is not the only thing on its line.
 _NAME_LENGTH = 120
 _SHORT_LENGTH = 40
 _NAMES = 6
-#: What the script on a page says by itself.
+#: What the scripts of a page say by themselves.
 _SCRIPT_WORDS = (
     "announce.new", "title.new", "live.lost", "live.stale", "sound.on", "sound.off", "sound.ask",
-    "ago.now", "ago.s", "ago.min", "ago.h", "ago.d",
+    "ago.now", "ago.s", "ago.min", "ago.h", "ago.d", "toast.failed", "toast.unreachable", "toast.close",
 )  # fmt: skip
 
 
@@ -51,12 +53,13 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.globals["static"] = static_address
 
     def texts(self, request: Request) -> Texts:
         """The texts in the reader's language."""
         language = choose_language(
-            asked=request.query_params.get(COOKIE),
-            remembered=request.cookies.get(COOKIE),
+            asked=request.query_params.get("lang"),
+            remembered=request.cookies.get("lang"),
             accepted=request.headers.get("accept-language"),
             default=self.settings.language,
         )
@@ -65,23 +68,22 @@ class Renderer:
     def page(
         self, request: Request, template: str, *, status: int = 200, now_ms: int | None = None, **values: Any
     ) -> Response:
-        """A page in the reader's language; a language asked for in the address is remembered."""
+        """A page in the reader's language, theme and size of type; what is asked for in the address is remembered."""
         texts = self.texts(request)
         words = _Words(texts, self.settings, self.now_ms() if now_ms is None else now_ms)
-        other = next(language for language in LANGUAGES if language != texts.language)
         html = self._templates.get_template(template).render(
             t=texts,
             w=words,
             settings=self.settings,
             now_ms=words.now_ms,
-            static=static_address,
+            shell=shell_of(request),
             script_words=json.dumps({name: texts(name) for name in _SCRIPT_WORDS}, ensure_ascii=False),
-            other_language=f"{request.url.path}?{COOKIE}={other}",
             **values,
         )
         response = HTMLResponse(html, status, headers={"vary": "accept-language, cookie"})
-        if request.query_params.get(COOKIE) in LANGUAGES:
-            response.set_cookie(COOKIE, texts.language, max_age=_YEAR_S, httponly=True, samesite="lax")
+        for name, choices in CHOICES.items():
+            if (asked := request.query_params.get(name)) in choices:
+                response.set_cookie(name, asked, max_age=_YEAR_S, httponly=True, samesite="lax")
         return response
 
     def error(self, request: Request, status: int) -> Response:
@@ -91,6 +93,28 @@ class Renderer:
         if request.url.path.startswith("/api/"):
             return Response(json.dumps({"error": text}), status, media_type="application/json")
         return self.page(request, "error.html", status=status, heading=texts("error.title"), text=text)
+
+
+def shell_of(request: Request) -> Shell:
+    """The frame of a page: the places that this console serves, and what the reader chose."""
+    app = request.scope.get("app")
+    outside = request.url.path.startswith((ACK_PATH, SHORT_PATH))
+    routes: list[BaseRoute] = app.routes if app is not None and not outside else []
+
+    def may_open(address: str) -> bool:
+        return any(_serves(route, address) for route in routes)
+
+    return Shell(
+        entries=navigation(request.url.path, may_open),
+        name="",
+        theme=chosen("theme", request.query_params, request.cookies),
+        type=chosen("type", request.query_params, request.cookies),
+        query=lasting(request.url.query),
+    )
+
+
+def _serves(route: BaseRoute, address: str) -> bool:
+    return route.matches({"type": "http", "method": "GET", "path": address, "root_path": ""})[0] is Match.FULL
 
 
 class _Words:

@@ -61,6 +61,7 @@
       if (same) same.open = true;
     });
     old.replaceWith(fresh);
+    if (window.htmx) window.htmx.process(fresh);
     if (active) (document.getElementById(active) || document.getElementById("main")).focus({ preventScroll: true });
     return fresh;
   }
@@ -129,7 +130,8 @@
     const blocked = sound && (!audio || audio.state !== "running");
     soundButton.hidden = false;
     soundButton.setAttribute("aria-pressed", String(sound));
-    put(soundButton, words[sound ? (blocked ? "sound.ask" : "sound.on") : "sound.off"]);
+    put(soundButton.querySelector("span"), words[sound ? (blocked ? "sound.ask" : "sound.on") : "sound.off"]);
+    soundButton.querySelector("use").setAttribute("href", `${body.dataset.icons}#volume-${sound ? 2 : "x"}`);
   }
   async function openAudio() {
     audio = audio || new AudioContext();
@@ -219,11 +221,5 @@
       if (document.visibilityState === "visible" && Date.now() - heardMs > QUIET_MS / 2) connect();
     });
   }
-  // one press, one request
-  document.addEventListener("submit", (event) => {
-    if (event.target.dataset.sent) event.preventDefault();
-    event.target.dataset.sent = "1";
-    setTimeout(() => { delete event.target.dataset.sent; }, 3000);
-  });
   tick();
 })();

@@ -9,11 +9,15 @@ import pytest
 from console import plot
 from console.render import STATIC
 
-LIGHT, DARK = re.findall(r":root \{(.*?)\}", (STATIC / "console.css").read_text(), flags=re.S)
+CSS = (STATIC / "console.css").read_text()
+(LIGHT,) = re.findall(r":root \{(.*?)\}", CSS, flags=re.S)
+DARK, ASKED_FOR_DARK = re.findall(r":root(?::not\(.*?\)|\[data-theme=\"dark\"\]) \{\s+(--.*?)\}", CSS, flags=re.S)
 LINES = ("smv", "x", "y", "z", "turn", "impact", "hatch")
 TEXT = [
     ("ink", "page"), ("ink", "card"), ("soft", "card"), ("soft", "page"), ("act", "card"), ("act", "page"),
     ("act-ink", "act"), ("act-ink", "act-hover"), ("critical", "card"), ("ink", "calm-bg"), ("ink", "warning-bg"),
+    ("ink", "critical-bg"), ("act", "calm-bg"), ("act", "act-bg"), ("ink", "act-bg"),
+    ("soft", "raise"), ("ink", "raise"),
     *((name, f"{name}-bg") for name in ("critical", "urgent", "warning", "info", "calm")),
 ]  # fmt: skip
 
@@ -42,6 +46,12 @@ def test_text_and_controls_stand_out_from_their_ground(theme: str) -> None:
     assert {pair for pair in TEXT if contrast(named[pair[0]], named[pair[1]]) < 4.5} == set()
     edges = [("edge", "card"), ("edge", "page"), ("act", "line"), ("critical", "line")]
     assert {pair for pair in edges if contrast(named[pair[0]], named[pair[1]]) < 3} == set()
+
+
+def test_dark_is_the_same_whether_the_system_or_the_reader_asks_for_it() -> None:
+    """It stands twice in the style sheet."""
+    assert colours(DARK) == colours(ASKED_FOR_DARK)
+    assert colours(DARK).keys() == colours(LIGHT).keys()
 
 
 @pytest.mark.parametrize(("theme", "half"), [(LIGHT, 0), (DARK, 1)], ids=["light", "dark"])

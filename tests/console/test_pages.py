@@ -152,7 +152,7 @@ def test_the_way_to_the_door_is_written_down(browser: TestClient, engine: Engine
     for minutes, action, state in ((1, "en_route", State.EN_ROUTE), (9, "on_scene", State.ON_SCENE)):
         clock.now_ms = NOON_MS + minutes * 60_000
         assert browser.post(f"{address}/{action}", data={"as": WANG}).headers["location"].endswith(f"done.{action}")
-        assert f'class="tag {state}"' in browser.get(address).text
+        assert f'data-state="{state}"' in browser.get(address).text
     assert "after 9:00" in text_of(browser.get(address).text)
     clock.now_ms = NOON_MS + 20 * 60_000
     without = browser.post(f"{address}/resolve", data={"as": WANG, "note": "x"})
