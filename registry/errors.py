@@ -62,3 +62,13 @@ class SealedError(RegistryError):
         super().__init__(f"{place} is encrypted with key {key}, {detail}")
         self.place = place
         self.key = key
+
+
+class ThresholdError(RegistryError):
+    """A limit of a person that cannot be set. ``changed``: somebody else has changed it meanwhile."""
+
+    def __init__(self, name: str, value: str, detail: str, *, changed: bool = False) -> None:
+        super().__init__(f"{name} {value!r} {detail}")
+        self.name = name
+        self.value = value
+        self.changed = changed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,7 @@ from registry.models import person as people
 from registry.reading import CONTACTS, Problem, Row, read_folder
 from registry.rows import TABLES, load_table, raise_revision, read_revision, to_row
 from registry.sealing import keys_of
+from registry.thresholds import record_import
 
 #: Fields that hold secrets, or pages of text: a change says that they changed, not to what.
 NOT_SAID = frozenset({"channels", "calendar", "phone", "door_code"})
@@ -121,6 +123,7 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
             write = bool(changes) and not problems and not dry_run
             if write:
                 _apply(connection, changes, after)
+                record_import(connection, _changed_people(changes, before, after), time.time_ns() // 1_000_000)
             revision = raise_revision(connection) if write else read_revision(connection)
             problems.sort(key=lambda problem: (problem.file, problem.line))
             outcome.append(Diff(changes, problems, kept, revision, write, notices))
@@ -228,6 +231,15 @@ def _compare(name: str, before: Tables, after: Tables) -> list[Change]:
             }
             changes.append(Change(name, key, "changed", fields))
     return changes
+
+
+def _changed_people(
+    changes: list[Change], before: Tables, after: Tables
+) -> Iterator[tuple[PersonEntry | None, PersonEntry]]:
+    for change in changes:
+        if change.table == "people" and change.what != "removed":
+            was, now = before["people"].get(change.key), after["people"][change.key]
+            yield cast("PersonEntry | None", was), cast("PersonEntry", now)
 
 
 def _apply(connection: Connection, changes: list[Change], after: Tables) -> None:

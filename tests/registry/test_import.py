@@ -290,8 +290,12 @@ def test_the_tables_are_those_that_the_migrations_make(engine: Engine) -> None:
 
     from registry.models import metadata
 
+    options = {
+        "compare_type": True,
+        "include_name": lambda name, kind, _: kind != "table" or name in metadata.tables,  # the others are of alerts
+    }
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts=options)
         differences = compare_metadata(context, metadata)
     assert [each for each in differences if "alembic_version" not in str(each)] == []
 
@@ -305,7 +309,7 @@ def version_of(engine: Engine) -> str:
 def test_upgrading_twice_is_harmless(engine: Engine) -> None:
     """Every process upgrades at its start."""
     registry.upgrade(engine)
-    assert version_of(engine) == "r0011"
+    assert version_of(engine) == "r0013"
 
 
 def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> None:
@@ -327,7 +331,7 @@ def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> 
     registry.upgrade(engine)
     with registry.writing(engine) as connection:
         connection.execute(add, {"key": "p-2"})
-    assert version_of(engine) == "r0011"
+    assert version_of(engine) == "r0013"
     assert {key: person.fall_point for key, person in registry.directory(engine).people.items()} == {
         "p-1": "", "p-2": "",
     }  # fmt: skip
