@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from alerts.lifecycle import TAKEN, Note, State, What
 from alerts.reasons import Reason
 from alerts.settings import AlertSettings
 from alerts.texts import TextMessage
-from alerts.workers import try_locks
+from alerts.workers import is_of_the_dead, try_locks
 from alerts.writing import CONSOLE, NO_CHANNEL, write_audit
 from detectors.detection import SEVERITY_ORDER
 from registry import ChannelEntry, Directory
@@ -72,10 +72,10 @@ def is_notice(job: Job) -> bool:
     return job.notification.startswith(_PREFIX)
 
 
-def recover_notices(connection: Connection, living: Collection[str], now_ms: int) -> int:
-    """What no ``living`` worker has on its way may have arrived, and goes out again as a repeat. Returns how many."""
-    theirs = _rows.c.worker.is_(None) | _rows.c.worker.not_in(living)
-    lost = _rows.c.started_ms.is_not(None) & (_rows.c.status == Status.PENDING.value) & theirs
+def recover_notices(connection: Connection, now_ms: int) -> int:
+    """What no worker that lives has on its way may have arrived, and goes out again as a repeat. Returns how many."""
+    begun = _rows.c.started_ms.is_not(None) & (_rows.c.status == Status.PENDING.value)
+    lost = begun & is_of_the_dead(_rows.c.worker)
     values = {"started_ms": None, "due_ms": now_ms, "reason": Reason.CRASHED.value}
     return connection.execute(update(_rows).where(lost).values(values)).rowcount
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, update
 from sqlalchemy.engine import RowMapping
@@ -17,7 +17,7 @@ from alerts.failover import drop_others, join_next, of_call
 from alerts.intake import calls_of
 from alerts.lifecycle import Note, Outcome, TimerKind, What, resolve
 from alerts.reasons import Reason
-from alerts.workers import is_shared
+from alerts.workers import is_of_the_dead, is_shared
 from alerts.writing import stand_down, write_audit, write_change
 from registry import Directory
 
@@ -27,11 +27,10 @@ _attempts = models.attempt
 SIREN = _rows.c.channel.like("siren%")
 
 
-def recover(connection: Connection, living: Collection[str], now_ms: int) -> int:
-    """Attempts without an end that are of none of the ``living`` workers belong to a process that died. They may have
-    arrived, so they go out again, marked as a repeat. Returns how many."""
-    theirs = _attempts.c.worker.is_(None) | _attempts.c.worker.not_in(living)
-    ended = update(_attempts).where(_attempts.c.ended_ms.is_(None), theirs)
+def recover(connection: Connection, now_ms: int) -> int:
+    """Attempts without an end that are of no worker that lives: the messages may have arrived, so they go out again,
+    marked as a repeat. Returns how many."""
+    ended = update(_attempts).where(_attempts.c.ended_ms.is_(None), is_of_the_dead(_attempts.c.worker))
     values = {"ended_ms": now_ms, "reason": Reason.CRASHED.value}
     ids = list(connection.execute(ended.values(values).returning(_attempts.c.notification)).scalars())
     for start in range(0, len(ids), 500):

@@ -61,6 +61,8 @@ _UNREAD_MS = 10_000
 _READ_BYTES = 64 << 10
 #: So many calls on their way at once; what waits beyond stays in the database, in order, for whoever is free first.
 _MAX_ON_THEIR_WAY = 400
+#: How long at most the process with the journals leaves timers and messages to others while it takes detections.
+_LEAVE_MS = 1_000
 #: How long a stopping service waits for the answers of what is on its way.
 _LAST_ANSWERS_S = 3.0
 
@@ -136,6 +138,8 @@ class AlertService:
         self._worker = new_worker_id(host)
         self._meter = Meter(host, self._worker)
         self._beaten_ms: int | None = None
+        self._alone = True
+        self._turned_ms = 0
         self._journal_dir = journal_dir
         self._mover: Mover | None = None
         self._reader: JournalReader | None = None
@@ -191,9 +195,15 @@ class AlertService:
             self._record(now_ms)
         if batches:
             something = self._take(batches, now_ms) or something
-        something = self._turn(period, now_ms) or something
+        if not (batches and self._leaves_the_rest(now_ms)):
+            something = self._turn(period, now_ms) or something
         moved = self._mover.move(now_ms) if self._mover is not None else 0
         return something or moved > 0
+
+    def _leaves_the_rest(self, now_ms: int) -> bool:
+        """While detections wait here others send; not for long, as they may just have died."""
+        waits = self._reader is not None and self._reader.lag_bytes() > 0
+        return waits and not self._alone and 0 <= now_ms - self._turned_ms < _LEAVE_MS
 
     def _beat(self, now_ms: int) -> None:
         """Say that we live, begin again what the dead had begun, take the journals when nobody has them."""
@@ -203,12 +213,13 @@ class AlertService:
         journals = place_of(self._journal_dir) if held and self._journal_dir is not None else None
         with writing(self._engine) as connection:
             living = beat(connection, self._worker, journals, now_ms)
-            crashed = recover(connection, living, now_ms)
-            crashed_notices = recover_notices(connection, living, now_ms)
+            crashed = recover(connection, now_ms)
+            crashed_notices = recover_notices(connection, now_ms)
         if crashed or crashed_notices:
             self.counts[Reason.CRASHED.value] += crashed
             self._not_before_ms = now_ms
         self._beaten_ms = now_ms
+        self._alone = living == 1
 
     def _record(self, now_ms: int) -> None:
         """Write down what came of sends."""
@@ -252,6 +263,7 @@ class AlertService:
             self._visits = VisitWatch()  # what it had found is not written
             raise
         self._area_period = period
+        self._turned_ms = now_ms
         self._counted = done.counted
         self._not_before_ms = done.not_before_ms
         self.counts += done.counts

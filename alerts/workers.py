@@ -11,7 +11,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
 
 from alerts import models
 from alerts.errors import JournalsElsewhereError
@@ -41,8 +41,8 @@ def is_shared(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def beat(connection: Connection, worker: str, journals: str | None, now_ms: int) -> set[str]:
-    """Say that ``worker`` lives and which journals it holds; returns who lives, itself among them.
+def beat(connection: Connection, worker: str, journals: str | None, now_ms: int) -> int:
+    """Say that ``worker`` lives and which journals it holds, and forget the dead; returns how many live.
 
     The clock is the server's where there is one, as machines differ. Who holds the same journals is dead: their lock
     was free.
@@ -63,7 +63,13 @@ def beat(connection: Connection, worker: str, journals: str | None, now_ms: int)
     values = {"journals": journals, "seen_ms": at_ms}
     if connection.execute(update(_rows).where(_rows.c.id == worker).values(values)).rowcount == 0:
         connection.execute(insert(_rows).values(id=worker, **values))
-    return {worker, *others}
+    return 1 + len(others)
+
+
+def is_of_the_dead(worker: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether what has this ``worker`` is of nobody who lives: asked in the statement that it is for, as somebody may
+    begin at this moment."""
+    return worker.is_(None) | worker.not_in(select(_rows.c.id))
 
 
 def leave(connection: Connection, worker: str) -> None:
@@ -77,7 +83,8 @@ def try_locks(connection: Connection, names: list[str]) -> set[str]:
     if not is_shared(connection):
         return set(names)
     query = text(
-        "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE pg_try_advisory_xact_lock(:space, hashtext(name))"
+        "SELECT name FROM unnest(CAST(:names AS text[])) AS name "
+        "WHERE pg_try_advisory_xact_lock(:space, hashtext(name))"
     )
     return set(connection.execute(query, {"names": names, "space": _LOCK_SPACE}).scalars())
 

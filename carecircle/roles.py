@@ -200,7 +200,7 @@ def _alerts(settings: Settings, engine: Engine, stop: threading.Event) -> None:
 
     AlertService(
         engine,
-        settings.journal_dir,
+        settings.journal_dir if settings.alerts.worker == "journals" else None,
         AlertSettings(
             step_s=settings.alerts.step_s,
             repeat_s=settings.alerts.repeat_s,

@@ -101,6 +101,9 @@ class StoreSettings(_Group):
 class AlertSettings(_Group):
     """Incidents and notifications."""
 
+    worker: Literal["journals", "deliver"] = Field(
+        "journals", description="deliver: timers and messages only, beside the process that has the journals"
+    )
     step_s: Seconds = Field(30.0, description="how long a responder has before the next is called")
     repeat_s: Seconds = Field(120.0, description="after the last step, begin again this often until acknowledged")
     public_url: str = Field("", description="how responders reach the console; empty: http://127.0.0.1:<port>")
@@ -381,6 +384,10 @@ class Settings(BaseSettings):
         given = _secret(self.alerts.link_key, self.alerts.link_key_file)
         if given:
             return given
+        if self.alerts.worker == "deliver":
+            raise SettingsError(
+                "alerts.worker = 'deliver' needs alerts.link_key or link_key_file, the same on all machines"
+            )
         path = self.state_dir / "link.key"
         self.state_dir.mkdir(parents=True, exist_ok=True)
         try:

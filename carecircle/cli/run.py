@@ -39,6 +39,7 @@ def run(
     (CARECIRCLE_BROKER__URL, CARECIRCLE_STORE__URL ...). `carecircle doctor` checks them.
     A role that dies is started again; Ctrl-C or SIGTERM ends all of them in order, nothing is lost.
     """
+    from alerts.errors import AlertsError
     from carecircle import roles  # imports numpy, SQLAlchemy and all: not for --help
     from carecircle.probe.errors import ProbeError
     from carecircle.supervisor import Supervisor
@@ -56,7 +57,7 @@ def run(
             return
         logs.set_up(settings.log_level, name="run")
         roles.prepare(settings)
-    except (SettingsError, RegistryError, JournalLocked, ConsoleError, ProbeError, OSError) as error:
+    except (SettingsError, RegistryError, JournalLocked, AlertsError, ConsoleError, ProbeError, OSError) as error:
         fail(str(error))
     environment = {FILE_VARIABLE: str(Path(settings_file).absolute())} if settings_file else {}
     supervisor = Supervisor(environment=environment)

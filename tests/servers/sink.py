@@ -60,6 +60,7 @@ class Received:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 512  # with the usual five, connections of a storm are refused
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):  # senders are killed in tests
