@@ -11,6 +11,7 @@ from carecircle.cli import evaluate, quarantine, registry, setup
 from carecircle.cli.bench import app as bench_app
 from carecircle.cli.demo import demo
 from carecircle.cli.doctor import doctor
+from carecircle.cli.incidents import app as incidents_app
 from carecircle.cli.probe import probe
 from carecircle.cli.report import report
 from carecircle.cli.run import run
@@ -35,6 +36,7 @@ app.add_typer(registry.app, name="registry")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(setup.app, name="setup")
 app.add_typer(visits_app, name="visits")
+app.add_typer(incidents_app, name="incidents")
 app.add_typer(bench_app, name="bench")
 app.command()(report)
 app.command()(probe)
