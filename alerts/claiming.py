@@ -11,7 +11,7 @@ from alerts import models
 from alerts.channels import channels_of, limit_of, target_of, type_of
 from alerts.courier import Job
 from alerts.database import to_incident
-from alerts.delivery import Status
+from alerts.delivery import Purpose, Status, notification_id
 from alerts.failover import held_until_ms, hold, join_next
 from alerts.follow_ups import last_outcome, said_by_detector
 from alerts.guarding import guarded
@@ -20,11 +20,15 @@ from alerts.links import short_code
 from alerts.messages import Envelope, claims_of, text_message, webhook_body
 from alerts.outbox import SIREN, give_up, is_waiting, write_note
 from alerts.reasons import Reason
+from alerts.referral import referral_message
+from alerts.replies import reply_code
 from alerts.settings import AlertSettings
 from alerts.short_links import keep_code
+from alerts.stand_down_texts import stand_down_body, stand_down_text
+from alerts.standing_down import END_MS, SIREN_MS
 from alerts.texts import TextMessage
 from alerts.workers import is_shared, try_locks
-from alerts.writing import queue_record
+from alerts.writing import end_pending, queue_record
 from registry import ChannelEntry, Directory, ResponderEntry
 from telemetry.commands import Outgoing, pack_command
 from telemetry.messages import Command
@@ -33,8 +37,6 @@ _rows = models.notification
 _attempts = models.attempt
 #: Claimed in one transaction; more follow in the next.
 _AT_ONCE = 200
-#: A siren that gets its command later than this stays silent: those who were called know by then.
-_SIREN_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,9 @@ def _begin(
     worker: str,
     now_ms: int,
 ) -> Job | None:
+    if row["purpose"] == Purpose.STAND_DOWN.value and incident.wants_calls:
+        end_pending(connection, incident.id, _rows.c.id == row["id"], Reason.CALLED_AGAIN, now_ms)
+        return None
     responder = directory.responder(row["responder"])
     channel = channels_of(responder).get(row["channel"]) if responder is not None else None
     if responder is None or channel is None:
@@ -133,8 +138,14 @@ def _begin(
     envelope = Envelope(
         row["id"], row["step"], row["round"], attempt,
         follow_up=last_outcome(connection, incident.id), said=said_by_detector(connection, incident),
+        purpose=Purpose(row["purpose"]),
     )  # fmt: skip
-    message = _message(connection, channel, incident, responder, envelope, directory, settings, now_ms)
+    if row["purpose"] == Purpose.STAND_DOWN.value:
+        message = _stand_down(channel, incident, responder, envelope, directory, settings, now_ms)
+    elif row["purpose"] == Purpose.REFERRAL.value:
+        message = referral_message(connection, row, channel, incident, responder, envelope, directory, settings, now_ms)
+    else:
+        message = _message(connection, channel, incident, responder, envelope, directory, settings, now_ms)
     return Job(row["id"], responder.id, attempt, channel, message, now_ms)
 
 
@@ -152,16 +163,40 @@ def _message(
         return webhook_body(incident, responder, envelope, directory, settings, now_ms)
     from alerts.apprise_channel import is_short  # many imports, for those who use it
 
-    short = is_short(channel.url)
-    if short:
-        code = short_code(settings.link_key, envelope.notification)
-        keep_code(connection, code, claims_of(incident, responder, envelope, settings, now_ms))
-    return text_message(incident, responder, envelope, directory, settings, now_ms, short=short)
+    if not is_short(channel.url):
+        return text_message(incident, responder, envelope, directory, settings, now_ms, short=False)
+    code = short_code(settings.link_key, envelope.notification)
+    keep_code(connection, code, claims_of(incident, responder, envelope, settings, now_ms))
+    answer = reply_code(connection, incident.id, responder.id, now_ms) if settings.replies else ""
+    return text_message(incident, responder, envelope, directory, settings, now_ms, short=True, reply_code=answer)
+
+
+def _stand_down(
+    channel: ChannelEntry,
+    incident: Incident,
+    responder: ResponderEntry,
+    envelope: Envelope,
+    directory: Directory,
+    settings: AlertSettings,
+    now_ms: int,
+) -> bytes | TextMessage:
+    if channel.type != "apprise":
+        return stand_down_body(
+            incident, responder, envelope.notification, envelope.attempt, directory, settings, now_ms
+        )
+    from alerts.apprise_channel import is_short  # many imports, for those who use it
+
+    return stand_down_text(incident, responder, envelope.attempt, directory, short=is_short(channel.url))
 
 
 def _command(connection: Connection, row: RowMapping, channel: ChannelEntry, attempt: int, now_ms: int) -> None:
-    """A siren is told through the journal, in this transaction; the command has the notification's id."""
-    command = Command(id=row["id"], type="alarm", expires_ms=now_ms + _SIREN_MS)
+    """A siren is told through the journal, in this transaction; the command has the id of the call's notification. The
+    same with an earlier end makes it stop."""
+    alarm, good_ms = row["id"], SIREN_MS
+    if row["purpose"] == Purpose.STAND_DOWN.value:
+        alarm = notification_id(row["incident"], row["step"], row["round"], row["responder"], row["channel"])
+        good_ms = END_MS
+    command = Command(id=alarm, type="alarm", expires_ms=now_ms + good_ms)
     queue_record(connection, "commands", pack_command(Outgoing(device=channel.url, command=command)))
     reason = Reason.COMMANDED
     this = (_attempts.c.notification == row["id"]) & (_attempts.c.number == attempt)

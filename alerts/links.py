@@ -1,7 +1,7 @@
-"""Acknowledge links: signed, expiring, good for one responder about one incident.
+"""The links of messages: signed, expiring, good for one responder about one incident.
 
 Opening a link (GET) shows a page and changes nothing, as mail scanners and chat previews open every link they see; the
-button on that page (POST) acknowledges.
+buttons on that page (POST) acknowledge and say what else there is to say.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from alerts.errors import LinkError, LinkFault
 ACK_PATH = "/ack/"
 #: A short link leads from here to that page; the code follows.
 SHORT_PATH = "/a/"
+#: Where replies by text message and telephone come in; the name of the provider follows.
+REPLY_PATH = "/replies/"
 _SALT = "carecircle.acknowledge.v1"
 _KEY_TOO_SHORT = "the key that signs links needs at least 16 characters: set a long random one"
 
 
 @dataclass(frozen=True, slots=True)
 class LinkClaims:
-    """What a link says: who may acknowledge what, by which message, and until when."""
+    """What a link says: who may answer for what, by which message, and until when."""
 
     incident: str
     responder: str
@@ -34,7 +36,8 @@ class LinkClaims:
 
 
 def make_link(public_url: str, key: str, claims: LinkClaims) -> str:
-    """The URL of a signed link below ``public_url``."""
+    """The URL of a signed link below ``public_url``. The name of a button behind it (``/cannot_come``) makes it the
+    link for that."""
     return public_url.rstrip("/") + ACK_PATH + make_token(key, claims)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
+from alerts.delivery import Purpose
+from alerts.emergency_text import emergency_data, emergency_text, is_emergency, key_facts
 from alerts.lifecycle import Incident
 from alerts.links import LinkClaims, make_link, make_short_link, short_code
+from alerts.reply_texts import reply_hint
 from alerts.sentences import Facts, language_of, local_iso, sentence
 from alerts.settings import AlertSettings
+from alerts.standing import Meaning
 from alerts.texts import TextMessage, long_text, short_text, title_text
 from registry import Directory, ResponderEntry
 
@@ -21,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 class Envelope:
     """What one notification says to whom. ``attempt`` counts from 1; above it the message is a repeat. ``follow_up`` is
     how it went on after the last fall of the incident, "" while that is open; ``said`` what the detector says of it, by
-    language."""
+    language. ``purpose``: a call, or a word to somebody beside the calls."""
 
     notification: str
     step: int
@@ -29,6 +34,7 @@ class Envelope:
     attempt: int
     follow_up: str = ""
     said: Mapping[str, str] = field(default_factory=dict)
+    purpose: Purpose = Purpose.CALL
 
 
 def webhook_body(
@@ -42,9 +48,10 @@ def webhook_body(
     """``{"type", "timestamp", "data"}`` as Standard Webhooks has it; the fields of ``data`` are in docs/alerts.md."""
     person = directory.person(incident.person) if incident.person is not None else None
     language = language_of(responder.languages)
-    facts = _facts(incident, envelope, directory, language, now_ms)
+    facts = facts_of(incident, envelope, directory, language, now_ms)
     claims = claims_of(incident, responder, envelope, settings, now_ms)
-    data = {
+    link = make_link(settings.public_url, settings.link_key, claims)
+    data: dict[str, Any] = {
         "incident": incident.id,
         "notification": envelope.notification,
         "kind": incident.kind,
@@ -69,9 +76,14 @@ def webhook_body(
         "round": envelope.round,
         "attempt": envelope.attempt,
         "repeat": envelope.attempt > 1,
-        "ack_url": make_link(settings.public_url, settings.link_key, claims),
+        "beside": envelope.purpose is Purpose.BESIDE,
+        "ack_url": link,
+        "cannot_come_url": f"{link}/{Meaning.CANNOT_COME.value}",
+        "need_help_url": f"{link}/{Meaning.NEED_HELP.value}",
         "ack_expires_ms": claims.expires_ms,
     }
+    if is_emergency(responder.roles):
+        data["emergency"] = emergency_data(key_facts(facts, person, directory, now_ms), language, settings.zone)
     return _encode({"type": "incident.notify", "timestamp": local_iso(now_ms, settings.zone), "data": data})
 
 
@@ -84,18 +96,27 @@ def text_message(
     now_ms: int,
     *,
     short: bool,
+    reply_code: str = "",
 ) -> TextMessage:
     """The same for people to read; ``short`` fits one text message and has the short link, which leads nowhere until
-    its code is kept (:func:`alerts.short_links.keep_code`)."""
+    its code is kept (:func:`alerts.short_links.keep_code`). ``reply_code``: by which a reply says that it is about this
+    incident, where it must."""
     language = language_of(responder.languages)
-    facts = _facts(incident, envelope, directory, language, now_ms)
+    facts = facts_of(incident, envelope, directory, language, now_ms)
     repeat = envelope.attempt > 1
+    if is_emergency(responder.roles):
+        person = directory.person(incident.person) if incident.person is not None else None
+        known = key_facts(facts, person, directory, now_ms)
+        return emergency_text(known, language, settings.zone, short=short, repeat=repeat)
     if short:
         link = make_short_link(settings.public_url, short_code(settings.link_key, envelope.notification))
-        return TextMessage("", short_text(facts, language, settings.zone, link, repeat=repeat))
+        hint = reply_hint(language, reply_code) if settings.replies and envelope.purpose is Purpose.CALL else ""
+        text = short_text(facts, language, settings.zone, link, repeat=repeat, hint=hint, must_hint=bool(reply_code))
+        return TextMessage("", text)
     link = make_link(settings.public_url, settings.link_key, claims_of(incident, responder, envelope, settings, now_ms))
     title = title_text(facts, language, incident.severity.value, repeat=repeat)
-    return TextMessage(title, long_text(facts, language, settings.zone, link))
+    beside = envelope.purpose is Purpose.BESIDE
+    return TextMessage(title, long_text(facts, language, settings.zone, link, beside=beside))
 
 
 def claims_of(
@@ -106,7 +127,8 @@ def claims_of(
     return LinkClaims(incident.id, responder.id, envelope.notification, expires_ms)
 
 
-def _facts(incident: Incident, envelope: Envelope, directory: Directory, language: str, now_ms: int) -> Facts:
+def facts_of(incident: Incident, envelope: Envelope, directory: Directory, language: str, now_ms: int) -> Facts:
+    """What the sentences of an incident are made of."""
     person = directory.person(incident.person) if incident.person is not None else None
     area = directory.areas.get(incident.area)
     return Facts(

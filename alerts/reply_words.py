@@ -10,20 +10,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from alerts.lifecycle import TAKEN, State
-
-
-class Meaning(StrEnum):
-    """What a responder wants to say, by a reply or a button."""
-
-    ACKNOWLEDGE = "acknowledge"
-    CANNOT_COME = "cannot_come"
-    NEED_HELP = "need_help"
-    EN_ROUTE = "en_route"
-    ON_SCENE = "on_scene"
-
+from alerts.standing import Meaning, Stand
 
 #: The keys, on a telephone and in a text message.
 KEYS: dict[str, Meaning] = {
@@ -62,8 +50,7 @@ class Told:
     """An incident that a responder was told of, or has."""
 
     incident: str
-    state: State
-    acknowledged_by: str | None
+    stand: Stand
 
     @property
     def code(self) -> str:
@@ -101,18 +88,18 @@ def code_of(incident: str) -> str:
     return str(_FIRST_CODE + int.from_bytes(digest, "big") % _CODES)
 
 
-def choose(told: Sequence[Told], responder: str, understood: Understood) -> Choice:
+def choose(told: Sequence[Told], understood: Understood) -> Choice:
     """Which incident a reply is about; ``told`` has the newest first.
 
-    With a code, the one that has it. Without, the one open incident that the reply can be meant for: what nobody has
-    yet, or what the responder has. Where there is none of these the newest one, so that the answer can say who has it
-    or that it is over; where there are several, none.
+    With a code, the one that has it. Without, the one open incident that the reply can be meant for: where they are
+    wanted, or what they have. Where there is none of these the newest one, so that the answer can say who has it or
+    that it is over; where there are several, none.
     """
     if understood.code:
         coded = tuple(one for one in told if one.code == understood.code)
         return Choice(coded[0]) if len(coded) == 1 else Choice(None, coded or _open(told))
-    mine = tuple(one for one in told if one.state in TAKEN and one.acknowledged_by == responder)
-    free = tuple(one for one in _open(told) if one.state not in TAKEN)
+    mine = tuple(one for one in told if one.stand.mine)
+    free = tuple(one for one in told if one.stand.wanted)
     match understood.meaning:
         case Meaning.ACKNOWLEDGE:
             meant = free or mine
@@ -126,4 +113,4 @@ def choose(told: Sequence[Told], responder: str, understood: Understood) -> Choi
 
 
 def _open(told: Sequence[Told]) -> tuple[Told, ...]:
-    return tuple(one for one in told if one.state is not State.RESOLVED)
+    return tuple(one for one in told if not one.stand.over)

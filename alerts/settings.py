@@ -26,6 +26,7 @@ class AlertSettings:
         link_valid_s: how long an acknowledge link is good.
         webhook_timeout_s: how long one webhook call may take in all.
         area_state_s: how often the state of the areas is reported.
+        replies: whether text messages can be answered, so that they say how.
     """
 
     link_key: str
@@ -39,6 +40,7 @@ class AlertSettings:
     link_valid_s: float = 12 * 3600.0
     webhook_timeout_s: float = 10.0
     area_state_s: float = 60.0
+    replies: bool = False
 
     @cached_property
     def rules(self) -> Rules:
