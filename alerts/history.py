@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, select
 
 from alerts import models
-from alerts.delivery import Status
+from alerts.delivery import Purpose, Status
 from alerts.drills import TEST_KIND
 from alerts.lifecycle import Outcome, What
 from alerts.reasons import Reason
@@ -156,7 +156,7 @@ def _calls(connection: Connection, wanted: ColumnElement[bool]) -> dict[str, lis
             sent.c.done_ms,
         )
         .join(incident, incident.c.id == sent.c.incident)
-        .where(wanted)
+        .where(wanted, sent.c.purpose == Purpose.CALL.value)
         .order_by(sent.c.incident, sent.c.created_ms, sent.c.step)
     )  # fmt: skip
     channels: dict[tuple[str, int, str], list[Any]] = defaultdict(list)

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from alerts import actions
 from alerts.calling import Round
 from alerts.emergency_text import KeyFacts, emergency_text
+from alerts.history import cases
 from alerts.lifecycle import Answer, Outcome, State
 from alerts.policy import Policy, Step
 from alerts.sentences import Facts
@@ -64,6 +65,9 @@ def test_who_is_always_told_learns_of_it_with_the_first_call_and_once(any_story:
     assert story.told() == ["bob", "chen", "desk"]
     story.forward(120)
     assert story.told() == ["ann"]
+    assert {call.responder for call in cases(story.engine, 0, story.now_ms)[0].calls} == {
+        "ann", "bob", "mute", "chen", "desk",
+    }  # fmt: skip
     (beside,) = [said for said in said_of(story.detail(), "called") if said.get("beside")]
     assert (beside["responder"], beside["relation"], beside["channels"]) == ("fang", "family", ["webhook"])
 
