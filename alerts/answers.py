@@ -22,6 +22,7 @@ from alerts.lifecycle import (
     given_up,
     hand_on,
     move,
+    still_declined,
 )
 from alerts.reasons import Reason
 from detectors.detection import Severity
@@ -62,16 +63,18 @@ def cannot_come(incident: Incident, who: str, now_ms: int, *, via: str, asked: A
         after = given_up(after)
         effects += [ClearTimer(TimerKind.ARRIVAL), SetTimer(TimerKind.CALL, now_ms)]
         return Answer.DONE, Change(incident, after, tuple(effects), (State.NOTIFYING,))
+    path: tuple[State, ...] = ()
     if who == incident.acknowledged_by:
-        after, timer = hand_on(after)
-        effects += [timer] if incident.state is not State.ON_SCENE else []
+        handed = hand_on(after)
+        after, path = handed.after, handed.path
+        effects += handed.effects
     elif stands:
         after = replace(after, also_by={one: at_ms for one, at_ms in after.also_by.items() if one != who})
     if stands and not incident.wants_calls:  # who was told that they need not go can be called again
         after = replace(after, round=incident.round + 1, step=0)
     if stands or (asked.since_ms is not None and not asked.others):
         effects.append(SetTimer(TimerKind.CALL, now_ms))
-    return Answer.DONE, Change(incident, after, tuple(effects))
+    return Answer.DONE, Change(incident, after, tuple(effects), path)
 
 
 def need_help(incident: Incident, who: str, now_ms: int, *, via: str, note: str = "") -> tuple[Answer, Change | None]:
@@ -97,7 +100,9 @@ def need_help(incident: Incident, who: str, now_ms: int, *, via: str, note: str 
         return Answer.ALREADY, None
     if not incident.wants_calls:
         after = replace(after, round=incident.round + 1, step=0)
-    after = replace(after, needed=max(needed, incident.needed), severity=Severity.CRITICAL)
+    after = replace(
+        after, needed=max(needed, incident.needed), severity=Severity.CRITICAL, declined=still_declined(after, who)
+    )
     data: dict[str, Any] = {"via": via, "needed": after.needed} | ({"note": note} if note else {})
     effects += [
         Note(What.HELP_NEEDED, who, data),

@@ -28,13 +28,13 @@ class State(StrEnum):
 #: Somebody has taken it.
 TAKEN: frozenset[State] = frozenset({State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE})
 
-#: The transitions there are. Back to ``notifying`` lead the clock (acknowledged, but nobody arrived) and whoever has it
-#: and cannot come.
+#: The transitions there are. Back lead the clock (acknowledged, but nobody arrived) and whoever has it and cannot come:
+#: to ``notifying``, or to ``acknowledged`` where somebody comes too.
 NEXT: dict[State, frozenset[State]] = {
     State.OPEN: frozenset({State.NOTIFYING, State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE, State.RESOLVED}),
     State.NOTIFYING: frozenset({State.ACKNOWLEDGED, State.EN_ROUTE, State.ON_SCENE, State.RESOLVED}),
     State.ACKNOWLEDGED: frozenset({State.EN_ROUTE, State.ON_SCENE, State.NOTIFYING, State.RESOLVED}),
-    State.EN_ROUTE: frozenset({State.ON_SCENE, State.NOTIFYING, State.RESOLVED}),
+    State.EN_ROUTE: frozenset({State.ON_SCENE, State.ACKNOWLEDGED, State.NOTIFYING, State.RESOLVED}),
     State.ON_SCENE: frozenset({State.RESOLVED}),
     State.RESOLVED: frozenset(),
 }
@@ -285,7 +285,7 @@ def _advance(
     elif joins:
         values["also_by"] = {**incident.also_by, who: now_ms}
     if who in incident.declined and (first or joins):  # they can come after all
-        values["declined"] = {one: at_ms for one, at_ms in incident.declined.items() if one != who}
+        values["declined"] = still_declined(incident, who)
     if moves and state is State.EN_ROUTE:
         values["en_route_ms"] = now_ms
     if moves and state is State.ON_SCENE:
@@ -299,6 +299,11 @@ def _advance(
     if moves and state is State.ON_SCENE:
         effects.append(ClearTimer(TimerKind.ARRIVAL))
     return Answer.DONE, Change(incident, after, tuple(effects), (state,) if moves else ())
+
+
+def still_declined(incident: Incident, who: str) -> dict[str, int]:
+    """Who said that they cannot come, but for one who comes after all."""
+    return {one: at_ms for one, at_ms in incident.declined.items() if one != who}
 
 
 def _enough(before: Incident) -> list[Effect]:
@@ -350,8 +355,8 @@ def not_arrived(incident: Incident) -> Change:
     new round is open to everybody."""
     note = Note(What.NOT_ARRIVED, "system", {"acknowledged_by": incident.acknowledged_by or ""})
     if incident.also_by:
-        after, timer = hand_on(incident)
-        return Change(incident, after, (note, timer))
+        handed = hand_on(incident)
+        return replace(handed, effects=(note, *handed.effects))
     after = given_up(incident)
     return Change(incident, after, (note,), (State.NOTIFYING,))
 
@@ -369,12 +374,18 @@ def given_up(incident: Incident) -> Incident:
     )
 
 
-def hand_on(incident: Incident) -> tuple[Incident, SetTimer]:
-    """Whoever has it does not come: the first of those who come too has it, and when they should be there."""
+def hand_on(incident: Incident) -> Change:
+    """Whoever has it does not come: the first of those who come too has it, with a time of their own to be there."""
     also = dict(incident.also_by)
     following = next(iter(also))
-    after = replace(incident, acknowledged_by=following, acknowledged_ms=also.pop(following), also_by=also)
-    return after, arrival_timer(after)
+    since_ms = also.pop(following)
+    after = replace(incident, acknowledged_by=following, also_by=also)
+    if incident.state is State.ON_SCENE:
+        return Change(incident, after)
+    after = replace(after, acknowledged_ms=since_ms, en_route_ms=None)
+    if incident.state is State.EN_ROUTE:
+        return Change(incident, move(after, State.ACKNOWLEDGED), (arrival_timer(after),), (State.ACKNOWLEDGED,))
+    return Change(incident, after, (arrival_timer(after),))
 
 
 def not_resolved(incident: Incident, now_ms: int) -> Change:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,14 @@ import registry
 from alerts import actions, models
 from alerts.database import load_incident
 from alerts.door import DoorAnswer, may_know
-from alerts.lifecycle import Answer, Outcome, State
+from alerts.lifecycle import Answer, Incident, Outcome, State
+from alerts.policy import IMMEDIATE
 from alerts.queries import NotificationView
+from alerts.stand_down_texts import stand_down_text
 from alerts.standing_down import END_MS, SIREN_MS
+from alerts.texts import fits
 from detectors.detection import Severity, Stage, pack_detection
+from registry import PersonEntry, ResponderEntry
 from tests.alerts.story import Story
 from tests.servers.sink import SECRET
 from tests.servers.sink import Answer as Status
@@ -419,25 +424,34 @@ def test_who_was_told_hears_that_they_need_not_go_once(any_story: Story) -> None
     assert len(set(story.sink.ids())) == len(story.sink.ids()) == 3
 
 
-@pytest.mark.parametrize(
-    ("outcome", "words"),
-    [
-        (Outcome.FALSE_ALARM, "it was a false alarm"),
-        (Outcome.CANCELLED, "the wearer says that all is well"),
-        (Outcome.TRUE, "it is over"),
-    ],
-)
-def test_who_is_on_the_way_hears_that_it_is_over(story: Story, outcome: Outcome, words: str) -> None:
-    """Closed at the desk before anybody took it: everybody who was told hears it, in their language."""
+def test_who_is_on_the_way_hears_that_it_is_over(story: Story) -> None:
+    """Closed at the desk before anybody took it: everybody who was told hears it, in their language, and why."""
     story.happens("fall")
     story.forward(60)
     assert story.told() == ["ann", "bob", "chen"]
-    actions.resolve(story.engine, story.incident().id, "desk", story.now_ms, outcome=outcome)
+    actions.resolve(story.engine, story.incident().id, "desk", story.now_ms, outcome=Outcome.FALSE_ALARM)
     a_moment(story)
     news = {request.path: request.data["sentence"] for request in story.news()}
     assert sorted(news) == ["/ann", "/bob", "/chen"]
-    assert news["/ann"] == f"You need not go, {words}: Fall, Wang Xiuying."
-    assert news["/chen"].startswith("您无需前往，")
+    assert news["/ann"] == "You need not go, it was a false alarm: Fall, Wang Xiuying."
+    assert news["/chen"] == "您无需前往，为误报：跌倒，Wang Xiuying。"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_stand_down_has_words_for_every_end_and_fits_a_text_message(language: str) -> None:
+    """Whatever became of it, and however long a name is."""
+    base = Incident(
+        id="i1", kind="fall", severity=Severity.URGENT, state=State.RESOLVED, person="p", device="w", area="d",
+        historical=False, policy=IMMEDIATE, onset_ms=0, opened_ms=0, last_evidence_ms=0,
+    )  # fmt: skip
+    known = registry.Directory(people={"p": PersonEntry(key="p", name="阿依古丽" * 40, area="d")})
+    who = ResponderEntry(id="r", name="R", area="d", languages=(language,))
+    said = set()
+    for outcome in Outcome:
+        incident = replace(base, outcome=outcome)
+        said.add(stand_down_text(incident, who, 1, known, short=False).body)
+        assert fits(stand_down_text(incident, who, 2, known, short=True).body)
+    assert len(said) == len(Outcome)
 
 
 def test_a_cancel_of_the_wearer_stands_everybody_down(story: Story) -> None:
