@@ -32,16 +32,18 @@ class Sent:
     done_ms: int
 
 
-def to_stand_down(sent: Iterable[Sent], spare: Container[str], now_ms: int) -> list[Sent]:
+def to_stand_down(sent: Iterable[Sent], spare: Container[str], now_ms: int, *, over: bool = False) -> list[Sent]:
     """The calls that a stand-down is to follow, each once: of everybody not in ``spare`` the newest that arrived, on
-    the channel that it arrived on first; and every siren that may still sound, whosever it is."""
+    the channel that it arrived on first; and every siren that may still sound, whosever it is. When it is ``over``,
+    also of those who were told beside the calls."""
     messages = list(sent)
     done = {(one.round, one.step, one.responder, one.channel) for one in messages if one.purpose is Purpose.STAND_DOWN}
     chosen: list[Sent] = []
     newest: dict[str, Sent] = {}
     for one in messages:
         kind = type_of(one.channel)
-        if one.purpose is not Purpose.CALL or kind == _CONSOLE:
+        wanted = one.purpose is Purpose.CALL or (over and one.purpose is Purpose.BESIDE)
+        if not wanted or kind == _CONSOLE:
             continue
         if kind == _SIREN:
             chosen += [one] if now_ms < one.done_ms + SIREN_MS else []

@@ -22,6 +22,7 @@ from alerts.lifecycle import (
     Note,
     SetTimer,
     StandDown,
+    State,
     What,
 )
 from alerts.reasons import Reason
@@ -124,7 +125,7 @@ def stand_down(connection: Connection, incident: Incident, now_ms: int) -> None:
         queue_notification(
             connection, incident, one.step, one.round, one.responder, one.channel, now_ms, purpose=Purpose.STAND_DOWN
         )
-        for one in to_stand_down(sent_of(connection, incident.id), spare, now_ms)
+        for one in to_stand_down(sent_of(connection, incident.id), spare, now_ms, over=incident.state is State.RESOLVED)
     ]
     if ids:
         note = Note(What.STAND_DOWN, "system", {"notifications": ids})

@@ -53,6 +53,12 @@ def at_door(story: Story, name: str, *, available: bool = True, lat: float = 34.
         report_presence(connection, name, Presence(story.now_ms, lat, lon, available))
 
 
+def soon(story: Story) -> None:
+    """The service looks at the database once in half a second: another process has written."""
+    story.now_ms += 600
+    story.settle()
+
+
 def test_who_is_always_told_learns_of_it_with_the_first_call_and_once(any_story: Story, tmp_path: Path) -> None:
     """The daughter beside Ann, the son not at all, and nobody waits for the daughter."""
     story = any_story
@@ -89,8 +95,13 @@ def test_what_relatives_answer_is_written_and_the_calls_go_on(any_story: Story, 
     assert actions.need_help(story.engine, incident, "fang", story.now_ms).answer is Answer.NOTED
     assert actions.acknowledge(story.engine, incident, "bob", story.now_ms).done
     assert story.incident().acknowledged_by == "bob"
+    soon(story)
+    assert [(one.path, one.body["type"]) for one in story.news()] == [("/ann", "incident.stand_down")]
     actions.resolve(story.engine, incident, "bob", story.now_ms, outcome=Outcome.TRUE)
     assert actions.acknowledge(story.engine, incident, "fang", story.now_ms).answer is Answer.RESOLVED
+    soon(story)
+    (over,) = story.news()
+    assert (over.path, over.data["outcome"]) == ("/fang", "true")
 
 
 def test_a_message_to_relatives_is_the_same_sentence_in_their_language_and_no_more(

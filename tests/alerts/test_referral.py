@@ -20,7 +20,7 @@ from alerts.texts import fits
 from carecircle.cli.incidents import app
 from detectors.detection import Severity
 from tests.alerts.story import SETTINGS, START_MS, Story, telling
-from tests.alerts.test_family import FACTS, contact, link
+from tests.alerts.test_family import FACTS, contact, link, soon
 from tests.alerts.test_policies import hold, said_of
 from tests.servers.sink import Answer as Reply
 from tests.servers.sink import Sink
@@ -44,12 +44,6 @@ def with_doctor(story: Story, folder: Path, **values: object) -> None:
         contact(story, "zhou", "family_doctor", **values),
         contact(story, "ward", "hospital_team", channels=[{"type": "console"}]),
     ])  # fmt: skip
-
-
-def soon(story: Story) -> None:
-    """The service looks at the database once in half a second: another process has written."""
-    story.now_ms += 600
-    story.settle()
 
 
 def test_a_closed_incident_is_referred_to_the_family_doctor_with_what_they_need(
