@@ -16,10 +16,11 @@ from alerts.lifecycle import Outcome, What
 from alerts.reasons import Reason
 
 #: What an audit row must be to take an incident, where nobody has it.
-_TAKES = (What.ACKNOWLEDGED.value, What.EN_ROUTE.value, What.ON_SCENE.value)
+_TAKES = (What.ACKNOWLEDGED.value, What.EN_ROUTE.value, What.ON_SCENE.value, What.TAKEN_OVER.value)
 #: Looked up once: a year's report asks for each of them a million times.
 _ON_SCENE, _NOT_ARRIVED, _RESOLVED = What.ON_SCENE.value, What.NOT_ARRIVED.value, What.RESOLVED.value
-_STEPS = (*_TAKES, _NOT_ARRIVED, _RESOLVED)
+_CANNOT_COME = What.CANNOT_COME.value
+_STEPS = (*_TAKES, _NOT_ARRIVED, _CANNOT_COME, _RESOLVED)
 _OUTCOMES: dict[str | None, Outcome | None] = {None: None} | {one.value: one for one in Outcome}
 _SENT, _FAILED = Status.SENT.value, Status.FAILED.value
 _NOBODY = "system"
@@ -120,13 +121,15 @@ def _case(row: Row[Any], calls: Iterable[CallView], steps: Sequence[Row[Any]]) -
 
 
 def _takings(steps: Iterable[Row[Any]]) -> list[TakingView]:
-    """Whoever came first has it, until nobody arrived in time."""
+    """Whoever came first has it, until nobody arrived in time or they cannot come."""
     found: list[TakingView] = []
     holder: tuple[str, int] | None = None
     for step in steps:
         if step.what in _TAKES or (step.what == _RESOLVED and step.who != _NOBODY):
             holder = holder or (step.who, step.at_ms)
-        elif step.what == _NOT_ARRIVED and holder is not None:
+        elif holder is not None and (
+            step.what == _NOT_ARRIVED or (step.what == _CANNOT_COME and step.who == holder[0])
+        ):
             found.append(TakingView(responder=holder[0], taken_ms=holder[1], lost_ms=step.at_ms))
             holder = None
     if holder is not None:

@@ -73,6 +73,7 @@ class What(StrEnum):
     EN_ROUTE = "en_route"
     ON_SCENE = "on_scene"
     CANNOT_COME = "cannot_come"  # says a responder who is called or has it
+    TAKEN_OVER = "taken_over"  # whoever came too has it, as the first does not come
     HELP_NEEDED = "help_needed"  # more people, says whoever has it
     STAND_DOWN = "stand_down"  # who was told is told that they need not go
     NOT_ARRIVED = "not_arrived"  # acknowledged, and nobody on scene in time
@@ -380,12 +381,14 @@ def hand_on(incident: Incident) -> Change:
     following = next(iter(also))
     since_ms = also.pop(following)
     after = replace(incident, acknowledged_by=following, also_by=also)
+    note = Note(What.TAKEN_OVER, following, {"instead_of": incident.acknowledged_by})
     if incident.state is State.ON_SCENE:
-        return Change(incident, after)
+        return Change(incident, after, (note,))
     after = replace(after, acknowledged_ms=since_ms, en_route_ms=None)
+    effects = (note, arrival_timer(after))
     if incident.state is State.EN_ROUTE:
-        return Change(incident, move(after, State.ACKNOWLEDGED), (arrival_timer(after),), (State.ACKNOWLEDGED,))
-    return Change(incident, after, (arrival_timer(after),))
+        return Change(incident, move(after, State.ACKNOWLEDGED), effects, (State.ACKNOWLEDGED,))
+    return Change(incident, after, effects)
 
 
 def not_resolved(incident: Incident, now_ms: int) -> Change:

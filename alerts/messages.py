@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -48,7 +48,9 @@ def webhook_body(
     """``{"type", "timestamp", "data"}`` as Standard Webhooks has it; the fields of ``data`` are in docs/alerts.md."""
     person = directory.person(incident.person) if incident.person is not None else None
     language = language_of(responder.languages)
-    facts = facts_of(incident, envelope, directory, language, now_ms)
+    facts = replace(
+        facts_of(incident, envelope, directory, language, now_ms), helped=_helped(incident, responder, directory)
+    )
     claims = claims_of(incident, responder, envelope, settings, now_ms)
     link = make_link(settings.public_url, settings.link_key, claims)
     data: dict[str, Any] = {
@@ -58,6 +60,7 @@ def webhook_body(
         "severity": incident.severity.value,
         "historical": incident.historical,
         "follow_up": envelope.follow_up or None,
+        "taken_by": incident.acknowledged_by if facts.helped else None,
         "sentence": sentence(facts, language, settings.zone),
         "language": language,
         "person": facts.person,
@@ -102,7 +105,9 @@ def text_message(
     its code is kept (:func:`alerts.short_links.keep_code`). ``reply_code``: by which a reply says that it is about this
     incident, where it must."""
     language = language_of(responder.languages)
-    facts = facts_of(incident, envelope, directory, language, now_ms)
+    facts = replace(
+        facts_of(incident, envelope, directory, language, now_ms), helped=_helped(incident, responder, directory)
+    )
     repeat = envelope.attempt > 1
     if is_emergency(responder.roles):
         person = directory.person(incident.person) if incident.person is not None else None
@@ -125,6 +130,14 @@ def claims_of(
     """What the link of a message says."""
     expires_ms = now_ms + round(settings.link_valid_s * 1000)
     return LinkClaims(incident.id, responder.id, envelope.notification, expires_ms)
+
+
+def _helped(incident: Incident, responder: ResponderEntry, directory: Directory) -> str:
+    """The name of whoever has it and needs more people; "" for who stands on it already."""
+    if not incident.is_short or incident.acknowledged_by is None or responder.id in incident.standing:
+        return ""
+    entry = directory.responder(incident.acknowledged_by)
+    return entry.name if entry is not None else incident.acknowledged_by
 
 
 def facts_of(incident: Incident, envelope: Envelope, directory: Directory, language: str, now_ms: int) -> Facts:

@@ -17,7 +17,8 @@ class Facts:
     """What a sentence is made of. ``person`` and ``address`` are "" when nobody is known.
 
     ``follow_up`` is how it went on after a fall (no_movement, still_lying, got_up, unknown), "" while that is open.
-    ``said`` is what the detector says of it, in the language of the message, "" where the kind says it all.
+    ``said`` is what the detector says of it, in the language of the message, "" where the kind says it all. ``helped``
+    is the name of whoever has it and needs more people.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Facts:
     historical: bool
     follow_up: str = ""
     said: str = ""
+    helped: str = ""
 
 
 _KINDS = {
@@ -108,8 +110,10 @@ def local_iso(at_ms: int, zone: ZoneInfo) -> str:
 
 def sentence(facts: Facts, language: str, zone: ZoneInfo) -> str:
     """A few sentences: what, who, where, when; for something past, first that it is past; then what the detector says
-    of it, and how it went on."""
-    parts = [_happened(facts, language, zone), facts.said, _FOLLOW_UPS[language].get(facts.follow_up, "")]
+    of it, how it went on, and whom to help."""
+    helps = {"en": f"{facts.helped} has it and needs more people.", "zh": f"{facts.helped}已接警，需要更多人手。"}
+    follow_up = _FOLLOW_UPS[language].get(facts.follow_up, "")
+    parts = [_happened(facts, language, zone), facts.said, follow_up, helps[language] if facts.helped else ""]
     return ("" if language == "zh" else " ").join(part for part in parts if part)
 
 

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sqlalchemy import select
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import select, text
 
+import alerts
 import registry
 from alerts import actions, models
 from alerts.database import load_incident
 from alerts.door import DoorAnswer, may_know
+from alerts.history import cases
 from alerts.lifecycle import Answer, Incident, Outcome, State
 from alerts.policy import IMMEDIATE
 from alerts.queries import NotificationView
@@ -225,7 +229,9 @@ def test_more_people_are_called_at_once_until_one_has_acknowledged(any_story: St
     result = actions.need_help(story.engine, incident, "ann", story.now_ms, via="console", note="two steps")
     assert (result.answer, result.by) == (Answer.DONE, "ann")
     a_moment(story)
-    assert story.told() == ["bob"]
+    (message,) = story.news()
+    assert (message.path, message.data["severity"], message.data["taken_by"]) == ("/bob", "critical", "ann")
+    assert message.data["sentence"].endswith("Ann has it and needs more people.")
     view = story.incident()
     assert (view.severity, view.state, view.acknowledged_by, view.needed) == (
         Severity.CRITICAL, State.ACKNOWLEDGED, "ann", 2,
@@ -304,6 +310,9 @@ def test_whoever_comes_too_has_it_when_the_first_cannot(story: Story) -> None:
     actions.acknowledge(story.engine, incident, "chen", story.now_ms)
     actions.cannot_come(story.engine, incident, "chen", story.now_ms)
     assert (story.incident().acknowledged_by, story.incident().also_by) == ("bob", ())
+    (case,) = cases(story.engine, 0, story.now_ms + 1)
+    assert [(one.responder, one.lost_ms is None) for one in case.takings] == [("ann", False), ("bob", True)]
+    assert {call.responder for call in case.calls} == {"ann", "bob", "chen", "mute"}
 
 
 def test_the_first_does_not_arrive_and_the_other_has_it(story: Story) -> None:
@@ -598,3 +607,36 @@ def test_a_follow_up_and_a_cancel_do_not_lower_what_help_was_asked_for(story: St
     notes = {"outcome": "got_up"}
     story.happens("fall", id=fall.id, stage=Stage.FOLLOW_UP, notes=notes, severity=Severity.WARNING)
     assert story.incident().severity is Severity.CRITICAL
+
+
+def test_a_database_of_before_keeps_what_was_sent_and_who_has_it(tmp_path: Path) -> None:
+    """Tables are built anew on the way; every message and attempt is there afterwards, as a call."""
+    engine = registry.create_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(alerts.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    values = {
+        "id": "i1", "kind": "fall", "severity": "urgent", "state": "acknowledged", "device": "w", "area": "d",
+        "historical": False, "policy": "{}", "onset_ms": 1, "opened_ms": 2, "last_evidence_ms": 2, "step": 1,
+        "round": 0, "transitions": 2, "acknowledged_by": "ann", "acknowledged_ms": 5,
+    }  # fmt: skip
+    sent = {
+        "id": "n1", "incident": "i1", "step": 0, "round": 0, "responder": "ann", "channel": "webhook",
+        "status": "sent", "urgency": 2, "attempts": 1, "created_ms": 2, "due_ms": 2,
+    }  # fmt: skip
+    attempt = {"notification": "n1", "number": 1, "started_ms": 3, "ended_ms": 4}
+    with registry.writing(engine) as connection:
+        config.attributes.update(connection=connection, version_table="alembic_version_alerts")
+        command.upgrade(config, "a0006")
+        for table, row in (("incident", values), ("notification", sent), ("attempt", attempt)):
+            names = ", ".join(row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES (:{', :'.join(row)})"), row)
+    alerts.upgrade(engine)
+    with engine.connect() as connection:
+        (notification,) = connection.execute(select(models.notification)).all()
+        (kept,) = connection.execute(select(models.attempt)).all()
+        (standing,) = connection.execute(select(models.acknowledgement)).all()
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+    assert (notification.id, notification.purpose, kept.notification, kept.ended_ms) == ("n1", "call", "n1", 4)
+    assert (standing.incident, standing.responder, standing.at_ms) == ("i1", "ann", 5)
+    engine.dispose()
