@@ -31,6 +31,7 @@ from alerts.outbox import next_send_ms, record, recover
 from alerts.reasons import Reason
 from alerts.reports import AreaWatch
 from alerts.settings import AlertSettings
+from alerts.steady_clock import SteadyClock
 from alerts.timers import fire_timers, next_timer_ms
 from alerts.visits import VisitWatch
 from alerts.workers import BEAT_MS, beat, leave, new_worker_id, place_of
@@ -73,11 +74,6 @@ class Stop(Protocol):
     def is_set(self) -> bool: ...
 
 
-def wall_clock_ms() -> int:
-    """Epoch milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 @dataclass(frozen=True, slots=True)
 class _Turn:
     """What the last transaction of a step came to; it holds once that is committed."""
@@ -109,7 +105,7 @@ class AlertService:
         engine: Engine,
         journal_dir: Path | None,
         settings: AlertSettings,
-        clock: Callable[[], int] = wall_clock_ms,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         """Take up where the last process stood. The tables of registry and alerts must exist (``upgrade``).
 
@@ -123,7 +119,7 @@ class AlertService:
         self.counts: Counter[str] = Counter()
         self._engine = engine
         self._settings = settings
-        self._clock = clock
+        self._clock = clock = clock or SteadyClock()
         self._directory = Directory(revision=-1)
         self._unread_until_ms = 0
         self._counted: Counted | None = None
