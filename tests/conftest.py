@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from tests.servers.influxdb import influx, influx_server  # noqa: F401
 from tests.servers.mosquitto import mosquitto, start_mosquitto  # noqa: F401
-from tests.servers.postgres import database_url, postgres_url, registry_engine, sqlite_registry  # noqa: F401
+from tests.servers.postgres import (  # noqa: F401
+    database_url,
+    migrated_url,
+    postgres_emptied,
+    postgres_url,
+    registry_engine,
+    sqlite_registry,
+    sqlite_template,
+)
 from tests.servers.services import mail, push  # noqa: F401
 from tests.servers.sink import sink  # noqa: F401
 from tests.servers.small_disk import small_disk  # noqa: F401
