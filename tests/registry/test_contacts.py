@@ -71,6 +71,27 @@ def test_contacts_may_stand_under_their_person(sqlite_registry: Engine, tmp_path
     assert str(problem).startswith("people.yaml:14: there is no responder 'r-nobody'")
 
 
+def test_the_examples_of_the_documentation_work(sqlite_registry: Engine, tmp_path: Path) -> None:
+    """The file of contacts, the same under a person, and a policy of family, neighbours and emergency service."""
+    docs = Path(__file__).parents[2] / "docs"
+    page = (docs / "registry.md").read_text(encoding="utf-8")
+    write_folder(tmp_path)
+    (tmp_path / "responders.yaml").write_text(
+        "- {id: dr-zhou, name: Dr Zhou, area: lianhu}\n- {id: r-li, name: Li, area: lianhu}\n"
+        "- {id: r-desk, name: Desk, area: lianhu}\n- {id: d120, name: '120', area: lianhu, roles: [emergency]}\n"
+    )
+    (tmp_path / "contacts.csv").write_text("person,relation" + page.split("person,relation", 1)[1].split("```")[0])
+    policies = (docs / "alerts.md").read_text(encoding="utf-8").split("- id: taoyuan\n", 1)[1].split("```")[0]
+    (tmp_path / "policies.yaml").write_text("- id: taoyuan\n" + policies)
+    diff = registry.import_folder(sqlite_registry, tmp_path)
+    assert [str(problem) for problem in diff.problems] == []
+    assert len(registry.directory(sqlite_registry).contacts["p-0001"]) == 3
+    (tmp_path / "contacts.csv").unlink()
+    nested = "- key: p-0001\n" + page.split("```yaml\n- key: p-0001\n", 1)[1].split("```")[0]
+    (tmp_path / "people.yaml").write_text(nested.replace("lianhu.taoyuan.fengqing", "lianhu.taoyuan"), encoding="utf-8")
+    assert registry.import_folder(sqlite_registry, tmp_path).problems == []
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
