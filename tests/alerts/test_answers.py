@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -423,6 +424,10 @@ def test_who_was_told_hears_that_they_need_not_go_once(any_story: Story) -> None
     assert (message.path, message.genuine, message.body["type"]) == ("/ann", True, "incident.stand_down")
     assert message.data["sentence"] == "You need not go, Bob has it: Fall, Wang Xiuying."
     assert (message.data["taken_by"], message.data["state"]) == ("bob", "acknowledged")
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    blocks = [json.loads(part.split("```")[0]) for part in page.split("```json\n")[1:]]
+    (documented,) = [block for block in blocks if block["type"] == "incident.stand_down"]
+    assert set(documented["data"]) == set(message.data)
     actions.on_scene(story.engine, incident, "bob", story.now_ms)
     actions.resolve(story.engine, incident, "bob", story.now_ms, outcome=Outcome.TRUE)
     a_moment(story)
