@@ -29,6 +29,7 @@ def prepare(settings: Settings) -> Engine:
         SealedError: the registry was encrypted with a key that is not given.
     """
     import alerts
+    import console.access.database
 
     for folder in (settings.journal_dir, settings.quarantine_dir, settings.state_dir):
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +37,7 @@ def prepare(settings: Settings) -> Engine:
     engine = registry.create_engine(settings.resolved_database_url(), keys=settings.registry_keys())
     registry.upgrade(engine)
     alerts.upgrade(engine)
+    console.access.database.upgrade(engine)
     with engine.connect() as connection:
         check_keys(connection)
     return engine
@@ -207,6 +209,7 @@ def _alerts(settings: Settings, engine: Engine, stop: threading.Event) -> None:
             link_key=settings.link_key(),
             public_url=settings.resolved_public_url(),
             time_zone=settings.console.time_zone,
+            replies=bool(settings.reply_secret() or settings.twilio_token()),
         ),
     ).run(stop)
 
@@ -214,17 +217,32 @@ def _alerts(settings: Settings, engine: Engine, stop: threading.Event) -> None:
 def _console(settings: Settings, engine: Engine, stop: threading.Event) -> None:
     from console.app import create_app
     from console.server import serve
-    from console.settings import ConsoleSettings
+    from console.settings import ConsoleSettings, OidcSettings
 
+    given = settings.console
+    oidc = given.oidc.model_dump(exclude={"client_secret", "client_secret_file"})
     app = create_app(
         engine,
         ConsoleSettings(
             link_key=settings.link_key(),
             public_url=settings.alerts.public_url,
-            time_zone=settings.console.time_zone,
+            time_zone=given.time_zone,
+            login=given.login,
+            host_names=(*given.host_names, given.host),
+            trusted_proxies=given.trusted_proxies,
+            session_h=given.session_h,
+            idle_h=given.idle_h,
+            remember_d=given.remember_d,
+            oidc=OidcSettings(**oidc, client_secret=settings.oidc_secret()) if given.oidc.issuer else None,
+            reply_secret=settings.reply_secret(),
+            twilio_token=settings.twilio_token(),
+            reply_country=settings.replies.country,
+            store_url=settings.resolved_store_url(),
+            store_token=settings.store_token(),
+            store_org=settings.store.org,
         ),
     )
-    serve(app, settings.console.host, settings.console.port, stop)
+    serve(app, given.host, given.port, stop)
 
 
 _ROLES: dict[Role, Callable[[Settings, Engine, threading.Event], None]] = {

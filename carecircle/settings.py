@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
@@ -28,6 +29,7 @@ from telemetry.zigbee2mqtt.topics import BaseTopics
 FILE_VARIABLE = "CARECIRCLE_SETTINGS"
 
 Seconds = Annotated[float, Field(gt=0)]
+ConsoleRole = Literal["responder", "coordinator", "clinician", "engineer", "administrator"]
 OperatingPoint = Literal["sensitive", "balanced", "quiet"]
 
 
@@ -111,6 +113,23 @@ class AlertSettings(_Group):
     link_key_file: Path | None = None
 
 
+class ReplySettings(_Group):
+    """Replies of responders by text message and telephone keys. A provider without a secret is not there."""
+
+    secret: SecretStr | None = Field(None, description="signs what any bridge posts to /replies/standard: whsec_...")
+    secret_file: Path | None = None
+    twilio_token: SecretStr | None = Field(None, description="Twilio's auth token; needs alerts.public_url")
+    twilio_token_file: Path | None = None
+    country: str = Field("CN", description="of telephone numbers without a country code (ISO 3166)")
+
+    @field_validator("country")
+    @classmethod
+    def _is_a_country(cls, code: str) -> str:
+        if code not in SUPPORTED_REGIONS:
+            raise ValueError(f"{code!r} is no country: give an ISO 3166 code such as CN")
+        return code
+
+
 class RegistrySettings(_Group):
     """What is secret in the registry."""
 
@@ -133,11 +152,35 @@ class ReachSettings(_Group):
         return url
 
 
-class ConsoleSettings(_Group):
-    """The web console. It has no roles yet, so it answers on this machine only."""
+class OidcSettings(_Group):
+    """Logging in to the console with the account of another organisation (OpenID Connect)."""
 
-    host: str = "127.0.0.1"
+    issuer: str = Field("", description="the provider's address, https://login.example.org; empty: not")
+    client_id: str = ""
+    client_secret: SecretStr | None = None
+    client_secret_file: Path | None = None
+    label: str = Field("", description="how the button calls it; empty: its host")
+    scopes: str = "openid profile email"
+    role_claim: str = Field("groups", description="the claim that has groups or roles")
+    roles: dict[str, ConsoleRole] = Field({}, description="which role each of them is here")
+    area_claim: str = Field("", description="the claim that has areas; empty: default_areas for all")
+    areas: dict[str, str] = Field({}, description="which area each of them is; none: they are dotted paths")
+    default_areas: tuple[str, ...] = Field((), description="of who has none; * is everything")
+    responder_claim: str = Field("", description="the claim that has the id of a responder")
+
+
+class ConsoleSettings(_Group):
+    """The web console."""
+
+    host: str = Field("127.0.0.1", description="a numeric address; others than this machine only with https before it")
     port: int = Field(8080, ge=1, le=65535)
+    login: bool = Field(True, description="false: no login, on this machine only, everybody may do everything")
+    host_names: tuple[str, ...] = Field((), description="further names that browsers call it by")
+    trusted_proxies: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="reverse proxies, by address")
+    session_h: Seconds = Field(12.0, description="a login lasts so many hours")
+    idle_h: Seconds = Field(2.0, description="and so many without use")
+    remember_d: Seconds = Field(30.0, description="on the phone of a responder so many days")
+    oidc: OidcSettings = OidcSettings()
     time_zone: str = Field(
         "Asia/Shanghai", description="of all times that people read, and of the homes' day and night"
     )
@@ -281,6 +324,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     console: ConsoleSettings = ConsoleSettings()
     registry: RegistrySettings = RegistrySettings()
+    replies: ReplySettings = ReplySettings()
     reach: ReachSettings = ReachSettings()
     journal: JournalSettings = JournalSettings()
     falls: FallSettings = FallSettings()
@@ -353,6 +397,18 @@ class Settings(BaseSettings):
         """Where pages are posted; empty: nowhere."""
         return _secret(self.probe.webhook.url, self.probe.webhook.url_file) or ""
 
+    def oidc_secret(self) -> str:
+        """How the console identifies itself to the provider of logins."""
+        return _secret(self.console.oidc.client_secret, self.console.oidc.client_secret_file) or ""
+
+    def reply_secret(self) -> str:
+        """What replies by any bridge are signed with; empty: none are taken."""
+        return _secret(self.replies.secret, self.replies.secret_file) or ""
+
+    def twilio_token(self) -> str:
+        """What Twilio signs replies with; empty: none are taken."""
+        return _secret(self.replies.twilio_token, self.replies.twilio_token_file) or ""
+
     def registry_keys(self) -> Keys | None:
         """What encrypts the secrets of people; None where no key is set.
 
@@ -378,6 +434,9 @@ class Settings(BaseSettings):
         self.probe_secret()
         self.probe_mail_password()
         self.probe_webhook_url()
+        self.oidc_secret()
+        self.reply_secret()
+        self.twilio_token()
 
     def link_key(self) -> str:
         """The key that signs acknowledge links; drawn and kept in ``state_dir`` at the first call if none is set."""

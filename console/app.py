@@ -7,9 +7,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -17,12 +17,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from console.access.account import account_routes
+from console.access.gate import Refused, make_gate
+from console.access.oidc import Provider
+from console.access.pages import announcer, login_routes
 from console.feed import Feed
 from console.guard import Guard, protect
 from console.incidents import incident_routes
 from console.links import link_routes
+from console.people.routes import people_routes
+from console.people.threshold_routes import threshold_routes
+from console.points import Points
 from console.reading import read_revision
 from console.render import STATIC, Renderer
+from console.replies import reply_routes
 from console.settings import ConsoleSettings
 
 _log = logging.getLogger(__name__)
@@ -35,28 +43,48 @@ def wall_clock_ms() -> int:
 
 
 def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[], int] = wall_clock_ms) -> FastAPI:
-    """The application. The tables of registry and alerts must be there (``registry.upgrade``, ``alerts.upgrade``).
+    """The application. The tables of registry, alerts and access must be there: ``registry.upgrade``,
+    ``alerts.upgrade``, ``console.access.database.upgrade``.
 
     Serve it with :func:`console.server.serve`, which keeps it on this machine.
     """
     renderer = Renderer(settings, now_ms)
+    points = Points(settings.store_url, token=settings.store_token, org=settings.store_org)
     feed = Feed(lambda: read_revision(engine), poll_s=settings.poll_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with feed.running():
-            yield
+        try:
+            async with feed.running():
+                yield
+        finally:
+            points.close()
 
+    provider = Provider(settings.oidc, settings.link_key) if settings.oidc else None
     # the documentation pages of FastAPI load scripts from elsewhere
-    app = FastAPI(title="CareCircle console", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="CareCircle console", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
+        dependencies=[Depends(make_gate(engine, settings, now_ms))],
+    )  # fmt: skip
     app.state.feed = feed
+    app.state.login = settings.login
+    app.state.announce = announcer(engine, settings, now_ms)
+    app.include_router(login_routes(engine, settings, renderer, provider))
+    app.include_router(account_routes(engine, settings, renderer))
     app.include_router(incident_routes(engine, settings, renderer, feed))
     app.include_router(link_routes(engine, settings, renderer))
+    app.include_router(people_routes(engine, settings, renderer, points))
+    app.include_router(threshold_routes(engine, renderer))
+    app.include_router(reply_routes(engine, settings, renderer))
     app.mount("/static", _Static(directory=STATIC), name="static")
 
     async def failed(request: Request, error: Exception) -> Response:
+        if isinstance(error, Refused):
+            return renderer.error(request, error.status_code, fault=error.fault, headers=error.headers)
         if isinstance(error, HTTPException):
-            known = error.status_code if error.status_code in (400, 403, 404, 405, 413) else 400
+            if error.status_code == 303:
+                return RedirectResponse((error.headers or {})["location"], 303)
+            known = error.status_code if error.status_code in (400, 403, 404, 405, 413, 503) else 400
             return renderer.error(request, known)
         if isinstance(error, RequestValidationError):
             return renderer.error(request, 400)
@@ -68,7 +96,10 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     for kind in (HTTPException, RequestValidationError, DBAPIError, Exception):
         app.add_exception_handler(kind, failed)
     app.add_middleware(_Compressed)
-    app.add_middleware(Guard, public_host=settings.public_host, refuse=renderer.error)
+    app.add_middleware(
+        Guard, public_host=settings.public_host, login=settings.login, host_names=settings.host_names,
+        refuse=renderer.error,
+    )  # fmt: skip
     return app
 
 

@@ -1,14 +1,14 @@
-"""Who may ask, and what every answer carries. Plain ASGI, so that streams pass through unbuffered.
+"""What may come in at all, and what every answer carries. Plain ASGI, so that streams pass through unbuffered.
 
-Three dangers while the console has no users: another site that resolves its own name to 127.0.0.1 (DNS rebinding,
-stopped by the Host header), another site that posts a form to us (cross-site request forgery, stopped by Sec-Fetch-Site
-and Origin, https://www.w3.org/TR/fetch-metadata/), and a reverse proxy that passes on more than the links (what comes
-through one gets the link pages only).
+Two dangers always: another site that resolves its own name to ours (DNS rebinding, stopped by the Host header) and
+another site that posts a form to us (cross-site request forgery, stopped by Sec-Fetch-Site and Origin,
+https://www.w3.org/TR/fetch-metadata/). A third where nobody has to log in: a reverse proxy that passes on more than the
+links; what comes through one then gets the link pages only. Who may see what is decided in ``access``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alerts.links import ACK_PATH, SHORT_PATH
+from alerts.links import ACK_PATH, REPLY_PATH, SHORT_PATH
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-#: What the outside world may ask for: acknowledgement links and what their pages load.
-_OUTSIDE = (ACK_PATH, SHORT_PATH, "/static/")
+#: What the outside world may ask for: acknowledgement links and what their pages load, and replies, which are signed.
+_OUTSIDE = (ACK_PATH, SHORT_PATH, REPLY_PATH, "/static/")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _SAFE = frozenset({"GET", "HEAD"})
 #: More than a note of 2,000 characters ever takes.
@@ -53,12 +53,23 @@ def protect(response: Response) -> Response:
 class Guard:
     """Refuses what comes from elsewhere, and sets the security headers of every answer that does not set its own.
 
-    ``public_host`` is the host name of acknowledgement links ("" for none). ``refuse`` makes the answer for a status.
+    ``public_host`` is the host name of acknowledgement links ("" for none), ``host_names`` are further ones of ours.
+    With ``login`` the rest may be asked for from elsewhere too. ``refuse`` makes the answer for a status.
     """
 
-    def __init__(self, app: ASGIApp, *, public_host: str, refuse: Callable[[Request, int], Response]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        public_host: str,
+        login: bool,
+        host_names: Iterable[str],
+        refuse: Callable[[Request, int], Response],
+    ) -> None:
         self._app = app
         self._public_host = "" if public_host in _LOOPBACK else public_host
+        self._hosts = _LOOPBACK | {self._public_host, *(name.lower() for name in host_names)}
+        self._login = login
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +94,7 @@ class Guard:
         outside = host == self._public_host != "" or any(name in headers for name in _FORWARDED)
         if host not in _LOOPBACK and host != self._public_host:
             return 403
-        link = scope["path"].startswith(ACK_PATH)
+        link = scope["path"].startswith((ACK_PATH, REPLY_PATH))
         if outside and not scope["path"].startswith(_OUTSIDE):
             return 404
         if scope["method"] in _SAFE:
@@ -94,6 +105,10 @@ class Guard:
         if "transfer-encoding" in headers or not (length or "0").isdecimal() or int(length or 0) > _MAX_BODY_BYTES:
             return 413
         return None
+
+    def _is_program(self, headers: Headers) -> bool:
+        """Whether a request shows an API token, which no browser sends by itself."""
+        return self._login and headers.get("authorization", "").lower().startswith("bearer ")
 
     def _same_origin(self, headers: Headers, *, link: bool) -> bool:
         """Whether a page of ours sent this form.
@@ -110,7 +125,7 @@ class Guard:
         try:
             there = urlsplit(origin)
             own = there.netloc.lower() == headers.get("host", "").lower() != ""
-            return own or (link and there.hostname == self._public_host != "")
+            return own or ((link or self._login) and there.hostname == self._public_host != "")
         except ValueError:
             return False
 

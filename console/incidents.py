@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -15,9 +16,22 @@ from sqlalchemy.exc import DBAPIError
 from alerts import actions
 from alerts.actions import ActionResult
 from alerts.lifecycle import Answer, Outcome
+from console.access.gate import CurrentViewer, until_logged_out
+from console.access.rules import OPEN, Permission, allow, listed, of_incident, placed
+from console.access.viewer import Viewer
 from console.feed import Feed
 from console.plot import SIZES, PlotWords, motion_svg
-from console.reading import CONSOLE, Card, is_key, read_board, read_motion, read_page, read_revision, responder_name
+from console.reading import (
+    CONSOLE,
+    Board,
+    Card,
+    is_key,
+    read_board,
+    read_motion,
+    read_page,
+    read_revision,
+    responder_name,
+)
 from console.render import Renderer
 from console.settings import ConsoleSettings
 
@@ -35,13 +49,14 @@ _ACTIONS: dict[str, Callable[[Engine, str, str, int], ActionResult]] = {
 
 
 def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, feed: Feed) -> APIRouter:
-    """Everything that only this machine may see while the console has no users."""
+    """What is shown of incidents, and done about them."""
     router = APIRouter()
 
     @router.api_route("/", methods=["GET", "HEAD"])
-    def board(request: Request) -> Response:
+    @allow(listed(Permission.INCIDENTS_READ))
+    def board(request: Request, viewer: CurrentViewer) -> Response:
         now_ms = renderer.now_ms()
-        shown = read_board(engine, settings, now_ms)
+        shown = _seen_by(viewer, read_board(engine, settings, now_ms))
         about = _find(request, [*shown.waiting, *shown.taken, *shown.recent])
         return renderer.page(
             request, "board.html", now_ms=now_ms, revision=shown.revision, board=shown, said=_said(request),
@@ -49,6 +64,7 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
         )  # fmt: skip
 
     @router.get("/incidents/{incident_id}")
+    @allow(placed(Permission.INCIDENTS_READ, of_incident))
     def incident(request: Request, incident_id: str) -> Response:
         page = read_page(engine, settings, incident_id)
         if page is None:
@@ -59,6 +75,7 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
         )  # fmt: skip
 
     @router.get("/incidents/{incident_id}/motion.svg")
+    @allow(placed(Permission.INCIDENTS_READ, of_incident))
     def drawing(request: Request, incident_id: str, size: str = "narrow") -> Response:
         motion = read_motion(engine, incident_id)
         if motion is None or size not in SIZES:
@@ -78,14 +95,16 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
         return Response(svg, media_type="image/svg+xml", headers=headers)
 
     @router.post("/incidents/{incident_id}/resolve")
+    @allow(placed(Permission.INCIDENTS_ACT, of_incident))
     def resolve(
+        viewer: CurrentViewer,
         incident_id: str,
         actor: Annotated[str, Form(alias="as")] = CONSOLE,
         back: Annotated[str, Form()] = "incident",
         outcome: Annotated[str, Form()] = "",
         note: Annotated[str, Form()] = "",
     ) -> Response:
-        _check(engine, incident_id, actor)
+        actor = _actor(engine, viewer, incident_id, actor)
         if outcome not in _OUTCOMES:
             return _back(incident_id, back, "no_outcome")
         result = actions.resolve(
@@ -94,7 +113,9 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
         return _answered(incident_id, back, "resolve", result)
 
     @router.post("/incidents/{incident_id}/{action}")
+    @allow(placed(Permission.INCIDENTS_ACT, of_incident))
     def act(
+        viewer: CurrentViewer,
         incident_id: str,
         action: str,
         actor: Annotated[str, Form(alias="as")] = CONSOLE,
@@ -102,14 +123,15 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
     ) -> Response:
         if action not in _ACTIONS:
             raise HTTPException(404)
-        _check(engine, incident_id, actor)
+        actor = _actor(engine, viewer, incident_id, actor)
         result = _ACTIONS[action](engine, incident_id, actor, renderer.now_ms())
         return _answered(incident_id, back, action, result)
 
     @router.get("/api/incidents")
-    def incidents() -> Response:
+    @allow(listed(Permission.INCIDENTS_READ))
+    def incidents(viewer: CurrentViewer) -> Response:
         now_ms = renderer.now_ms()
-        shown = read_board(engine, settings, now_ms)
+        shown = _seen_by(viewer, read_board(engine, settings, now_ms))
         body = {
             "now_ms": now_ms,
             "revision": shown.revision,
@@ -118,6 +140,7 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     @router.get("/healthz")
+    @allow(OPEN)
     def health() -> Response:
         try:
             read_revision(engine)
@@ -126,12 +149,23 @@ def incident_routes(engine: Engine, settings: ConsoleSettings, renderer: Rendere
         return _json({"status": "ok", "database": "ok", "streams": feed.listeners}, 200)
 
     @router.get("/events")
+    @allow(listed(Permission.INCIDENTS_READ))
     async def events(request: Request) -> Response:
         stream = feed.stream(request.headers.get("last-event-id"), heartbeat_s=settings.heartbeat_s)
         headers = {"x-accel-buffering": "no"}
-        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+        watched = until_logged_out(stream, request)
+        return StreamingResponse(watched, media_type="text/event-stream", headers=headers)
 
     return router
+
+
+def _seen_by(viewer: Viewer, board: Board) -> Board:
+    """What of a board lies in the areas of who looks at it."""
+
+    def seen(cards: list[Card]) -> list[Card]:
+        return [card for card in cards if viewer.sees(card.view.area)]
+
+    return replace(board, waiting=seen(board.waiting), taken=seen(board.taken), recent=seen(board.recent))
 
 
 def _find(request: Request, cards: list[Card]) -> Card | None:
@@ -144,11 +178,14 @@ def _said(request: Request) -> str:
     return said if said in _SAID else ""
 
 
-def _check(engine: Engine, incident_id: str, actor: str) -> None:
+def _actor(engine: Engine, viewer: Viewer, incident_id: str, asked: str) -> str:
+    """In whose name something is done: who may act for others says so, everybody else does it in their own."""
     if not is_key(incident_id):
         raise HTTPException(404)
+    actor = asked if viewer.may(Permission.INCIDENTS_ACT_FOR) else viewer.responder or CONSOLE
     if actor != CONSOLE and responder_name(engine, actor) is None:
         raise HTTPException(400)
+    return actor
 
 
 def _answered(incident_id: str, back: str, action: str, result: ActionResult) -> Response:

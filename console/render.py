@@ -12,13 +12,15 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import iter_route_contexts
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-from starlette.routing import BaseRoute, Match
 
-from alerts.links import ACK_PATH, SHORT_PATH
 from alerts.queries import EvidenceView, Stage, TimelineEntry
 from console import explain, times
+from console.access.gate import is_allowed
+from console.access.rules import rule_of
+from console.access.viewer import Viewer
 from console.explain import Explanation, Number
 from console.language import choose_language
 from console.posture import posture_svg
@@ -33,6 +35,10 @@ STATIC = Path(str(resources.files("console"))) / "static"
 _NAME_LENGTH = 120
 _SHORT_LENGTH = 40
 _NAMES = 6
+#: What a line of the time line says beside what happened: the set of the word, and where it stands in the row.
+_SAID_WITH = (
+    ("after", "follow_up"), ("reason", "reason"), ("outcome", "outcome"), ("kind", "kind"), ("replied", "replied"),
+)  # fmt: skip
 #: What the scripts of a page say by themselves.
 _SCRIPT_WORDS = (
     "announce.new", "title.new", "live.lost", "live.stale", "sound.on", "sound.off", "sound.ask",
@@ -77,6 +83,7 @@ class Renderer:
             settings=self.settings,
             now_ms=words.now_ms,
             shell=shell_of(request),
+            csrf=getattr(request.state, "csrf", ""),
             script_words=json.dumps({name: texts(name) for name in _SCRIPT_WORDS}, ensure_ascii=False),
             **values,
         )
@@ -86,35 +93,39 @@ class Renderer:
                 response.set_cookie(name, asked, max_age=_YEAR_S, httponly=True, samesite="lax")
         return response
 
-    def error(self, request: Request, status: int) -> Response:
-        """A page that says what went wrong and what to do; JSON for ``/api``."""
+    def error(
+        self, request: Request, status: int, *, fault: str = "", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """A page that says what went wrong (``fault``, else by the status) and what to do; JSON for ``/api``."""
         texts = self.texts(request)
-        text = texts.of("error", str(status))
+        text = texts.of("error", fault or str(status))
         if request.url.path.startswith("/api/"):
-            return Response(json.dumps({"error": text}), status, media_type="application/json")
-        return self.page(request, "error.html", status=status, heading=texts("error.title"), text=text)
+            response = Response(json.dumps({"error": text}), status, media_type="application/json")
+        else:
+            response = self.page(request, "error.html", status=status, heading=texts("error.title"), text=text)
+        response.headers.update(headers or {})
+        return response
 
 
 def shell_of(request: Request) -> Shell:
-    """The frame of a page: the places that this console serves, and what the reader chose."""
+    """The frame of a page: the places that this console serves and its reader may open, and what the reader chose."""
     app = request.scope.get("app")
-    outside = request.url.path.startswith((ACK_PATH, SHORT_PATH))
-    routes: list[BaseRoute] = app.routes if app is not None and not outside else []
+    viewer: Viewer | None = getattr(request.state, "viewer", None)
+    if viewer is not None and viewer.stage != "full":
+        viewer = None
+    routes = list(iter_route_contexts(app.routes)) if app is not None and viewer is not None else []
 
     def may_open(address: str) -> bool:
-        return any(_serves(route, address) for route in routes)
+        served = (route for route in routes if route.path == address and "GET" in (route.methods or ()))
+        return viewer is not None and any(is_allowed(rule_of(route.endpoint), viewer) for route in served)
 
     return Shell(
         entries=navigation(request.url.path, may_open),
-        name="",
+        name=viewer.full_name if viewer is not None else "",
         theme=chosen("theme", request.query_params, request.cookies),
         type=chosen("type", request.query_params, request.cookies),
         query=lasting(request.url.query),
     )
-
-
-def _serves(route: BaseRoute, address: str) -> bool:
-    return route.matches({"type": "http", "method": "GET", "path": address, "root_path": ""})[0] is Match.FULL
 
 
 class _Words:
@@ -226,7 +237,7 @@ class _Words:
             parts.append(self.name(names.get(responder, responder)))
         elif entry.who != "system":
             parts.append(self.name(self.actor(entry.who_name)))
-        for family, key in (("after", "follow_up"), ("reason", "reason"), ("outcome", "outcome"), ("kind", "kind")):
+        for family, key in _SAID_WITH:
             value = entry.data.get(key)
             if isinstance(value, str):
                 parts.append(self._t.of(family, value))

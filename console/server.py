@@ -1,4 +1,4 @@
-"""Listening: this machine only, until the console has users and roles."""
+"""Listening: anywhere where people must log in, else on this machine only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
-from console.errors import NotLoopbackError
+from console.errors import BadHostError, NotLoopbackError
 
 _STOP_LOOK_S = 0.1
 
@@ -31,10 +31,10 @@ def serve(
     socket listens already, so that a request at that moment is answered.
 
     Raises:
-        NotLoopbackError: ``host`` is reachable from other machines.
+        NotLoopbackError: ``host`` is reachable from other machines, and nobody has to log in.
         OSError: the port is taken.
     """
-    address = loopback_address(host)
+    address = numeric_address(host) if app.state.login else loopback_address(host)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.create_server((address, port), family=family, backlog=512) as listener:
         listener.setblocking(False)
@@ -48,7 +48,22 @@ def serve(
             proxy_headers=False,
             timeout_graceful_shutdown=2,
         )
-        asyncio.run(_serve(app, _Server(config), listener, stop, lambda: ready(url) if ready else None))
+
+        def tell() -> None:
+            app.state.announce(url)
+            if ready:
+                ready(url)
+
+        asyncio.run(_serve(app, _Server(config), listener, stop, tell))
+
+
+def numeric_address(host: str) -> str:
+    """The numeric address to bind. Raises BadHostError for what is none."""
+    name = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        raise BadHostError(host) from None
 
 
 def loopback_address(host: str) -> str:

@@ -63,7 +63,9 @@ def engine(tmp_path: Path, built: Path) -> Iterator[Engine]:
 @pytest.fixture
 def settings() -> ConsoleSettings:
     """The console as a district runs it."""
-    return ConsoleSettings(link_key=district.LINK_KEY, public_url="https://care.example.org", time_zone="Asia/Shanghai")
+    return ConsoleSettings(
+        link_key=district.LINK_KEY, public_url="https://care.example.org", time_zone="Asia/Shanghai", login=False
+    )
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import yaml
 from sqlalchemy import Engine
 
 import alerts.database
+import console.access.database
 import registry
 from alerts.intake import take_detections
 from alerts.known import Rules
@@ -56,6 +57,7 @@ def build(engine: Engine, folder: Path, people: Sequence[dict[str, object]] = PE
     """The tables, and a district with one device per person (``d-`` and the person's number)."""
     registry.upgrade(engine)
     alerts.database.upgrade(engine)
+    console.access.database.upgrade(engine)
     folder.mkdir(exist_ok=True)
     district = {
         "areas": _AREAS,

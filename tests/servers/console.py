@@ -47,7 +47,7 @@ def _main() -> None:
         stop.set()
 
     threading.Thread(target=wait_for_parent, daemon=True).start()
-    settings = ConsoleSettings(link_key=os.environ["CONSOLE_TEST_KEY"], heartbeat_s=0.5)
+    settings = ConsoleSettings(link_key=os.environ["CONSOLE_TEST_KEY"], heartbeat_s=0.5, login=False)
     app = create_app(create_engine(sys.argv[1]), settings)
     serve(app, "127.0.0.1", 0, stop, ready=lambda url: print(url, flush=True))
 
