@@ -48,15 +48,23 @@ class Claimed:
 
 
 def claim(
-    connection: Connection, directory: Directory, settings: AlertSettings, worker: str, now_ms: int, *, room: int
+    connection: Connection,
+    directory: Directory,
+    settings: AlertSettings,
+    worker: str,
+    now_ms: int,
+    *,
+    room: int,
+    head_start_ms: int = 0,
 ) -> Claimed:
-    """Claim for ``worker`` what may be sent now, ``room`` messages at most.
+    """Claim for ``worker`` what may be sent now, ``room`` messages at most, and of that only what nobody has claimed
+    for ``head_start_ms``.
 
     One at a time per responder, whichever process sends: the more urgent first, then in the order of creation. What
     another transaction has is left to it.
     """
     jobs = []
-    rows = _lock(connection, _first_of_each(connection, min(room, _AT_ONCE), now_ms), now_ms)
+    rows = _lock(connection, _first_of_each(connection, min(room, _AT_ONCE), now_ms - head_start_ms, now_ms), now_ms)
     incidents = _incidents(connection, {row["incident"] for row in rows})
     for row in rows:
         job = None
@@ -72,11 +80,12 @@ def claim(
 _order = (_rows.c.urgency.desc(), _rows.c.created_ms, _rows.c.round, _rows.c.step, _rows.c.channel)
 
 
-def _first_of_each(connection: Connection, count: int, now_ms: int) -> list[RowMapping]:
-    """Each responder's next notification, and every siren's, in order."""
+def _first_of_each(connection: Connection, count: int, due_by_ms: int, now_ms: int) -> list[RowMapping]:
+    """Each responder's next notification, and sirens' too, in order; those of them that were due by then."""
     place = func.row_number().over(partition_by=(_rows.c.responder, SIREN), order_by=_order).label("place")
     ranked = select(_rows.c.id, place).where(is_waiting(), _rows.c.due_ms <= now_ms).subquery()
-    query = select(_rows).join(ranked, ranked.c.id == _rows.c.id).where(ranked.c.place == 1).order_by(*_order)
+    first = (ranked.c.place == 1) & (_rows.c.due_ms <= due_by_ms)
+    query = select(_rows).join(ranked, ranked.c.id == _rows.c.id).where(first).order_by(*_order)
     return list(connection.execute(query.limit(max(count, 0))).mappings())
 
 

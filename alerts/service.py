@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 #: How often the database is looked at when nothing is known to be due: another process may have changed something.
 _LOOK_S = 0.5
 #: The same without the journals, whose bell rings when there is something new.
-_LOOK_WITHOUT_JOURNALS_S = 0.1
+_LOOK_WITHOUT_JOURNALS_S = 0.05
 #: How often it is looked whether sends have come back.
 _IN_FLIGHT_LOOK_S = 0.02
 #: Where something is due that another process has: it takes no longer than this to be through with it.
@@ -62,8 +62,8 @@ _UNREAD_MS = 10_000
 _READ_BYTES = 64 << 10
 #: So many calls on their way at once; what waits beyond stays in the database, in order, for whoever is free first.
 _MAX_ON_THEIR_WAY = 400
-#: How long at most the process with the journals leaves timers and messages to others while it takes detections.
-_LEAVE_MS = 1_000
+#: The process with the journals leaves it to others to send what they can begin within this time.
+_HEAD_START_MS = 250
 #: How long a stopping service waits for the answers of what is on its way.
 _LAST_ANSWERS_S = 3.0
 
@@ -135,7 +135,6 @@ class AlertService:
         self._meter = Meter(host, self._worker)
         self._beaten_ms: int | None = None
         self._alone = True
-        self._turned_ms = 0
         self._journal_dir = journal_dir
         self._mover: Mover | None = None
         self._reader: JournalReader | None = None
@@ -191,15 +190,9 @@ class AlertService:
             self._record(now_ms)
         if batches:
             something = self._take(batches, now_ms) or something
-        if not (batches and self._leaves_the_rest(now_ms)):
-            something = self._turn(period, now_ms) or something
+        something = self._turn(period, now_ms) or something
         moved = self._mover.move(now_ms) if self._mover is not None else 0
         return something or moved > 0
-
-    def _leaves_the_rest(self, now_ms: int) -> bool:
-        """While detections wait here others send; not for long, as they may just have died."""
-        waits = self._reader is not None and self._reader.lag_bytes() > 0
-        return waits and not self._alone and 0 <= now_ms - self._turned_ms < _LEAVE_MS
 
     def _beat(self, now_ms: int) -> None:
         """Say that we live, begin again what the dead had begun, take the journals when nobody has them."""
@@ -259,7 +252,6 @@ class AlertService:
             self._visits = VisitWatch()  # what it had found is not written
             raise
         self._area_period = period
-        self._turned_ms = now_ms
         self._counted = done.counted
         self._not_before_ms = done.not_before_ms
         self.counts += done.counts
@@ -280,11 +272,14 @@ class AlertService:
                 counts += self._visits.look(connection, known, settings.rules, now_ms)
             with guarded(connection, "hand-overs"):
                 queue_notices(connection, known, now_ms)
-        claimed = claim(connection, known, settings, worker, now_ms, room=_MAX_ON_THEIR_WAY - self.in_flight)
+        room = _MAX_ON_THEIR_WAY - self.in_flight
+        head_start_ms = 0 if self._alone or not self.has_journals else _HEAD_START_MS
+        claimed = claim(connection, known, settings, worker, now_ms, room=room, head_start_ms=head_start_ms)
         notices = claim_notices(connection, known, settings, worker, now_ms)
-        due = [ms for ms in (next_timer_ms(connection), next_send_ms(connection)) if ms is not None]
+        send_ms = next_send_ms(connection)
+        due = [next_timer_ms(connection), None if send_ms is None else send_ms + head_start_ms]
         look_s = _LOOK_S if self.has_journals else _LOOK_WITHOUT_JOURNALS_S
-        not_before_ms = min([*due, now_ms + round(look_s * 1000)])
+        not_before_ms = min([*(ms for ms in due if ms is not None), now_ms + round(look_s * 1000)])
         counted = self._counted
         if self.has_journals:
             counted, told = count_reasons(connection, counted or load_counted(connection), now_ms)

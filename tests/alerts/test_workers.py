@@ -25,13 +25,15 @@ from tests.servers.sink import SECRET, Answer, Sink
 
 _PEOPLE = 300
 _RESPONDERS = 30
-_LEASE_MS = 1_500
+_TAKES_S = 0.06
+#: Long enough for a machine that has more to do.
+_LEASE_MS = 5_000
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
 def shared(database_url: str, tmp_path: Path, sink: Sink) -> Iterator[Engine]:
-    """Three hundred people in thirty areas with a responder each, on PostgreSQL; each message takes 30 ms."""
+    """Three hundred people in thirty areas with a responder each, on PostgreSQL; each message takes 60 ms."""
     engine = registry.create_engine(database_url)
     registry.upgrade(engine)
     alerts.upgrade(engine)
@@ -50,7 +52,7 @@ def shared(database_url: str, tmp_path: Path, sink: Sink) -> Iterator[Engine]:
         (folder / f"{name}.csv").write_text(content)
     assert registry.import_folder(engine, folder).problems == []
     for i in numbers:
-        sink.default[f"r{i}"] = Answer(delay_s=0.03)
+        sink.default[f"r{i}"] = Answer(delay_s=_TAKES_S)
     yield engine
     engine.dispose()
 
@@ -111,23 +113,23 @@ def most_at_once(sink: Sink, delay_s: float) -> int:
 
 @on_postgresql
 def test_two_processes_tell_each_of_300_incidents_once(shared: Engine, tmp_path: Path, sink: Sink) -> None:
-    """One with the journals, one without; both send, no responder has two messages at once, nothing is a repeat."""
+    """One takes detections and leaves sending to the other while that can; no responder has two messages at once,
+    nothing is a repeat."""
     journals = tmp_path / "journal"
     with (
         JournalWriter(journals / "detections", consumers=["alerts"], reserve_bytes=0) as writer,
         Zygote(str(shared.url), journals, "http://console.example") as zygote,
     ):
-        processes = [zygote.start(), zygote.start(journal_dir=None)]
-        wait_until(lambda: len(alive(shared)) == 2)
+        sender = zygote.start(journal_dir=None)
+        wait_until(lambda: len(alive(shared)) == 1)
+        zygote.start()
         falls(writer, range(_PEOPLE))
         wait_until(lambda: len(set(sink.ids())) == _PEOPLE and not pending(shared))
     assert len(sink.received) == _PEOPLE
     assert not any(message.data["repeat"] for message in sink.received)
     assert len({message.data["incident"] for message in sink.received}) == _PEOPLE
-    by = sent_by(shared)
-    assert set(by) == {str(process) for process in processes}
-    assert min(by.values()) >= 10, by
-    assert most_at_once(sink, 0.03) == 1
+    assert sent_by(shared)[str(sender)] > _PEOPLE / 2
+    assert most_at_once(sink, _TAKES_S) == 1
 
 
 def alive(engine: Engine) -> list[str]:
@@ -150,6 +152,7 @@ def test_of_three_processes_two_are_killed_and_the_third_goes_on(shared: Engine,
         zygote.start(lease_ms=_LEASE_MS)  # the journals are taken: it waits for them
         sender = zygote.start(lease_ms=_LEASE_MS, journal_dir=None)
         wait_until(lambda: len(alive(shared)) == 3)
+        time.sleep(_LEASE_MS / 4000)  # then the first one knows that it is not alone
         falls(writer, range(200))
         wait_until(lambda: len(held_by(shared, sender)) > 1)
         zygote.kill(sender)
@@ -164,6 +167,7 @@ def test_of_three_processes_two_are_killed_and_the_third_goes_on(shared: Engine,
     assert max(Counter(message.id for message in messages if not message.data["repeat"]).values()) == 1
     repeats = [message.id for message in messages if message.data["repeat"]]
     assert held
+    assert len(sent_by(shared)) >= 2
     assert set(repeats) <= held
     assert len(repeats) == len(set(repeats)) >= len(held) - 1  # one may have been at its end
 
@@ -178,12 +182,10 @@ def test_what_a_silent_worker_holds_goes_out_after_its_lease_only(any_story: Sto
         story._detections.append([pack_detection(story.detection("fall"))])
         story._detections.commit()
         other.step(story.now_ms)
-        story.service._leaves_the_rest = lambda _now_ms: True  # type: ignore[method-assign]
         story.service.step(story.now_ms)
         story.now_ms += 200
         other.step(story.now_ms)
         assert other.in_flight == 1
-        del story.service._leaves_the_rest
         for _ in range(3):
             story.now_ms += 6_000
             story.service.step(story.now_ms)
