@@ -21,12 +21,12 @@ from alerts.messages import Envelope, claims_of, text_message, webhook_body
 from alerts.outbox import SIREN, give_up, is_waiting, write_note
 from alerts.reasons import Reason
 from alerts.referral import referral_message
-from alerts.replies import reply_code
 from alerts.settings import AlertSettings
 from alerts.short_links import keep_code
 from alerts.stand_down_texts import stand_down_body, stand_down_text
 from alerts.standing_down import END_MS, SIREN_MS
 from alerts.texts import TextMessage
+from alerts.told import reply_code
 from alerts.workers import is_shared, try_locks
 from alerts.writing import end_pending, queue_record
 from registry import ChannelEntry, Directory, ResponderEntry

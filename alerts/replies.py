@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from alerts import actions, models
 from alerts.actions import ActionResult
-from alerts.database import raise_change, to_incident
-from alerts.delivery import Status
-from alerts.knowing import is_beside
-from alerts.lifecycle import Incident, Note, State, What
+from alerts.database import raise_change
+from alerts.lifecycle import Note, What
 from alerts.reply_numbers import Contact, PhoneBook
 from alerts.reply_texts import Said, answer_text
-from alerts.reply_words import Choice, Told, Understood, choose, code_of, understand
+from alerts.reply_words import Choice, Told, Understood, choose, understand
 from alerts.sentences import clock_of, kind_name
-from alerts.standing import Meaning, Stand, stand_of
+from alerts.standing import Meaning, Stand
+from alerts.told import read_stand, told_to
 from alerts.writing import write_audit
 from registry import models as people
 from registry.database import writing
 
-#: Somebody who was told longer ago says nothing of it by a bare key.
-_TOLD_MS = 24 * 3_600_000
 #: More replies than this within a minute from one number are not taken.
 PER_MINUTE = 20
+#: After so many text messages in ten minutes that say nothing there is no answer: a machine may be answering ours.
+_NOTHINGS, _NOTHINGS_MS = 3, 600_000
+_NOTHING = (Said.UNCLEAR, Said.UNKNOWN_SENDER, Said.SHARED_NUMBER)
 _NO_MEANING = "none"
 _NOBODY = "unknown"
 _DONE = {
@@ -87,19 +87,6 @@ def carry_out(
     return go_on(engine, incident_id, responder_id, now_ms, via=via)
 
 
-def read_stand(engine: Engine, incident_id: str, responder_id: str) -> Stand | None:
-    """Where a responder stands on an incident; None when there is no such incident."""
-    with engine.connect() as connection:
-        row = connection.execute(select(models.incident).where(models.incident.c.id == incident_id)).mappings().first()
-        return None if row is None else _stand(connection, to_incident(row), responder_id)
-
-
-def reply_code(connection: Connection, incident: str, responder: str, now_ms: int) -> str:
-    """The code that a reply about an incident needs: "" where the responder was told of no other that is open."""
-    others = any(one.incident != incident and not one.stand.over for one in _told(connection, responder, now_ms))
-    return code_of(incident) if others else ""
-
-
 class Replies:
     """Takes replies. For several threads and processes: a reply that arrives twice is done once."""
 
@@ -134,10 +121,12 @@ class Replies:
             "meaning": understood.meaning.value if understood.meaning is not None else _NO_MEANING,
             "at_ms": now_ms,
         }
-        if len(contacts) != 1:
-            said = Said.SHARED_NUMBER if contacts else Said.UNKNOWN_SENDER
-            return self._settle(row, incoming, Replied(said, answer_text(said, language), language), now_ms)
-        return self._take_from(contacts[0], incoming, understood, row, now_ms)
+        if len(contacts) == 1 and understood.meaning is not None:
+            return self._take_from(contacts[0], understood.meaning, incoming, understood, row, now_ms)
+        said = Said.SHARED_NUMBER if contacts[1:] else Said.UNCLEAR if contacts else Said.UNKNOWN_SENDER
+        silent = incoming.via == "sms" and self._count(sender, now_ms - _NOTHINGS_MS, _NOTHING) >= _NOTHINGS
+        answer = "" if silent else answer_text(said, language)
+        return self._settle(row, incoming, Replied(said, answer, language), now_ms)
 
     def language_of(self, sender: str) -> str:
         """The language of whoever a number belongs to.
@@ -149,28 +138,33 @@ class Replies:
         return contacts[0].language if contacts else self._language
 
     def _take_from(
-        self, contact: Contact, incoming: Incoming, understood: Understood, row: dict[str, Any], now_ms: int
+        self,
+        contact: Contact,
+        meaning: Meaning,
+        incoming: Incoming,
+        understood: Understood,
+        row: dict[str, Any],
+        now_ms: int,
     ) -> Replied:
-        if understood.meaning is None:
-            replied = Replied(Said.UNCLEAR, answer_text(Said.UNCLEAR, contact.language), contact.language)
-            return self._settle(row, incoming, replied, now_ms)
+        language = contact.language
         with self._engine.connect() as connection:
-            told = _told(connection, contact.id, now_ms)
+            told = told_to(connection, contact.id, now_ms)
             choice = _chosen(connection, told, contact.id, understood, incoming.notification)
-            which = tuple((one.code, self._words(connection, one.incident, contact, now_ms)) for one in choice.among)
+            among = [
+                (one.code, self._words(connection, one.incident, incoming, language, now_ms)) for one in choice.among
+            ]
         if choice.incident is None:
-            same_code = len({code for code, _ in which}) < len(which)
-            said = Said.SAME_CODE if same_code else Said.WHICH if which else Said.NOTHING_OPEN
-            answer = answer_text(said, contact.language, which=which)
-            return self._settle(row, incoming, Replied(said, answer, contact.language), now_ms)
+            same_code = len({code for code, _ in among}) < len(among)
+            said = Said.SAME_CODE if same_code else Said.WHICH if among else Said.NOTHING_OPEN
+            answer = answer_text(said, language, which=among)
+            return self._settle(row, incoming, Replied(said, answer, language), now_ms)
         incident = self._claim({**row, "incident": choice.incident.incident})
-        result = carry_out(self._engine, understood.meaning, incident, contact.id, now_ms, via=incoming.via)
-        said = _said(understood.meaning, read_stand(self._engine, incident, contact.id))
+        result = carry_out(self._engine, meaning, incident, contact.id, now_ms, via=incoming.via)
+        said = _said(meaning, read_stand(self._engine, incident, contact.id))
         with self._engine.connect() as connection:
-            what = self._words(connection, incident, contact, now_ms)
-        answer = answer_text(said, contact.language, what=what, name=result.by_name or result.by or "")
-        replied = Replied(said, answer, contact.language, incident)
-        return self._settle(row, incoming, replied, now_ms, done=result.done)
+            what = self._words(connection, incident, incoming, language, now_ms)
+        answer = answer_text(said, language, what=what, name=result.by_name or result.by or "")
+        return self._settle(row, incoming, Replied(said, answer, language, incident), now_ms, done=result.done)
 
     def _answered(self, key: str, language: str) -> Replied | None:
         """The answer to a reply that was taken before."""
@@ -180,9 +174,11 @@ class Replies:
             row = connection.execute(query.where(table.c.id == key, table.c.answer.is_not(None))).first()
         return None if row is None else Replied(Said(row.outcome), row.answer, language, row.incident)
 
-    def _count(self, sender: str, since_ms: int) -> int:
+    def _count(self, sender: str, since_ms: int, said: tuple[Said, ...] = ()) -> int:
         table = models.reply
         query = select(func.count()).where(table.c.from_hash == sender, table.c.at_ms > since_ms)
+        if said:
+            query = query.where(table.c.outcome.in_([one.value for one in said]))
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
@@ -203,25 +199,23 @@ class Replies:
             values = {"outcome": replied.said.value, "answer": replied.answer}
             first = connection.execute(update(table).where(this).values(values)).rowcount == 1
             if first and not done:
-                data = {"via": incoming.via, "meaning": row["meaning"], "said": replied.said.value, "reply": row["id"]}
+                data = {"via": incoming.via, "meaning": row["meaning"], "replied": replied.said.value, "id": row["id"]}
                 note = Note(What.REPLIED, row["responder"] or _NOBODY, data)
                 write_audit(connection, note, now_ms, incident=replied.incident)
                 if replied.incident is not None:
                     raise_change(connection)
         return replied if first else self._answered(row["id"], replied.language) or replied
 
-    def _words(self, connection: Connection, incident: str, contact: Contact, now_ms: int) -> str:
-        """An incident in a few words: what, when, who, where."""
+    def _words(self, connection: Connection, incident: str, incoming: Incoming, language: str, now_ms: int) -> str:
+        """An incident in a few words: what and when; in a text message who and where too. A call says neither: a caller
+        can show a number that is not theirs, and a text message goes to the number itself."""
         table, person = models.incident, people.person
         query = select(table.c.kind, table.c.onset_ms, table.c.device, person.c.name, person.c.address)
         query = query.select_from(table.outerjoin(person, person.c.key == table.c.person)).where(table.c.id == incident)
         row = connection.execute(query).one()
-        parts = (
-            kind_name(row.kind, contact.language),
-            clock_of(row.onset_ms, now_ms, self._zone),
-            row.name or row.device,
-            row.address,
-        )
+        parts = [kind_name(row.kind, language), clock_of(row.onset_ms, now_ms, self._zone)]
+        if incoming.via == "sms":
+            parts += [row.name or row.device, row.address]
         return " ".join(part for part in parts if part)
 
 
@@ -242,26 +236,6 @@ def _kept(connection: Connection, row: dict[str, Any]) -> str:
             pass  # another process was as fast
         found = connection.execute(kept).one()
     return str(found.incident)
-
-
-def _told(connection: Connection, responder: str, now_ms: int) -> list[Told]:
-    """What a responder was told of within a day, or has and is not closed, the newest first."""
-    incident, sent, standing = models.incident, models.notification, models.acknowledgement
-    was_told = exists().where(
-        sent.c.incident == incident.c.id,
-        sent.c.responder == responder,
-        sent.c.created_ms > now_ms - _TOLD_MS,
-        (sent.c.status == Status.SENT.value) | (sent.c.attempts > 0),
-    )
-    stands = exists().where(standing.c.incident == incident.c.id, standing.c.responder == responder)
-    is_open = incident.c.state != State.RESOLVED.value
-    query = select(incident).where(was_told | (stands & is_open)).order_by(incident.c.opened_ms.desc(), incident.c.id)
-    found = [to_incident(row) for row in connection.execute(query).mappings()]
-    return [Told(one.id, _stand(connection, one, responder)) for one in found]
-
-
-def _stand(connection: Connection, incident: Incident, responder: str) -> Stand:
-    return stand_of(incident, responder, beside=is_beside(connection, incident, responder))
 
 
 def _chosen(
