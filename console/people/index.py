@@ -86,7 +86,7 @@ def read_everybody(engine: Engine) -> Everybody:
     person, area = registry_tables.person, registry_tables.area
     with engine.connect() as connection:
         revision = current_revision(connection)
-        areas = dict(connection.execute(select(area.c.path, area.c.name)).tuples().all())
+        areas = {row.path: row.name for row in connection.execute(select(area.c.path, area.c.name))}
         query = select(
             person.c.key, person.c.name, person.c.area, person.c.address, person.c.risks, person.c.conditions
         )

@@ -150,7 +150,8 @@ def _areas(connection: Connection, path: str) -> tuple[str, ...]:
     parts = path.split(".")
     tiers = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
     table = registry_tables.area
-    names = dict(connection.execute(select(table.c.path, table.c.name).where(table.c.path.in_(tiers))).tuples().all())
+    query = select(table.c.path, table.c.name).where(table.c.path.in_(tiers))
+    names = {row.path: row.name for row in connection.execute(query)}
     return tuple(names.get(tier, tier) for tier in tiers)
 
 

@@ -122,7 +122,7 @@ def line_of(name: str, read: Series, valid_ms: int, step_ms: int | None) -> Line
     mean = values[there]
     low = read.minimum[name][there] if name in read.minimum else mean
     high = read.maximum[name][there] if name in read.maximum else mean
-    return with_gaps(Line(name, read.t_ms[there], mean, low, high), max(valid_ms, 2 * (step_ms or 0)))
+    return with_gaps(Line(name, read.t_ms[there], mean, low, high), valid_ms + 2 * (step_ms or 0))
 
 
 def with_gaps(line: Line, longest_ms: int) -> Line:
@@ -142,7 +142,7 @@ def _score_line(read: Series, rolled_ms: int | None) -> Line | None:
         return None
     low, high = read.columns["lower"], read.columns["upper"]
     line = Line("score", read.t_ms[there], read.columns["value"][there], low[there], high[there])
-    return with_gaps(line, max(SCORE_GAP_S * 1000, 2 * (read.step_ms or rolled_ms or 0)))
+    return with_gaps(line, SCORE_GAP_S * 1000 + 2 * (read.step_ms or rolled_ms or 0))
 
 
 def _read_usual(store: Store, tags: dict[str, str], name: str, start_ms: int, end_ms: int) -> Usual | None:

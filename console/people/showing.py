@@ -16,7 +16,7 @@ from console.texts import Texts
 from registry.thresholds import ThresholdChange
 
 #: What the script says by itself.
-_CHART_WORDS = ("chart.failed", "chart.keys", "chart.usual_is", "chart.points", "chart.marks_in", "chart.nothing")
+_CHART_WORDS = ("chart.failed", "chart.keys", "chart.usual_is", "chart.marks_in", "chart.nothing")
 _LEVELS = 4
 _SHORT = 60
 

@@ -31,22 +31,7 @@
   const wall = (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), zone);
   function ticks(u, splits) {
     const short = u.scales.x.max - u.scales.x.min <= 2 * 86400;
-    return splits.map((s) => (short ? clock : day).format(s * 1000));
-  }
-
-  function merged(panel) {
-    const times = [...new Set(panel.lines.flatMap((line) => line.t))].sort((a, b) => a - b);
-    const place = new Map(times.map((t, i) => [t, i]));
-    const data = [times];
-    for (const line of panel.lines) {
-      for (const part of ["low", "high", "mean"]) {
-        // a time that only another line has is no gap of this one: undefined is passed over, null breaks
-        const values = new Array(times.length).fill(undefined);
-        line.t.forEach((t, i) => { values[place.get(t)] = line[part][i]; });
-        data.push(values);
-      }
-    }
-    return data;
+    return splits.map((at) => (short ? clock : day).format(at * 1000));
   }
 
   function usualAt(usual, t) {
@@ -59,7 +44,8 @@
   function bounds(panel) {
     let least = Infinity, most = -Infinity;
     const take = (v) => { if (v !== null && v !== undefined) { least = Math.min(least, v); most = Math.max(most, v); } };
-    for (const line of panel.lines) { line.low.forEach(take); line.high.forEach(take); }
+    panel.low.forEach(take);
+    panel.high.forEach(take);
     if (panel.usual) { panel.usual.lower.forEach(take); panel.usual.upper.forEach(take); }
     if (panel.id === "score") { least = 0; most = Math.max(most, 8); }
     const room = Math.max((most - least) * 0.08, panel.digits ? 0.2 : 2);
@@ -103,31 +89,24 @@
 
   const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
   function readOut(chart, index) {
-    const { panel, data, out } = chart;
-    if (index === null || index === undefined) { out.textContent = chart.summary; return; }
-    const parts = [];
-    panel.lines.forEach((line, n) => {
-      const low = data[1 + 3 * n][index], high = data[2 + 3 * n][index], mean = data[3 + 3 * n][index];
-      if (mean === undefined) return;
-      if (mean === null) { parts.push(words["chart.nothing"]); return; }
-      const label = panel.lines.length > 1 ? `${line.label} ` : "";
-      const spread = low !== high ? ` (${number(low, panel.digits)}–${number(high, panel.digits)})` : "";
-      parts.push(`${label}${number(mean, panel.digits)} ${panel.unit}${spread}`);
-    });
-    const usual = usualAt(panel.usual, data[0][index]);
+    const { panel, out } = chart;
+    if (index === null || index === undefined) { out.textContent = panel.unit; return; }
+    const low = number(panel.low[index], panel.digits), high = number(panel.high[index], panel.digits);
+    const parts = [moment.format(panel.t[index] * 1000)];
+    if (panel.mean[index] === null) parts.push(words["chart.nothing"]);
+    else parts.push(`${number(panel.mean[index], panel.digits)} ${panel.unit}${low === high ? "" : ` (${low}–${high})`}`);
+    const usual = usualAt(panel.usual, panel.t[index]);
     if (usual !== null) {
-      parts.push(fill(words["chart.usual_is"], { low: number(panel.usual.lower[usual], panel.digits), high: number(panel.usual.upper[usual], panel.digits) }));
+      const ends = { low: number(panel.usual.lower[usual], panel.digits), high: number(panel.usual.upper[usual], panel.digits) };
+      parts.push(fill(words["chart.usual_is"], ends));
     }
-    out.textContent = `${moment.format(data[0][index] * 1000)} · ${parts.join(" · ")}`;
+    out.textContent = parts.join(" · ");
   }
 
-  function summaryOf(panel) {
-    const newest = panel.lines.map((line) => {
-      let i = line.mean.length - 1;
-      while (i >= 0 && line.mean[i] === null) i--;
-      return number(line.mean[i], panel.digits);
-    });
-    return `${newest.join("/")} ${panel.unit}`;
+  function newestOf(panel) {
+    let i = panel.mean.length - 1;
+    while (i > 0 && panel.mean[i] === null) i--;
+    return `${number(panel.mean[i], panel.digits)} ${panel.unit}`;
   }
 
   function make(panel, drawn) {
@@ -144,43 +123,46 @@
     title.append(out);
     article.append(title, area);
     box.append(article);
-    const chart = { panel, out, area, data: merged(panel), summary: summaryOf(panel), u: null };
-    area.setAttribute("aria-label", `${panel.title}: ${chart.summary}. ${words["chart.keys"]}`);
+    const chart = { panel, out, area, u: null };
+    area.setAttribute("aria-label", `${panel.title}: ${newestOf(panel)}. ${words["chart.keys"]}`);
     readOut(chart, null);
     area.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 }[event.key];
-      const last = chart.data[0].length - 1;
+      const last = panel.t.length - 1;
       let to = event.key === "Home" ? 0 : event.key === "End" ? last : null;
       if (step) to = Math.min(last, Math.max(0, (chart.u.cursor.idx ?? last) + step));
       if (to === null) return;
       event.preventDefault();
       out.setAttribute("aria-live", "polite");
-      chart.u.setCursor({ left: chart.u.valToPos(chart.data[0][to], "x"), top: chart.u.over.clientHeight / 2 });
+      chart.u.setCursor({ left: chart.u.valToPos(panel.t[to], "x"), top: chart.u.over.clientHeight / 2 });
     });
     area.addEventListener("blur", () => { out.setAttribute("aria-live", "off"); });
     chart.draw = () => plot(chart, drawn);
     charts.push(chart);
   }
 
+  // a value with nothing on either side is no line: it is a dot, however many others there are
+  function alone(u, series, show) {
+    if (show) return null;
+    const values = u.data[series], found = [];
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null) found.push(i);
+    }
+    return found;
+  }
+
   function plot(chart, drawn) {
-    const { panel, data, area } = chart;
+    const { panel, area } = chart;
     if (chart.u) chart.u.destroy();
-    const series = [{}];
-    const bands = [];
-    panel.lines.forEach((line, n) => {
-      const colour = n ? colours.info : colours.act;
-      const edge = { scale: "y", width: 0, points: { show: false } };
-      series.push({ ...edge }, { ...edge });
-      series.push({ scale: "y", stroke: colour, width: 2, points: { size: 5, fill: colour } });
-      bands.push({ series: [2 + 3 * n, 1 + 3 * n], fill: faded(colour, 0.28) });
-    });
+    const edge = { scale: "y", width: 0, points: { show: false } };
+    const series = [{}, { ...edge }, { ...edge }, { scale: "y", stroke: colours.act, width: 2, points: { size: 5, fill: colours.act, filter: alone } }];
     const axis = { stroke: colours.soft, font: colours.font, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1 } };
     chart.u = new window.uPlot({
       width: area.clientWidth,
       height: 190,
       tzDate: wall,
       series,
-      bands,
+      bands: [{ series: [2, 1], fill: faded(colours.act, 0.28) }],
       legend: { show: false },
       cursor: { sync: { key: "person", setSeries: false }, drag: { x: true, y: false }, points: { show: true } },
       scales: { x: { time: true, range: [drawn.from, drawn.to] }, y: { range: bounds(panel) } },
@@ -189,7 +171,7 @@
         drawAxes: [background(panel, drawn.events)],
         setCursor: [(u) => readOut(chart, u.cursor.left >= 0 ? u.cursor.idx : null)],
       },
-    }, data, area);
+    }, [panel.t, panel.low, panel.high, panel.mean], area);
   }
 
   function listEvents(events) {
