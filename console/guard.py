@@ -92,14 +92,14 @@ class Guard:
         headers = Headers(scope=scope)
         host = _host_name(headers.get("host", ""))
         outside = host == self._public_host != "" or any(name in headers for name in _FORWARDED)
-        if host not in _LOOPBACK and host != self._public_host:
+        if not host or host not in self._hosts:
             return 403
         link = scope["path"].startswith((ACK_PATH, REPLY_PATH))
-        if outside and not scope["path"].startswith(_OUTSIDE):
+        if outside and not self._login and not scope["path"].startswith(_OUTSIDE):
             return 404
         if scope["method"] in _SAFE:
             return None
-        if not self._same_origin(headers, link=link):
+        if not self._is_program(headers) and not self._same_origin(headers, link=link):
             return 403
         length = headers.get("content-length", "")
         if "transfer-encoding" in headers or not (length or "0").isdecimal() or int(length or 0) > _MAX_BODY_BYTES:
