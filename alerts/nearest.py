@@ -11,11 +11,13 @@ from sqlalchemy import Connection, select
 
 from alerts import models
 from alerts.calling import Round
+from alerts.delivery import Purpose
 from alerts.lifecycle import TAKEN
 from alerts.policy import IMMEDIATE, Policy
 from alerts.stepping import OnCall, PersonContact, by_steps
-from registry import Directory, ResponderEntry
+from registry import ContactEntry, Directory, ResponderEntry
 from registry.contacts import NEARBY
+from registry.policies import VOLUNTEER
 from registry.presence import presences
 from registry.reach import Arrival, Candidate, candidate_of, rank
 from registry.rosters import OnDuty, Rosters, hand_overs, on_call
@@ -64,7 +66,7 @@ def calls_for(
         order += [directory.responders[one] for one in ids]
     nobody = not any(responder.channels for responder in order)
     calls = Round(order, told, said, next_ms=_next_ms(directory, area, now_ms) if nobody else None)
-    contacts = _contacts(connection, directory, person, incident, now_ms)
+    contacts = _contacts(connection, directory, area, person, incident, policy, now_ms)
     if policy is not None and policy.steps:
         calls = _by_policy(policy, calls, duties, directory, area, contacts, now_ms)
     elif contacts:
@@ -72,7 +74,9 @@ def calls_for(
     if not calls.beside or incident is None:
         return calls
     rows = models.notification
-    before = set(connection.execute(select(rows.c.responder).where(rows.c.incident == incident)).scalars())
+    told_of_it = rows.c.purpose.in_([Purpose.CALL.value, Purpose.BESIDE.value])
+    query = select(rows.c.responder).where(rows.c.incident == incident, told_of_it)
+    before = set(connection.execute(query).scalars())
     return replace(calls, beside=tuple(one for one in calls.beside if one.responder.id not in before))
 
 
@@ -101,11 +105,29 @@ def _by_policy(
 
 
 def _contacts(
-    connection: Connection, directory: Directory, person: str | None, incident: str | None, now_ms: int
+    connection: Connection,
+    directory: Directory,
+    area: str,
+    person: str | None,
+    incident: str | None,
+    policy: Policy | None,
+    now_ms: int,
 ) -> list[PersonContact]:
-    """Who stands by a person, in the order of their positions; neighbours and volunteers the nearest first."""
-    entries = directory.contacts.get(person, ()) if person is not None else ()
+    """Who stands by a person, in the order of their positions; neighbours and volunteers the nearest first. Where the
+    policy calls volunteers, those of the area and of the areas above it stand by everybody."""
+    if person is None:
+        return []
+    entries = directory.contacts.get(person, ())
     known = [(one, directory.responders[one.responder]) for one in entries if one.responder in directory.responders]
+    if policy is not None and any(step.relation == VOLUNTEER for step in policy.steps):
+        ids = {responder.id for _, responder in known}
+        tiers = directory.tiers(area) if area in directory.areas else []
+        known += [
+            (ContactEntry(person=person, responder=one.id, relation=VOLUNTEER), one)
+            for tier in tiers
+            for one in directory.volunteers.get(tier, ())
+            if one.id not in ids
+        ]
     near = [responder.id for one, responder in known if one.relation in NEARBY]
     if not near:
         return [PersonContact(one, responder) for one, responder in known]

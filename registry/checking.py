@@ -12,6 +12,7 @@ from registry.channels import channel_problem
 from registry.contacts import contact_mistakes
 from registry.entries import (
     LIMITS,
+    RELATIONS,
     TYPES,
     ContactEntry,
     DeviceEntry,
@@ -159,10 +160,12 @@ def check_references(tables: Tables, blame: Callable[[str, EntryKey, str | None,
         called.add((entry.area, entry.responder))
     _check_rosters(tables, known_area, blame)
     policies = cast("dict[str, PolicyEntry]", tables["policies"])
+    contacts = cast("dict[EntryKey, ContactEntry]", tables["contacts"])
+    relations = {*RELATIONS, *(contact.relation for contact in contacts.values())}
     for name, policy in policies.items():
         known_area("policies", name, policy.area)
         known = cast("dict[str, ResponderEntry]", responders)
-        for field_name, message in policy_mistakes(policy, policies.values(), known):
+        for field_name, message in policy_mistakes(policy, policies.values(), known, relations):
             blame("policies", name, field_name, message)
     for name, silence in cast("dict[str, SilenceEntry]", tables["silences"]).items():
         known_area("silences", name, silence.area)

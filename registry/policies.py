@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from registry.entries import PolicyEntry, PolicyStep, ResponderEntry, parent_of
+from registry.entries import RELATIONS, PolicyEntry, PolicyStep, ResponderEntry, parent_of
 from registry.errors import RosterError
 from registry.rosters.compiling import days_of, zone_of
 from registry.rosters.hours import is_workday
 
 #: The role of who takes over when nobody of ours answers: a dispatch desk.
 EMERGENCY = "emergency"
+#: The role of who stands by everybody of their area and below, as a contact of the relation of the same name does.
+VOLUNTEER = "volunteer"
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ def policies_of(entries: Iterable[PolicyEntry], days: Mapping[str, Mapping[date,
 
 
 def policy_mistakes(
-    policy: PolicyEntry, others: Iterable[PolicyEntry], responders: Mapping[str, ResponderEntry]
+    policy: PolicyEntry,
+    others: Iterable[PolicyEntry],
+    responders: Mapping[str, ResponderEntry],
+    relations: Collection[str] = RELATIONS,
 ) -> Iterator[tuple[str, str]]:
-    """(field, what is wrong) for each mistake that the types cannot see."""
+    """(field, what is wrong) for each mistake that the types cannot see. ``relations``: those that there are."""
     try:
         zone_of(policy.zone)
     except RosterError as error:
@@ -73,10 +78,12 @@ def policy_mistakes(
                 yield "steps", f"steps: step {number} calls {responder!r}: there is no such responder"
         if step.responders and (step.tier or step.layer or step.role):
             yield "steps", f"steps: step {number} names responders, and tier, layer or role too: one of the two"
-        yield from (("steps", f"steps: step {number} {wrong}") for wrong in _step_mistakes(step, roles))
+        yield from (("steps", f"steps: step {number} {wrong}") for wrong in _step_mistakes(step, roles, relations))
 
 
-def _step_mistakes(step: PolicyStep, roles: set[str]) -> Iterator[str]:
+def _step_mistakes(step: PolicyStep, roles: set[str], relations: Collection[str]) -> Iterator[str]:
+    if step.relation and step.relation not in relations:
+        yield f"calls the relation {step.relation!r}: no contact has it, and it is none of {', '.join(RELATIONS)}"
     if step.relation and (step.responders or step.tier or step.layer or step.role):
         yield "names a relation, and responders, tier, layer or role too: one of the two"
     if step.within_min is not None and not step.relation:

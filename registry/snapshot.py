@@ -22,7 +22,7 @@ from registry.entries import (
     parent_of,
 )
 from registry.errors import UnknownAreaError
-from registry.policies import EMERGENCY, Policies, policies_of
+from registry.policies import EMERGENCY, VOLUNTEER, Policies, policies_of
 from registry.rosters.compiling import compile_rosters, days_by_area
 from registry.rosters.duty import Rosters, on_call
 from registry.rosters.values import OnDuty
@@ -35,8 +35,8 @@ class Directory:
 
     ``on_call`` has the responders of each area that has a plain order, first called first; ``rosters`` has all on-call
     orders, those too: who is on call at an instant is asked of them. ``contacts`` has who stands by each person, in the
-    order of their positions; ``emergency`` who takes over when nobody of ours answers. ``root`` is the top of the area
-    tree, whose on-call order is the district desk; None only while the registry is empty.
+    order of their positions; ``volunteers`` those of each area; ``emergency`` who takes over when nobody of ours answers.
+    ``root`` is the top of the area tree, whose on-call order is the district desk; None only while the registry is empty.
     """
 
     revision: int = 0
@@ -48,6 +48,7 @@ class Directory:
     rosters: Rosters = field(default_factory=Rosters)
     contacts: Mapping[str, tuple[ContactEntry, ...]] = field(default_factory=dict)
     emergency: tuple[ResponderEntry, ...] = ()
+    volunteers: Mapping[str, tuple[ResponderEntry, ...]] = field(default_factory=dict)
     visits: Mapping[str, VisitEntry] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
     silences: tuple[SilenceEntry, ...] = ()
@@ -161,6 +162,10 @@ def _read(connection: Connection, secrets: bool) -> Directory:
     contacts: dict[str, list[ContactEntry]] = {}
     for contact in sorted(table("contacts").values(), key=lambda one: (one.person, one.position, one.responder)):
         contacts.setdefault(contact.person, []).append(contact)
+    volunteers: dict[str, list[ResponderEntry]] = {}
+    for one in responders.values():
+        if VOLUNTEER in one.roles:
+            volunteers.setdefault(one.area, []).append(one)
     order: dict[str, list[ResponderEntry]] = {}
     rows: list[OnCallEntry] = sorted(table("on_call").values(), key=lambda entry: (entry.area, entry.position))
     for entry in rows:
@@ -180,6 +185,7 @@ def _read(connection: Connection, secrets: bool) -> Directory:
             holidays=table("holidays").values(),
         ),
         contacts=MappingProxyType({person: tuple(ones) for person, ones in contacts.items()}),
+        volunteers=MappingProxyType({area: tuple(ones) for area, ones in volunteers.items()}),
         emergency=tuple(one for one in responders.values() if EMERGENCY in one.roles),
         visits=MappingProxyType(cast("dict[str, VisitEntry]", table("visits"))),
         silences=tuple(cast("dict[str, SilenceEntry]", table("silences")).values()),

@@ -262,6 +262,24 @@ def test_volunteers_go_nearest_first_from_where_they_are(story: Story, tmp_path:
     assert (first["relation"], first["from"], first["policy_step"]) == ("volunteer", "reported", 1)
 
 
+def test_volunteers_of_the_area_stand_by_everybody_there(any_story: Story, tmp_path: Path) -> None:
+    """Those of the station and of the street, linked to nobody; not those of the station beside."""
+    story = any_story
+    areas = {"vera": "d.street.station", "will": "d.street", "xu": "d.street.empty"}
+    hold(
+        story, tmp_path / "p",
+        responders=[
+            {"id": name, "name": name, "area": area, "roles": ["volunteer"], "channels": [hook(story, name)],
+             "lat": 34.261, "lon": 108.92} for name, area in areas.items()
+        ],
+        contacts=[link("will", "volunteer")],
+        policies=[policy({"relation": "volunteer", "together": True}, {"tier": "own"})],
+    )  # fmt: skip
+    story.happens("sos")
+    assert sorted(story.told()) == ["vera", "will"]
+    assert actions.acknowledge(story.engine, story.incident().id, "vera", story.now_ms).done
+
+
 def test_a_relative_without_a_channel_is_named_and_costs_nothing(story: Story, tmp_path: Path) -> None:
     """A phone number alone is for people."""
     silent = contact(story, "fang", "family", notify="always", channels=[], phone="1380")
@@ -274,11 +292,13 @@ def test_a_relative_without_a_channel_is_named_and_costs_nothing(story: Story, t
 def test_when_nobody_answers_the_emergency_service_gets_all_that_is_known(any_story: Story, tmp_path: Path) -> None:
     """Community, street, district, and then the dispatch desk, which is on no roster; the door code never."""
     story = any_story
+    other = {"id": "d999", "name": "999", "area": "d.street.empty", "roles": ["emergency"],
+             "channels": [hook(story, "d999")]}  # fmt: skip
     dispatch = {"id": "d120", "name": "120", "area": "d", "roles": ["emergency"], "channels": [hook(story, "d120")]}
     desk = {"id": "desk", "name": "Desk", "area": "d", "phone": "029-1234", "channels": [hook(story, "desk")]}
     hold(
         story, tmp_path / "p",
-        responders=[dispatch, desk],
+        responders=[dispatch, desk, other],
         people=[{"key": "wang", "name": "Wang Xiuying", "area": "d.street.station", "address": "12 Fengqing Road",
                  "lat": 34.26, "lon": 108.92, "phone": "029-999", "risks": ["lives_alone", "wears_glasses"],
                  "conditions": ["heart_failure"]}],

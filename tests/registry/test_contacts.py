@@ -118,6 +118,34 @@ def test_a_wrong_contact_is_named_with_its_line(
     assert any(str(problem).startswith(message) for problem in diff.problems), [str(one) for one in diff.problems]
 
 
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("{relation: neighbor}", "step 1 calls the relation 'neighbor': no contact has it, and it is none of family"),
+        ("{relation: family, role: nurse}", "step 1 names a relation, and responders, tier, layer or role too"),
+        ("{tier: own, within_min: 10}", "step 1 has within_min, which is for a relation"),
+        ("{relation: family, within_min: 0}", "Expected `float` > 0.0"),
+        ("{emergency: true, responders: [r-li], beside: true}", "step 1 is emergency and beside"),
+        ("{emergency: true, tier: own}", "step 1 is emergency: it calls those with the role 'emergency'"),
+        ("{emergency: true}", "step 1 is emergency, and no responder has the role 'emergency'"),
+    ],
+)
+def test_a_step_that_leads_to_nobody_is_named(sqlite_registry: Engine, tmp_path: Path, step: str, message: str) -> None:
+    """A slip of the pen must not leave the neighbours out."""
+    folder = with_contacts(tmp_path)
+    (folder / "policies.yaml").write_text(f"- id: p\n  area: lianhu\n  steps: [{step}]\n")
+    (problem, *_) = registry.import_folder(sqlite_registry, folder).problems
+    assert str(problem).startswith("policies.yaml:3: steps: ")
+    assert message in str(problem)
+
+
+def test_a_relation_of_ones_own_is_taken_where_a_contact_has_it(sqlite_registry: Engine, tmp_path: Path) -> None:
+    """The caretaker of the building."""
+    folder = with_contacts(tmp_path, "person,relation,name\np-0001,caretaker,Old Liu\n")
+    (folder / "policies.yaml").write_text("- id: p\n  area: lianhu\n  steps: [{relation: caretaker}, {}]\n")
+    assert registry.import_folder(sqlite_registry, folder).problems == []
+
+
 def test_a_contact_does_not_take_the_place_of_a_responder(sqlite_registry: Engine, tmp_path: Path) -> None:
     """A nurse who is imported already keeps her shifts, roles and phone."""
     folder = with_contacts(tmp_path)
