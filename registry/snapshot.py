@@ -35,8 +35,9 @@ class Directory:
 
     ``on_call`` has the responders of each area that has a plain order, first called first; ``rosters`` has all on-call
     orders, those too: who is on call at an instant is asked of them. ``contacts`` has who stands by each person, in the
-    order of their positions; ``volunteers`` those of each area; ``emergency`` who takes over when nobody of ours answers.
-    ``root`` is the top of the area tree, whose on-call order is the district desk; None only while the registry is empty.
+    order of their positions; ``volunteers`` those of each area; ``emergency`` who takes over when nobody of ours
+    answers. ``root`` is the top of the area tree, whose on-call order is the district desk; None only while the
+    registry is empty.
     """
 
     revision: int = 0
