@@ -19,6 +19,7 @@ from alerts.lifecycle import (
     TimerKind,
     What,
     arrival_timer,
+    called_anew,
     given_up,
     hand_on,
     move,
@@ -69,9 +70,8 @@ def cannot_come(incident: Incident, who: str, now_ms: int, *, via: str, asked: A
         after, path = handed.after, handed.path
         effects += handed.effects
     elif stands:
-        after = replace(after, also_by={one: at_ms for one, at_ms in after.also_by.items() if one != who})
-    if stands and not incident.wants_calls:  # who was told that they need not go can be called again
-        after = replace(after, round=incident.round + 1, step=0)
+        also = {one: at_ms for one, at_ms in after.also_by.items() if one != who}
+        after = replace(called_anew(after), also_by=also)
     if stands or (asked.since_ms is not None and not asked.others):
         effects.append(SetTimer(TimerKind.CALL, now_ms))
     return Answer.DONE, Change(incident, after, tuple(effects), path)
@@ -99,7 +99,7 @@ def need_help(incident: Incident, who: str, now_ms: int, *, via: str, note: str 
     if after is incident and incident.needed >= needed:
         return Answer.ALREADY, None
     if not incident.wants_calls:
-        after = replace(after, round=incident.round + 1, step=0)
+        after = called_anew(after)
     after = replace(
         after, needed=max(needed, incident.needed), severity=Severity.CRITICAL, declined=still_declined(after, who)
     )

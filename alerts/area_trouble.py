@@ -182,6 +182,7 @@ def _open(detection: Detection, subject: Subject, known: Known, severity: Severi
         onset_ms=detection.onset_ms,
         opened_ms=now_ms,
         last_evidence_ms=detection.decided_ms,
+        needed=policy.acknowledgements,
     )
     opened = Note(What.OPENED, "system", _told(detection) | {"policy": policy.name, "desk": subject.desk})
     change = Change(None, incident, (opened,), (State.OPEN,)).then(call_next(incident, known.calls, now_ms))

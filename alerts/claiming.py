@@ -132,10 +132,12 @@ def _begin(
     target = None if limit_of(channel) is None else target_of(channel)
     if target is not None and not try_locks(connection, [target]):
         return None  # another process is counting what this address may still have
-    until_ms = held_until_ms(connection, channel, now_ms)
+    calls_nobody = row["purpose"] == Purpose.STAND_DOWN.value
+    until_ms = held_until_ms(connection, channel, now_ms, leaves_half=calls_nobody)
     if until_ms is not None:
         hold(connection, row, until_ms, now_ms)
-        join_next(connection, row, responder, Reason.RATE_LIMITED, now_ms)
+        if not calls_nobody:
+            join_next(connection, row, responder, Reason.RATE_LIMITED, now_ms)
         return None
     attempt = row["attempts"] + 1
     connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(attempts=attempt))

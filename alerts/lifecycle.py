@@ -277,7 +277,7 @@ def _advance(
         return Answer.RESOLVED, None
     first = incident.state not in TAKEN
     joins = incident.is_short and who not in incident.standing
-    moves = state in NEXT[incident.state]
+    moves = state in NEXT[incident.state] and (first or state is not State.ACKNOWLEDGED)  # a press leads forward only
     if not moves and not joins:
         return Answer.ALREADY, None
     values: dict[str, Any] = {}
@@ -375,12 +375,19 @@ def given_up(incident: Incident) -> Incident:
     )
 
 
+def called_anew(incident: Incident) -> Incident:
+    """The incident before more calls. Where they had ended a new round begins, so that those who were told that they
+    need not go can be called again."""
+    return incident if incident.wants_calls else replace(incident, round=incident.round + 1, step=0)
+
+
 def hand_on(incident: Incident) -> Change:
-    """Whoever has it does not come: the first of those who come too has it, with a time of their own to be there."""
+    """Whoever has it does not come: the first of those who come too has it, with a time of their own to be there, and
+    somebody is called for the place."""
     also = dict(incident.also_by)
     following = next(iter(also))
     since_ms = also.pop(following)
-    after = replace(incident, acknowledged_by=following, also_by=also)
+    after = replace(called_anew(incident), acknowledged_by=following, also_by=also)
     note = Note(What.TAKEN_OVER, following, {"instead_of": incident.acknowledged_by})
     if incident.state is State.ON_SCENE:
         return Change(incident, after, (note,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from alerts.lifecycle import TAKEN, Incident, Outcome
-from alerts.sentences import kind_name, language_of, local_iso
+from alerts.sentences import AREA_TROUBLE, kind_name, language_of, local_iso
 from alerts.settings import AlertSettings
 from alerts.texts import TextMessage, fitted
 from registry import Directory, ResponderEntry
@@ -74,7 +74,9 @@ def _sentence(incident: Incident, directory: Directory, language: str) -> str:
     """You need not go, and why; then what it is about."""
     kind = kind_name(incident.kind, language)
     person = directory.person(incident.person) if incident.person is not None else None
-    who = person.name if person is not None else incident.device
+    area = directory.areas.get(incident.area)
+    where = area.name if area is not None and incident.kind == AREA_TROUBLE else incident.device
+    who = person.name if person is not None else where
     by = _taken_by(incident)
     if language == "zh":
         why = f"{_name(directory, by)}已接警" if by is not None else _OVER["zh"].get(_outcome(incident), "")

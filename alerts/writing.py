@@ -133,10 +133,8 @@ def stand_down(connection: Connection, incident: Incident, now_ms: int) -> None:
 
 
 def _queue_notifications(connection: Connection, call: Call, incident: Incident, now_ms: int) -> None:
-    rows = models.notification
-    obsolete = (rows.c.incident == incident.id) & (rows.c.status == Status.PENDING.value)
-    obsolete &= (rows.c.responder == call.responder) & (rows.c.purpose == Purpose.STAND_DOWN.value)
-    end_pending(connection, incident.id, obsolete, Reason.CALLED_AGAIN, now_ms)
+    if call.round:  # in the first round nobody was told yet that they need not go
+        _drop_stand_downs(connection, incident, call.responder, now_ms)
     for channel in call.channels or (NO_CHANNEL,):
         if call.reason is not None:
             status, reason = Status.NOT_SENT, call.reason
@@ -148,6 +146,14 @@ def _queue_notifications(connection: Connection, call: Call, incident: Incident,
             connection, incident, call.step, call.round, call.responder, channel, now_ms,
             status=status, reason=reason, purpose=call.purpose,
         )  # fmt: skip
+
+
+def _drop_stand_downs(connection: Connection, incident: Incident, responder: str, now_ms: int) -> None:
+    """Who is called again is not told, with delay, that they need not go."""
+    rows = models.notification
+    obsolete = (rows.c.incident == incident.id) & (rows.c.status == Status.PENDING.value)
+    obsolete &= (rows.c.responder == responder) & (rows.c.purpose == Purpose.STAND_DOWN.value)
+    end_pending(connection, incident.id, obsolete, Reason.CALLED_AGAIN, now_ms)
 
 
 def queue_notification(

@@ -426,7 +426,7 @@ def test_who_was_told_hears_that_they_need_not_go_once(any_story: Story) -> None
     assert (message.data["taken_by"], message.data["state"]) == ("bob", "acknowledged")
     page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
     blocks = [json.loads(part.split("```")[0]) for part in page.split("```json\n")[1:]]
-    (documented,) = [block for block in blocks if block["type"] == "incident.stand_down"]
+    (documented,) = [block for block in blocks if block.get("type") == "incident.stand_down"]
     assert set(documented["data"]) == set(message.data)
     actions.on_scene(story.engine, incident, "bob", story.now_ms)
     actions.resolve(story.engine, incident, "bob", story.now_ms, outcome=Outcome.TRUE)
@@ -466,6 +466,22 @@ def test_a_stand_down_has_words_for_every_end_and_fits_a_text_message(language: 
         said.add(stand_down_text(incident, who, 1, known, short=False).body)
         assert fits(stand_down_text(incident, who, 2, known, short=True).body)
     assert len(said) == len(Outcome)
+
+
+def test_stand_downs_leave_half_of_a_channels_limit_to_calls(story: Story, tmp_path: Path) -> None:
+    """Ann may have two a minute: the call is one, so the other waits its minute, and no channel joins for it."""
+    hook = {"type": "webhook", "url": story.sink.url("ann"), "secret": SECRET}
+    channels = [{"per_minute": 2, **hook}, hook | {"url": story.sink.url("ann-too")}]
+    ann = {"id": "ann", "name": "Ann", "area": "d.street.station", "channels": channels}
+    hold(story, tmp_path / "p", responders=[ann])
+    story.happens("fall")
+    actions.acknowledge(story.engine, story.incident().id, "bob", story.now_ms)
+    a_moment(story)
+    assert story.told() == ["ann"]
+    story.forward(59)
+    assert stood_down(story) == []
+    story.forward(1)
+    assert stood_down(story) == ["ann"]
 
 
 def test_a_cancel_of_the_wearer_stands_everybody_down(story: Story) -> None:

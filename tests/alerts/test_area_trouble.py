@@ -110,7 +110,7 @@ def test_when_the_area_is_back_and_nobody_has_taken_it_it_is_closed_as_a_device_
     assert len(standing_device_findings(story.engine)) == 1
     story.forward(60)
     story.deliver(end_of(story, begun))
-    assert story.timeline()[-2:] == ["followed_up", "resolved"]
+    assert story.timeline()[-4:] == ["followed_up", "resolved", "stand_down", "sent"]
     incident = story.incident()
     assert (incident.state, incident.outcome) == ("resolved", Outcome.DEVICE_FAULT)
     assert story.detail().timeline[-1].who == "system"

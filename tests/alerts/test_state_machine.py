@@ -195,6 +195,8 @@ class AnIncidentWithAnswers(RuleBasedStateMachine):
         self.world.apply(change, self.now_ms)
         if before.state in TAKEN:
             assert self.world.incident.acknowledged_by == before.acknowledged_by, "one winner"
+        states = list(State)
+        assert states.index(self.world.incident.state) >= states.index(before.state), "a press leads forward"
 
     @rule(who=st.sampled_from(WHO))
     def somebody_cannot_come(self, who: str) -> None:
