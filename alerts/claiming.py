@@ -13,7 +13,7 @@ from alerts.courier import Job
 from alerts.database import to_incident
 from alerts.delivery import Purpose, Status, notification_id
 from alerts.failover import held_until_ms, hold, join_next
-from alerts.follow_ups import last_outcome, said_by_detector
+from alerts.follow_ups import last_outcome, said_by_detector, with_words
 from alerts.guarding import guarded
 from alerts.lifecycle import Incident, What
 from alerts.links import short_code
@@ -66,10 +66,13 @@ def claim(
     jobs = []
     rows = _lock(connection, _first_of_each(connection, min(room, _AT_ONCE), now_ms - head_start_ms, now_ms), now_ms)
     incidents = _incidents(connection, {row["incident"] for row in rows})
+    saying = with_words(connection, incidents)
     for row in rows:
         job = None
         with guarded(connection, f"notification {row['id']}") as outcome:
-            job = _begin(connection, row, incidents[row["incident"]], directory, settings, worker, now_ms)
+            incident = incidents[row["incident"]]
+            says = incident.id in saying
+            job = _begin(connection, row, incident, directory, settings, worker, now_ms, says=says)
         if outcome.error is not None:
             give_up(connection, row, directory, Status.FAILED, Reason.INTERNAL, now_ms)
         elif job is not None:
@@ -120,6 +123,8 @@ def _begin(
     settings: AlertSettings,
     worker: str,
     now_ms: int,
+    *,
+    says: bool,
 ) -> Job | None:
     if row["purpose"] == Purpose.STAND_DOWN.value and incident.wants_calls:
         end_pending(connection, incident.id, _rows.c.id == row["id"], Reason.CALLED_AGAIN, now_ms)
@@ -148,7 +153,8 @@ def _begin(
         return None
     envelope = Envelope(
         row["id"], row["step"], row["round"], attempt,
-        follow_up=last_outcome(connection, incident.id), said=said_by_detector(connection, incident),
+        follow_up=last_outcome(connection, incident.id) if says else "",
+        said=said_by_detector(connection, incident) if says else {},
         purpose=Purpose(row["purpose"]),
     )  # fmt: skip
     if row["purpose"] == Purpose.STAND_DOWN.value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from alerts import models
@@ -41,6 +41,15 @@ def join_next(
     note = Note(What.FAILED_OVER, "system", data | {"reason": reason.value})
     write_audit(connection, note, now_ms, incident=row["incident"])
     return True
+
+
+def with_several(connection: Connection, notifications: list[str]) -> set[str]:
+    """The incidents of ``notifications`` that have more than one pending: the others have none to drop."""
+    mine = _rows.alias("mine")
+    incidents = select(mine.c.incident).where(mine.c.id.in_(notifications))
+    pending = _rows.c.incident.in_(incidents) & (_rows.c.status == Status.PENDING.value)
+    query = select(_rows.c.incident).where(pending).group_by(_rows.c.incident).having(func.count() > 1)
+    return set(connection.execute(query).scalars())
 
 
 def drop_others(connection: Connection, row: RowMapping, now_ms: int) -> None:

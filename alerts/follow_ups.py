@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, select
 
 from alerts import models
@@ -24,6 +26,14 @@ def severity_of_others(connection: Connection, detection: Detection, incident: s
     )
     newest = {row.detection: Severity(row.severity) for row in connection.execute(query)}
     return max(newest.values(), key=SEVERITY_ORDER.index, default=None)
+
+
+def with_words(connection: Connection, incidents: Iterable[str]) -> set[str]:
+    """Of these incidents, those of which a detector says more than that it found something: only of them is there
+    anything to read below."""
+    table = models.evidence
+    query = select(table.c.incident, table.c.notes).where(table.c.incident.in_(list(incidents)))
+    return {row.incident for row in connection.execute(query) if row.notes}
 
 
 def last_outcome(connection: Connection, incident: str) -> str:

@@ -13,7 +13,7 @@ from alerts.courier import Job
 from alerts.database import load_incident
 from alerts.delivery import Purpose, SendResult, Status, settle
 from alerts.drills import TEST_KIND, is_test_channel
-from alerts.failover import drop_others, join_next, of_call
+from alerts.failover import drop_others, join_next, of_call, with_several
 from alerts.intake import calls_of
 from alerts.lifecycle import Note, Outcome, TimerKind, What, resolve
 from alerts.reasons import Reason
@@ -54,7 +54,9 @@ def record(
     connection: Connection, results: Sequence[tuple[Job, SendResult]], directory: Directory, now_ms: int
 ) -> None:
     """Write down what came of sends."""
-    _lock_incidents(connection, [job.notification for job, _ in results])
+    notifications = [job.notification for job, _ in results]
+    _lock_incidents(connection, notifications)
+    several = with_several(connection, notifications)
     for job, result in results:
         settled = settle(job.notification, job.attempt, result, now_ms)
         this = _rows.c.id == job.notification
@@ -91,7 +93,8 @@ def record(
             if not joined:
                 _hurry(connection, row, directory, now_ms)
             continue
-        drop_others(connection, row, now_ms)
+        if row["incident"] in several or row["status"] != Status.PENDING.value:
+            drop_others(connection, row, now_ms)
         if row["status"] != Status.PENDING.value:
             _told_too_late(connection, row, now_ms)
         if is_test_channel(directory.responder(row["responder"])):

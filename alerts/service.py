@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from alerts import models
+from alerts.backlog import Backlog
 from alerts.claiming import claim
 from alerts.counting import Counted, Meter, count_reasons, keep_counted, load_counted
 from alerts.courier import Courier, Job
@@ -36,8 +36,7 @@ from alerts.timers import fire_timers, next_timer_ms
 from alerts.visits import VisitWatch
 from alerts.workers import BEAT_MS, beat, leave, new_worker_id, place_of
 from alerts.writing import queue_record
-from detectors.detection import Detection, unpack_detection
-from journal import Batch, JournalLocked, JournalReader
+from journal import JournalLocked, JournalReader
 from registry import Directory, SealedError, current_revision, directory, is_retryable
 from registry.database import writing
 from registry.presence import presences_now
@@ -58,8 +57,6 @@ _SHORTEST_S = 0.005
 _RETRY_S = 0.5
 #: How soon it is tried again to read a registry that needs a key which is not there.
 _UNREAD_MS = 10_000
-#: At most about so much of the journal in one transaction, as others wait for the database meanwhile.
-_READ_BYTES = 64 << 10
 #: So many calls on their way at once; what waits beyond stays in the database, in order, for whoever is free first.
 _MAX_ON_THEIR_WAY = 400
 #: The process with the journals leaves it to others to send what they can begin within this time.
@@ -138,6 +135,7 @@ class AlertService:
         self._journal_dir = journal_dir
         self._mover: Mover | None = None
         self._reader: JournalReader | None = None
+        self._backlog: Backlog | None = None
         self._shared = engine.dialect.name == "postgresql"
         if journal_dir is None and not self._shared:
             raise OneProcessError(engine.url.render_as_string())
@@ -169,6 +167,7 @@ class AlertService:
             return False
         self._mover = mover
         self._reader = JournalReader(self._journal_dir / "detections", "alerts")
+        self._backlog = Backlog(self._reader)
         return True
 
     def step(self, now_ms: int) -> bool:
@@ -180,16 +179,18 @@ class AlertService:
         """
         self._beat(now_ms)
         self._returned += self._courier.results()
-        batches = self._reader.read(_READ_BYTES) if self._reader is not None else []
+        if self._backlog is not None:
+            self._backlog.fill()
         period = int(now_ms // (self._settings.area_state_s * 1000))
-        idle = not (self._returned or batches or now_ms >= self._not_before_ms or period != self._area_period)
+        idle = not (self._returned or self._backlog or now_ms >= self._not_before_ms or period != self._area_period)
         if idle:
             return False
         something = bool(self._returned)
         if self._returned:
             self._record(now_ms)
-        if batches:
-            something = self._take(batches, now_ms) or something
+        if self._backlog:
+            self._take(self._backlog, now_ms)
+            something = True
         something = self._turn(period, now_ms) or something
         moved = self._mover.move(now_ms) if self._mover is not None else 0
         return something or moved > 0
@@ -224,23 +225,18 @@ class AlertService:
             self.counts[result.reason.value] += 1
         self._returned = []
 
-    def _take(self, batches: list[Batch], now_ms: int) -> bool:
-        """Take new detections; whether there were any."""
-        assert self._reader is not None
-        counts: Counter[str] = Counter()
-        try:
-            with writing(self._engine) as connection:
-                self._refresh(connection, now_ms)
-                detections = self._unpack(connection, batches, counts, now_ms)
-                if detections:
-                    counts += take_detections(connection, detections, self._directory, self._settings.rules, now_ms)
-                    raise_change(connection)
-        except DBAPIError:
-            self._reader.seek(self._reader.committed)
-            raise
+    def _take(self, backlog: Backlog, now_ms: int) -> None:
+        """Take the next detections."""
+        detections, refused = backlog.next()
+        counts = Counter({"refused": len(refused)} if refused else {})
+        with writing(self._engine) as connection:
+            self._refresh(connection, now_ms)
+            for one in refused:
+                refuse(connection, one.why, now_ms, one.record)
+            counts += take_detections(connection, detections, self._directory, self._settings.rules, now_ms)
+            raise_change(connection)
         self.counts += counts
-        self._reader.commit(batches[-1].end)
-        return bool(detections)
+        backlog.taken()
 
     def _turn(self, period: int, now_ms: int) -> bool:
         """Fire timers, claim what may be sent and send it; whether there was anything."""
@@ -314,20 +310,6 @@ class AlertService:
                 raise
             _log.error("the registry has changed and cannot be read: %s", error)
             self._unread_until_ms = now_ms + _UNREAD_MS
-
-    def _unpack(
-        self, connection: Connection, batches: list[Batch], counts: Counter[str], now_ms: int
-    ) -> list[Detection]:
-        detections = []
-        for batch in batches:
-            for packed in batch.records:
-                try:
-                    detections.append(unpack_detection(packed))
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    _log.error("a record of `detections` before position %d is none: %s", batch.end, error)
-                    refuse(connection, f"before position {batch.end}: {error}", now_ms, bytes(packed))
-                    counts["refused"] += 1
-        return detections
 
     def _report_areas(self, connection: Connection, at_ms: int) -> None:
         table = models.incident
