@@ -16,6 +16,7 @@ from carecircle.cli.probe import probe
 from carecircle.cli.report import report
 from carecircle.cli.run import run
 from carecircle.cli.simulate import simulate
+from carecircle.cli.users import app as users_app
 from carecircle.cli.visits import app as visits_app
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.add_typer(registry.app, name="registry")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(setup.app, name="setup")
 app.add_typer(visits_app, name="visits")
+app.add_typer(users_app, name="users")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(bench_app, name="bench")
 app.command()(report)

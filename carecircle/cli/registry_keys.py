@@ -20,6 +20,8 @@ def rotate_key(settings: SettingsOption = None) -> None:
     from sqlalchemy.exc import OperationalError
 
     import registry
+    from console.access import second
+    from console.access.database import upgrade
     from registry.sealing import reseal, scrub
 
     given = load_settings(settings)
@@ -35,6 +37,8 @@ def rotate_key(settings: SettingsOption = None) -> None:
         engine = registry.create_engine(given.resolved_database_url(), keys=keys)
         registry.upgrade(engine)
         unsealed = reseal(engine)
+        upgrade(engine)
+        second.reseal(engine)
         clean = scrub(engine)
     except (registry.RegistryError, SettingsError) as error:
         fail(str(error))

@@ -156,7 +156,7 @@ def test_one_address_cannot_go_through_all_names(guest: TestClient, engine: Engi
     assert give(guest, "anna") == 303
 
 
-def test_a_session_begins_anew_at_each_login(guest: TestClient, app: FastAPI, engine: Engine) -> None:
+def test_a_session_begins_anew_at_each_login(guest: TestClient) -> None:
     """A session id that somebody has put into the browser before is worth nothing (session fixation)."""
     guest.cookies.set("session", "put there by somebody else")
     assert give(guest, "anna") == 303
@@ -244,7 +244,7 @@ def test_a_login_leads_nowhere_but_into_the_console(asked: str, led: str) -> Non
     assert local_path(asked) == led
 
 
-def test_over_https_the_cookie_says_so(app: FastAPI, engine: Engine) -> None:
+def test_over_https_the_cookie_says_so(app: FastAPI) -> None:
     """Under a name that no neighbour of the domain can set; a plain one is then not looked at."""
     proxy = {**SAME_SITE, "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9"}
     with TestClient(app, base_url="https://care.example.org", headers=proxy, follow_redirects=False) as browser:
@@ -315,9 +315,10 @@ def test_wrong_codes_are_not_forgiven_by_a_right_password(guest: TestClient, eng
     assert statuses == [401] * (FAILURES - 1) + [429]
 
 
+@pytest.mark.usefixtures("app")
 @pytest.mark.parametrize(("off_s", "holds"), [(0, True), (-30, True), (30, True), (-60, False), (60, False)])
 def test_codes_hold_for_a_step_of_thirty_seconds_around_now(
-    app: FastAPI, engine: Engine, clock: Clock, off_s: int, holds: bool
+    engine: Engine, clock: Clock, off_s: int, holds: bool
 ) -> None:
     """Phones' clocks differ."""
     with writing(engine) as connection:
