@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, select
 
 from alerts import answers, lifecycle, models
 from alerts.answers import Asked
+from alerts.beside import BESIDE_STEP
 from alerts.database import load_incident, raise_change
 from alerts.delivery import Purpose, Status
 from alerts.knowing import is_beside, noted_beside
@@ -127,21 +128,21 @@ def need_help(
 
 
 def _asked(connection: Connection, incident: Incident, responder: str, now_ms: int) -> Asked:
-    """When a responder was called in the present round, and whether others have time to answer now."""
+    """When a responder was called in the present round, and whether others have time to answer now. Who was called
+    beside the order takes nobody's place in it."""
     rows = models.notification
-    query = select(rows.c.responder, rows.c.created_ms).where(
+    query = select(rows.c.responder, rows.c.created_ms, rows.c.step).where(
         rows.c.incident == incident.id,
         rows.c.round == incident.round,
         rows.c.purpose == Purpose.CALL.value,
         rows.c.status.in_([Status.PENDING.value, Status.SENT.value]),
     )
-    since_ms: dict[str, int] = {}
-    for row in connection.execute(query):
-        since_ms[row.responder] = max(row.created_ms, since_ms.get(row.responder, 0))
+    called = connection.execute(query).all()
+    since_ms = max((row.created_ms for row in called if row.responder == responder), default=None)
     begin_ms = now_ms - round(incident.policy.step_s * 1000)
     out = {responder, *incident.declined, *incident.standing}
-    others = any(at_ms > begin_ms for one, at_ms in since_ms.items() if one not in out)
-    return Asked(since_ms.get(responder), others)
+    others = any(row.created_ms > begin_ms and row.step > BESIDE_STEP for row in called if row.responder not in out)
+    return Asked(since_ms, others)
 
 
 def _say(
