@@ -15,7 +15,9 @@ mosquitto_sub mosquitto-clients
 influxd influxdb
 nginx nginx-light
 initdb postgresql
+chromium chromium
 PROGRAMS
+if ! ls /usr/share/fonts/opentype/noto/NotoSansCJK* >/dev/null 2>&1; then missing+=(fonts-noto-cjk); fi
 
 if [ ${#missing[@]} = 0 ]; then exit 0; fi
 if ! tools/apt_install.sh "${missing[@]}"; then

@@ -216,6 +216,7 @@
       }
     }, 2000);
     window.addEventListener("online", connect);
+    window.addEventListener("offline", connect); // it fails at once, unless the console is on this machine
     window.addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible" && Date.now() - heardMs > QUIET_MS / 2) connect();

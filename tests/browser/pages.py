@@ -1,0 +1,35 @@
+"""Every page of the console: what the checks and the pictures go through. A new page is one line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tests.browser.demo import Demo
+
+
+class PageOf(NamedTuple):
+    """``name`` in tests and files of pictures; ``path`` with what a district has filled in; ``user`` looks at it."""
+
+    name: str
+    path: str
+    user: str = "admin"
+
+    def address(self, demo: Demo) -> str:
+        """Where it is in a district."""
+        return self.path.format(demo=demo)
+
+
+PAGES = (
+    PageOf("board", "/"),
+    PageOf("incident", "/incidents/{demo.waiting}"),
+    PageOf("incident-taken", "/incidents/{demo.taken}"),
+    PageOf("incident-closed", "/incidents/{demo.closed}"),
+    PageOf("people", "/people"),
+    PageOf("person", "/people/{demo.person}"),
+    PageOf("person-week", "/people/{demo.person}?range=7d"),
+    PageOf("thresholds", "/people/{demo.person}/thresholds"),
+    PageOf("login", "/login", user=""),
+    PageOf("account", "/account"),
+    PageOf("link", "/ack/{demo.link}", user=""),
+    PageOf("not-found", "/nowhere"),
+)

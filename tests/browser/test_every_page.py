@@ -1,0 +1,84 @@
+"""What every page of the console is held to: accessible, not wider than a phone, easy to press, no complaints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+import registry
+from console.app import wall_clock_ms
+from tests.browser.checks import assert_accessible, assert_easy_to_press, assert_fits
+from tests.browser.conftest import Desk
+from tests.browser.demo import Demo, build_demo
+from tests.browser.pages import PAGES, PageOf
+from tests.browser.site import running_site
+
+#: Four of the eight ways to look: each pair of size, language and theme is among them. A page is looked at in two that
+#: differ in everything, its neighbours in the list in the other two.
+WAYS = (("desktop", "en", "light"), ("desktop", "zh", "dark"), ("phone", "zh", "dark"), ("phone", "en", "light"))
+LOOKS = [(page_of, WAYS[place]) for number, page_of in enumerate(PAGES) for place in (number % 2, 2 + number % 2)]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A district in use."""
+    folder = tmp_path_factory.mktemp("demo")
+    engine = registry.create_engine(f"sqlite:///{folder}/carecircle.db")
+    yield build_demo(engine, folder, wall_clock_ms())
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def windows(chromium: Browser, demo: Demo) -> Iterator[Desk]:
+    """Windows on the console of that district."""
+    with running_site(demo.engine, store_url=demo.store_url) as site:
+        desk = Desk(chromium, site, allowed=("404 (Not Found)",))
+        yield desk
+        desk.close()
+
+
+@pytest.mark.parametrize(("page_of", "way"), LOOKS, ids=["-".join((page_of.name, *way)) for page_of, way in LOOKS])
+def test_a_page_can_be_used_by_everybody(windows: Desk, demo: Demo, page_of: PageOf, way: tuple[str, str, str]) -> None:
+    """axe-core, width, size of buttons; a page without headings or in the other language is no page."""
+    size, language, theme = way
+    page = windows.again(page_of.address(demo), user=page_of.user, size=size, language=language, theme=theme)
+    assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-CN"}[language]
+    assert page.locator("h1").count() == 1
+    assert_accessible(page)
+    assert_fits(page)
+    assert_easy_to_press(page)
+
+
+def test_large_type_and_a_chosen_theme_stay_chosen(windows: Desk) -> None:
+    """They are remembered by cookies, leave the address again, and large type still fits on a phone."""
+    page = windows.open("/", user="admin", size="phone")
+    page.locator("header .menu summary").click()
+    page.get_by_role("link", name="Large").click()
+    page.locator("header .menu summary").click()
+    page.get_by_role("link", name="Dark").click()
+    page.wait_for_function("!location.search")
+    page.goto("/")
+    assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "22px"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 21)"
+    assert_fits(page)
+    assert_accessible(page)
+
+
+def test_the_menu_opens_and_closes_by_keyboard(windows: Desk) -> None:
+    """Escape leads back to its button, going on with Tab closes it; the language is chosen in it."""
+    page = windows.open("/", user="admin")
+    summary = page.locator("header .menu summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    panel = page.locator(".menu-panel")
+    panel.wait_for(state="visible")
+    assert_accessible(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    panel.wait_for(state="hidden")
+    assert summary.evaluate("node => node === document.activeElement")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="中文").press("Enter")
+    page.wait_for_function("document.documentElement.lang === 'zh-CN'")
