@@ -1,6 +1,6 @@
 # Everything is done in .venv, which the first target that needs it makes. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-style lint-types lint-imports lint-documents lint-tree bench train-falls schema constraints venv clean
+.PHONY: help demo test lint lint-style lint-types lint-imports lint-documents lint-tree bench train-falls screenshots schema constraints venv clean
 
 BASE := .venv/.base
 DEV := .venv/.dev
@@ -41,6 +41,10 @@ bench: $(BASE) ## throughput on this machine; WHAT=ingest|detect|store, ARGS="--
 
 train-falls: $(DEV) ## learn the fall weights anew from CARECIRCLE_DATA/falls; LEAVE_OUT="weda" leaves data sets out and writes to out/
 	.venv/bin/python -m detectors.fall.train --data "$${CARECIRCLE_DATA:-../shared/data}/falls" --out "$(TRAINED)" $(foreach dataset,$(LEAVE_OUT),--leave-out $(dataset))
+
+screenshots: $(DEV) ## a picture of every page of the console in out/screenshots; ARGS="board person --theme dark" takes some
+	@tools/install_servers.sh
+	@.venv/bin/python -m tools.screenshots $(ARGS)
 
 schema: $(BASE) ## write docs/asyncapi.yaml and docs/schema/ anew from the message types
 	@.venv/bin/python -m telemetry.schema --write

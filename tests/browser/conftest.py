@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
 from sqlalchemy import Engine
 
 from console.access.rules import Role
@@ -31,15 +31,19 @@ LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 _PATIENCE_MS = 5000
 
 
+def launch(playwright: Playwright) -> Browser:
+    """Debian's Chromium, without a window."""
+    program = require("chromium")
+    # a container has no room for its sandbox and little shared memory; every page here is ours
+    return playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
+
+
 # Not for the whole session: while it runs, asyncio.run does not work in this thread, which other tests need.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
-    program = require("chromium")
+    """A browser for the tests of this folder."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage", "--font-render-hinting=none"]
-        )
+        browser = launch(playwright)
         yield browser
         browser.close()
 
