@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from alerts.sentences import Facts, clock_of, kind_name, sentence
-from alerts.texts import TextMessage, fitted
+from alerts.texts import TextMessage, fits, fitted
 from registry import Directory, PersonEntry
 from registry.policies import EMERGENCY
 
@@ -85,15 +85,22 @@ def known_words(words: Iterable[str], language: str) -> list[str]:
     return [_WORDS[language].get(word, word) for word in words]
 
 
-def emergency_text(known: KeyFacts, language: str, zone: ZoneInfo, *, short: bool, repeat: bool) -> TextMessage:
-    """A text for the dispatcher: with ``short`` one text message, the door and the call back before everything else."""
+def emergency_text(
+    known: KeyFacts, language: str, zone: ZoneInfo, link: str, *, short: bool, repeat: bool
+) -> TextMessage:
+    """A text for the dispatcher: with ``short`` one text message, the door and the call back before everything else,
+    and ``link``, by which they take it, only where nothing has to be cut for it."""
     if short:
-        return TextMessage("", fitted(_short(known, language, zone, repeat=repeat)))
+        words = _short(known, language, zone, repeat=repeat)
+        return TextMessage("", f"{words} {link}" if fits(f"{words} {link}") else fitted(words))
     kind, who = kind_name(known.facts.kind, language), known.facts.person or known.facts.device
     again = {"en": "Sent again: ", "zh": "重发："}[language] if repeat else ""
+    lines = "\n".join(emergency_lines(known, language, zone))
     if language == "zh":
-        return TextMessage(f"{again}紧急求助：{kind}，{who}", "\n".join(emergency_lines(known, language, zone)))
-    return TextMessage(f"{again}Emergency: {kind}, {who}", "\n".join(emergency_lines(known, language, zone)))
+        return TextMessage(f"{again}紧急求助：{kind}，{who}", f"{lines}\n\n打开链接并点按按钮接警：\n{link}")
+    return TextMessage(
+        f"{again}Emergency: {kind}, {who}", f"{lines}\n\nTo take it, open this and press the button:\n{link}"
+    )
 
 
 def emergency_lines(known: KeyFacts, language: str, zone: ZoneInfo) -> list[str]:

@@ -109,16 +109,19 @@ def text_message(
         facts_of(incident, envelope, directory, language, now_ms), helped=_helped(incident, responder, directory)
     )
     repeat = envelope.attempt > 1
+    if short:
+        link = make_short_link(settings.public_url, short_code(settings.link_key, envelope.notification))
+    else:
+        claims = claims_of(incident, responder, envelope, settings, now_ms)
+        link = make_link(settings.public_url, settings.link_key, claims)
     if is_emergency(responder.roles):
         person = directory.person(incident.person) if incident.person is not None else None
         known = key_facts(facts, person, directory, now_ms)
-        return emergency_text(known, language, settings.zone, short=short, repeat=repeat)
+        return emergency_text(known, language, settings.zone, link, short=short, repeat=repeat)
     if short:
-        link = make_short_link(settings.public_url, short_code(settings.link_key, envelope.notification))
         hint = reply_hint(language, reply_code) if settings.replies and envelope.purpose is Purpose.CALL else ""
         text = short_text(facts, language, settings.zone, link, repeat=repeat, hint=hint, must_hint=bool(reply_code))
         return TextMessage("", text)
-    link = make_link(settings.public_url, settings.link_key, claims_of(incident, responder, envelope, settings, now_ms))
     title = title_text(facts, language, incident.severity.value, repeat=repeat)
     beside = envelope.purpose is Purpose.BESIDE
     return TextMessage(title, long_text(facts, language, settings.zone, link, beside=beside))

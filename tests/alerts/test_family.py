@@ -342,7 +342,8 @@ def test_the_emergency_text_is_chinese_too_and_fits_a_text_message() -> None:
     known = KeyFacts(
         facts=FACTS, lat=34.2655, lon=108.923, risks=("lives_alone",), conditions=("diabetes",), callback="029-1234"
     )
-    whole = emergency_text(known, "zh", SETTINGS.zone, short=False, repeat=False)
+    link = "https://c.example/a/abcdefghijklm"
+    whole = emergency_text(known, "zh", SETTINGS.zone, link, short=False, repeat=False)
     assert whole.title == "紧急求助：跌倒，王秀英"
     assert whole.body.splitlines() == [
         "地址：丰庆路12号3-402、丰庆路站",
@@ -351,11 +352,16 @@ def test_the_emergency_text_is_chinese_too_and_fits_a_text_message() -> None:
         "情况：跌倒：王秀英，14:00。跌倒后一分钟内没有活动。",
         "须知：独居、糖尿病",
         "请回电：029-1234",
+        "",
+        "打开链接并点按按钮接警：",
+        link,
     ]
-    short = emergency_text(known, "zh", SETTINGS.zone, short=True, repeat=True)
+    short = emergency_text(known, "zh", SETTINGS.zone, link, short=True, repeat=True)
     assert short.body == "重发：跌倒 14:00 丰庆路12号3-402 请回电029-1234 王秀英 独居 糖尿病"
+    near = emergency_text(known, "zh", SETTINGS.zone, "https://c.cn/a/abc", short=True, repeat=False)
+    assert near.body == "跌倒 14:00 丰庆路12号3-402 请回电029-1234 王秀英 独居 糖尿病 https://c.cn/a/abc"
     long = KeyFacts(facts=FACTS, risks=("disabled",) * 30, callback="029-1234")
-    cut = emergency_text(long, "zh", SETTINGS.zone, short=True, repeat=False).body
+    cut = emergency_text(long, "zh", SETTINGS.zone, link, short=True, repeat=False).body
     assert fits(cut)
     assert "丰庆路12号3-402 请回电029-1234" in cut
 
