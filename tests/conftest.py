@@ -6,8 +6,9 @@ from tests.servers.influxdb import influx, influx_server  # noqa: F401
 from tests.servers.mosquitto import mosquitto, start_mosquitto  # noqa: F401
 from tests.servers.postgres import (  # noqa: F401
     database_url,
-    migrated_url,
+    empty_url,
     postgres_emptied,
+    postgres_registry,
     postgres_url,
     registry_engine,
     sqlite_registry,

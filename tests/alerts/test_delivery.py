@@ -238,12 +238,12 @@ def test_a_send_whose_fate_is_unknown_goes_out_again_after_a_restart(any_story: 
     assert [attempt.reason for attempt in to(story, "ann").attempts] == ["crashed", "delivered"]
 
 
-def test_a_second_service_on_the_same_journals_is_refused(story: Story) -> None:
+def test_a_second_service_on_the_same_journals_is_refused(sqlite_story: Story) -> None:
     """Two of them would tell everything twice."""
     from journal import JournalLocked
 
     with pytest.raises(JournalLocked):
-        AlertService(story.engine, story.folder / "journal", story.settings)
+        AlertService(sqlite_story.engine, sqlite_story.folder / "journal", sqlite_story.settings)
 
 
 def test_back_off_doubles_and_jitters_within_its_bounds() -> None:

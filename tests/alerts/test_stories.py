@@ -27,6 +27,12 @@ from tests.servers.sink import Answer
 _HOUR_MS = 3_600_000
 
 
+@pytest.fixture
+def story(any_story: Story) -> Story:
+    """All of these on both databases."""
+    return any_story
+
+
 def test_nobody_answers_through_four_tiers(story: Story, tmp_path: Path) -> None:
     """Estate, community, street, district: 30 s each, one message for each, and after the desk's two minutes again."""
     eve = {"id": "eve", "name": "Eve", "area": "d.street.station.estate", "channels": [hook(story, "eve")]}

@@ -252,7 +252,7 @@ def test_who_has_other_journals_is_refused_while_the_right_ones_are_held(any_sto
         elsewhere.step(story.now_ms)
 
 
-def test_on_sqlite_there_is_one_process(story: Story) -> None:
+def test_on_sqlite_there_is_one_process(sqlite_story: Story) -> None:
     """The second one is told what to do."""
     with pytest.raises(OneProcessError, match="PostgreSQL"):
-        AlertService(story.engine, None, SETTINGS)
+        AlertService(sqlite_story.engine, None, SETTINGS)

@@ -312,9 +312,9 @@ def test_upgrading_twice_is_harmless(engine: Engine) -> None:
     assert version_of(engine) == "r0013"
 
 
-def test_the_people_of_the_first_release_stay_as_they_are(database_url: str) -> None:
+def test_the_people_of_the_first_release_stay_as_they_are(empty_url: str) -> None:
     """They have no operating point, also those that a process of that release still writes."""
-    engine = registry.create_engine(database_url)
+    engine = registry.create_engine(empty_url)
     config = Config()
     config.set_main_option("script_location", str(Path(registry.__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")

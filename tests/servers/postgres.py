@@ -93,7 +93,7 @@ def _wait_until_ready(url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A new empty database, once on SQLite and once on PostgreSQL where that is installed."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'carecircle.db'}"
@@ -176,7 +176,7 @@ def postgres_emptied(postgres_url: str) -> Iterator[Emptied]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A new database with the newest tables, once on SQLite and once on PostgreSQL where that is installed."""
     if request.param == "sqlite":
         path = tmp_path / "carecircle.db"
@@ -189,9 +189,9 @@ def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
-def registry_engine(migrated_url: str) -> Iterator[Engine]:
+def registry_engine(database_url: str) -> Iterator[Engine]:
     """An engine on a new database with the tables of registry and alerts."""
-    engine = registry.create_engine(migrated_url)
+    engine = registry.create_engine(database_url)
     yield engine
     engine.dispose()
 
@@ -202,5 +202,14 @@ def sqlite_registry(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
     path = tmp_path / "carecircle.db"
     shutil.copy(sqlite_template, path)
     engine = registry.create_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_registry(postgres_emptied: Emptied) -> Iterator[Engine]:
+    """An engine on PostgreSQL with the same tables."""
+    postgres_emptied.empty()
+    engine = registry.create_engine(postgres_emptied.url)
     yield engine
     engine.dispose()
