@@ -29,6 +29,8 @@ PER_MINUTE = 20
 #: After so many text messages in ten minutes that say nothing there is no answer: a machine may be answering ours.
 _NOTHINGS, _NOTHINGS_MS = 3, 600_000
 _NOTHING = (Said.UNCLEAR, Said.UNKNOWN_SENDER, Said.SHARED_NUMBER)
+#: An answer, which has names in it, is kept for gateways that repeat a message, and no longer.
+_ANSWERS_MS = 24 * 3_600_000
 _NO_MEANING = "none"
 _NOBODY = "unknown"
 _DONE = {
@@ -198,6 +200,8 @@ class Replies:
             this = (table.c.id == row["id"]) & table.c.answer.is_(None)
             values = {"outcome": replied.said.value, "answer": replied.answer}
             first = connection.execute(update(table).where(this).values(values)).rowcount == 1
+            old = (table.c.at_ms < now_ms - _ANSWERS_MS) & (table.c.answer != "")
+            connection.execute(update(table).where(old).values(answer=""))
             if first and not done:
                 data = {"via": incoming.via, "meaning": row["meaning"], "replied": replied.said.value, "id": row["id"]}
                 note = Note(What.REPLIED, row["responder"] or _NOBODY, data)

@@ -6,6 +6,7 @@ The environment wins over the file. A secret may be given as ``..._file``, the p
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tomllib
 from enum import StrEnum
@@ -402,12 +403,18 @@ class Settings(BaseSettings):
         return _secret(self.console.oidc.client_secret, self.console.oidc.client_secret_file) or ""
 
     def reply_secret(self) -> str:
-        """What replies by any bridge are signed with; empty: none are taken."""
-        return _secret(self.replies.secret, self.replies.secret_file) or ""
+        """What replies by any bridge are signed with; empty: none are taken. Raises SettingsError where it is none."""
+        secret = _secret(self.replies.secret, self.replies.secret_file) or ""
+        if secret and not re.fullmatch(r"(whsec_)?[A-Za-z0-9+/]{32,}={0,2}", secret):
+            raise SettingsError("replies.secret is no secret: give whsec_ and the base64 of at least 24 random bytes")
+        return secret
 
     def twilio_token(self) -> str:
-        """What Twilio signs replies with; empty: none are taken."""
-        return _secret(self.replies.twilio_token, self.replies.twilio_token_file) or ""
+        """What Twilio signs replies with; empty: none are taken. Raises SettingsError where it cannot be checked."""
+        token = _secret(self.replies.twilio_token, self.replies.twilio_token_file) or ""
+        if token and not self.alerts.public_url:
+            raise SettingsError("replies.twilio_token needs alerts.public_url: Twilio signs the address that it calls")
+        return token
 
     def registry_keys(self) -> Keys | None:
         """What encrypts the secrets of people; None where no key is set.

@@ -72,7 +72,8 @@ def reply_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer) 
     router = APIRouter()
     counts = ReplyCounts()
     book = PhoneBook(engine, key=settings.link_key, country=settings.reply_country)
-    replies = Replies(engine, book, zone=settings.zone, language=settings.language)
+    strangers = "zh" if settings.reply_country == "CN" else settings.language
+    replies = Replies(engine, book, zone=settings.zone, language=strangers)
 
     @router.get(REPLY_PATH.rstrip("/"))
     @allow(whole(Permission.METRICS_READ))

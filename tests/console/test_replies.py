@@ -304,7 +304,7 @@ def test_an_unknown_number_is_answered_and_nothing_is_changed(district: District
     before = district.view()
     for number, sender in enumerate(("+8613911112222", "anonymous", "1" * 40)):
         answer = district.standard(text="1", id=f"m{number}", **{"from": sender})
-        assert (answer.status_code, answer.json()["said"]) == (200, "unknown_sender")
+        assert (answer.status_code, answer.json()["said"], answer.json()["language"]) == (200, "unknown_sender", "zh")
         assert sender not in str(district.everything())
     assert district.view() == before
     assert str(district.everything()).count('"replied": "unknown_sender"') == 3
@@ -432,6 +432,18 @@ def test_a_flood_from_one_number_is_not_taken(district: District) -> None:
     assert district.standard(text="1", id="x", **{"from": WANG_PHONE}).status_code == 200
     district.clock.now_ms += 61_000
     assert district.standard(text="1", id="y").json()["said"] == "yours"
+
+
+def test_an_answer_with_names_is_kept_for_a_day(district: District) -> None:
+    """Long enough for a gateway that repeats a message; that it was taken stays, and it is not done again."""
+    assert "Li Guizhen" in district.standard(text="1", id="a").json()["answer"]
+    district.clock.now_ms += 24 * 3_600_000 + 1
+    district.standard(text="?", id="b")
+    with district.engine.connect() as connection:
+        assert "Li Guizhen" not in str(connection.execute(select(models.reply)).all())
+    assert district.standard(text="1", id="a").json() == {
+        "said": "yours", "answer": "", "language": "zh", "incident": district.incident
+    }  # fmt: skip
 
 
 def test_a_page_of_another_site_posts_nothing(district: District) -> None:
