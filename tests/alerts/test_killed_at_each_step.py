@@ -147,7 +147,7 @@ def test_killed_at_each_step(
         zygote.wait(zygote.start(**where, crash_at=point, turn=turn))
         assert not is_over(engine) or point in ("after commit of move", "after commit of record")
         second = zygote.start(**where)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not is_over(engine):
             assert time.monotonic() < deadline, "something was lost"
             time.sleep(0.02)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select, update
 
-import alerts
 import registry
 from alerts import models
 from alerts.errors import JournalsElsewhereError, OneProcessError
@@ -28,15 +27,12 @@ _RESPONDERS = 30
 _TAKES_S = 0.06
 #: Long enough for a machine that has more to do.
 _LEASE_MS = 5_000
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+on_postgresql = pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
-def shared(database_url: str, tmp_path: Path, sink: Sink) -> Iterator[Engine]:
+def shared(registry_engine: Engine, tmp_path: Path, sink: Sink) -> Engine:
     """Three hundred people in thirty areas with a responder each, on PostgreSQL; each message takes 60 ms."""
-    engine = registry.create_engine(database_url)
-    registry.upgrade(engine)
-    alerts.upgrade(engine)
     folder = tmp_path / "in"
     folder.mkdir()
     numbers = range(_RESPONDERS)
@@ -50,11 +46,10 @@ def shared(database_url: str, tmp_path: Path, sink: Sink) -> Iterator[Engine]:
     }
     for name, content in tables.items():
         (folder / f"{name}.csv").write_text(content)
-    assert registry.import_folder(engine, folder).problems == []
+    assert registry.import_folder(registry_engine, folder).problems == []
     for i in numbers:
         sink.default[f"r{i}"] = Answer(delay_s=_TAKES_S)
-    yield engine
-    engine.dispose()
+    return registry_engine
 
 
 def falls(writer: JournalWriter, numbers: range) -> None:
@@ -71,7 +66,7 @@ def falls(writer: JournalWriter, numbers: range) -> None:
         writer.commit()
 
 
-def wait_until(what: Callable[[], bool], timeout_s: float = 25.0) -> None:
+def wait_until(what: Callable[[], bool], timeout_s: float = 90.0) -> None:
     """Look again and again; fails when it does not come."""
     deadline = time.monotonic() + timeout_s
     while not what():
@@ -252,7 +247,7 @@ def test_who_has_other_journals_is_refused_while_the_right_ones_are_held(any_sto
         elsewhere.step(story.now_ms)
 
 
-def test_on_sqlite_there_is_one_process(sqlite_story: Story) -> None:
+def test_on_sqlite_there_is_one_process(story: Story) -> None:
     """The second one is told what to do."""
     with pytest.raises(OneProcessError, match="PostgreSQL"):
-        AlertService(sqlite_story.engine, None, SETTINGS)
+        AlertService(story.engine, None, SETTINGS)
