@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -68,6 +68,7 @@ def test_a_code_stands_behind_the_key(text: str) -> None:
     assert understand(text) == Understood(ACK, "472")
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_at_all_can_be_asked_what_it_means(text: str) -> None:
     """And the answer never holds a code without a meaning."""
