@@ -22,6 +22,7 @@ from detectors.detection import Severity
 from tests.alerts.story import SETTINGS, START_MS, Story, telling
 from tests.alerts.test_family import FACTS, contact, link, soon
 from tests.alerts.test_policies import hold, said_of
+from tests.servers.services import MailSink
 from tests.servers.sink import Answer as Reply
 from tests.servers.sink import Sink
 
@@ -190,6 +191,38 @@ def test_a_referral_for_people_is_chinese_too_and_fits_a_text_message(story: Sto
     short = referral_text(incident, referral, "zh", SETTINGS.zone, short=True, repeat=False).body
     assert short == "转介：跌倒，王秀英 14:00 尚未结束 029-999 请复查"
     assert fits(short)
+
+
+def test_relatives_dispatch_and_doctor_each_get_a_mail_of_their_own(
+    story: Story, tmp_path: Path, mail: MailSink
+) -> None:
+    """Exactly three: that it is known, all that is known with a link, and to the doctor without any link."""
+    by_mail = {"channels": [{"type": "apprise", "url": mail.url}]}
+    dispatch = {"id": "d120", "name": "120", "area": "d", "roles": ["emergency"]} | by_mail
+    hold(
+        story, tmp_path / "p",
+        people=[WANG],
+        responders=[dispatch],
+        contacts=[
+            contact(story, "fang", "family", notify="always", languages=["zh"], **by_mail),
+            contact(story, "zhou", "family_doctor", **by_mail),
+        ],
+        policies=[{"id": "p", "area": "d", "steps": [{"responders": ["ann"]}, {"emergency": True}]}],
+    )  # fmt: skip
+    story.happens("fall")
+    assert [one["subject"] for one in mail.mails] == ["跌倒（紧急）：Wang Xiuying"]
+    story.forward(30)
+    refer(story.engine, story.incident().id, "ann", "family_doctor", story.now_ms)
+    soon(story)
+    assert [one["subject"] for one in mail.mails[1:]] == [
+        "Emergency: Fall, Wang Xiuying", "Referral: Fall, Wang Xiuying",
+    ]  # fmt: skip
+    family, emergency, doctor = mail.texts()
+    assert "若您已知晓，请打开链接并点按按钮（不影响呼叫）" in family
+    assert "Known: lives alone, high blood pressure, gout" in emergency
+    assert ["/ack/" in text for text in (family, emergency, doctor)] == [True, True, False]
+    assert "Outcome: still open" in doctor
+    assert "hypertension" not in family + emergency
 
 
 def test_incidents_are_listed_shown_and_referred_from_the_command_line(
