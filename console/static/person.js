@@ -134,7 +134,7 @@
       if (to === null) return;
       event.preventDefault();
       out.setAttribute("aria-live", "polite");
-      chart.u.setCursor({ left: chart.u.valToPos(panel.t[to], "x"), top: chart.u.over.clientHeight / 2 });
+      chart.u.setCursor({ left: chart.u.valToPos(panel.t[to], "x"), top: chart.u.over.clientHeight / 2 }, true, true);
     });
     area.addEventListener("blur", () => { out.setAttribute("aria-live", "off"); });
     chart.draw = () => plot(chart, drawn);

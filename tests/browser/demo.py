@@ -46,7 +46,8 @@ _RESPONDERS = {
 }  # fmt: skip
 _WEBHOOK = {"type": "webhook", "url": "http://127.0.0.1:9/hook", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 
-
+#: Of the home of the first person.
+_SENSORS = (("h-bed", "bed", "bedroom"), ("h-kitchen", "presence", "kitchen"), ("h-bath", "presence", "bathroom"))
 #: login name -> full name, roles, areas, responder
 _USERS = {
     "admin": ("何雨 He Yu", (Role.ADMINISTRATOR,), ("*",), ""),
@@ -119,7 +120,10 @@ def _import(engine: Engine, folder: Path) -> None:
     district = {
         "areas": [{"path": path, "name": name} for path, name in _AREAS.items()],
         "people": people,
-        "devices": [{"id": f"d-{row['key'][2:]}", "person": row["key"], "placement": "waist"} for row in people],  # type: ignore[index]
+        "devices": [
+            *({"id": f"d-{row['key'][2:]}", "person": row["key"], "placement": "waist"} for row in people),  # type: ignore[index]
+            *({"id": name, "person": "p-0001", "kind": kind, "placement": room} for name, kind, room in _SENSORS),
+        ],
         "responders": [
             {"id": key, "name": name, "area": area, "phone": "+86 29 8600 0000", "languages": ["zh", "en"],
              "channels": [_WEBHOOK]}
