@@ -23,6 +23,16 @@ from registry import models as registry_models
 from registry.database import writing
 
 _DAYS = (30, 90, 365)
+#: The first that is found: most call themselves others too.
+_BROWSERS = (
+    ("MicroMessenger/", "WeChat"), ("DingTalk/", "DingTalk"), ("Edg", "Edge"), ("OPR/", "Opera"),
+    ("HuaweiBrowser/", "Huawei"), ("MiuiBrowser/", "Xiaomi"), ("SamsungBrowser/", "Samsung"), ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"), ("Chrome/", "Chrome"), ("CriOS/", "Chrome"), ("Safari/", "Safari"),
+)  # fmt: skip
+_SYSTEMS = (
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("HarmonyOS", "HarmonyOS"), ("OpenHarmony", "HarmonyOS"),
+    ("Android", "Android"), ("Windows", "Windows"), ("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
 _SAID = frozenset({"password", "session", "sessions", "token"})
 
 
@@ -54,7 +64,7 @@ def account_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer
             tokens=tokens, recovery_left=left, scopes=sessions.scopes_for(viewer), faults=faults or {},
             days_choices=[(str(n), renderer.texts(request)("token.day", n=n)) for n in _DAYS],
             said=said, min_length=MIN_LENGTH, area_names=[names.get(path, path) for path in viewer.areas],
-            required=second.is_required(viewer.roles),
+            required=second.is_required(viewer.roles), device=device_of,
         )  # fmt: skip
 
     @router.post("/password")
@@ -184,6 +194,12 @@ def account_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer
         return renderer.page(request, "access/recovery.html", codes=codes, next="/account")
 
     return router
+
+
+def device_of(agent: str) -> str:
+    """What a browser and its machine are called, of what it calls itself; "" for none that is known. Pure."""
+    known = (next((name for mark, name in marks if mark in agent), "") for marks in (_BROWSERS, _SYSTEMS))
+    return " · ".join(filter(None, known))
 
 
 def _back(said: str, place: str) -> Response:

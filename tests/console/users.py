@@ -36,7 +36,7 @@ def log_in(client: TestClient, engine: Engine, name: str, now_ms: int, *, stage:
             connection, users.find_user(connection, name), stage=stage, remember=False, now_ms=now_ms,
             address="127.0.0.1", agent="test", lifetimes=Lifetimes(),
         )  # fmt: skip
-    client.cookies.set("session", secret)
+    client.cookies.set("session", secret, domain="127.0.0.1", path="/")
     return form_token(secret)
 
 
