@@ -273,7 +273,11 @@ class AlertService:
         claimed = claim(connection, known, settings, worker, now_ms, room=room, head_start_ms=head_start_ms)
         notices = claim_notices(connection, known, settings, worker, now_ms)
         send_ms = next_send_ms(connection)
-        due = [next_timer_ms(connection), None if send_ms is None else send_ms + head_start_ms]
+        if send_ms is not None:
+            # what nobody could begin now waits for one that is on its way, here or elsewhere
+            soonest_ms = now_ms if claimed.count else now_ms + round(_IN_FLIGHT_LOOK_S * 1000)
+            send_ms = max(send_ms + head_start_ms, soonest_ms)
+        due = [next_timer_ms(connection), send_ms]
         look_s = _LOOK_S if self.has_journals else _LOOK_WITHOUT_JOURNALS_S
         not_before_ms = min([*(ms for ms in due if ms is not None), now_ms + round(look_s * 1000)])
         counted = self._counted
