@@ -16,6 +16,7 @@ from fastapi.routing import iter_route_contexts
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from alerts.links import ACK_PATH, SHORT_PATH
 from alerts.queries import EvidenceView, Stage, TimelineEntry
 from console import explain, times
 from console.access.gate import is_allowed
@@ -124,6 +125,7 @@ def shell_of(request: Request) -> Shell:
         name=viewer.full_name if viewer is not None else "",
         theme=chosen("theme", request.query_params, request.cookies),
         type=chosen("type", request.query_params, request.cookies),
+        home=not request.url.path.startswith((ACK_PATH, SHORT_PATH)),
         query=lasting(request.url.query),
     )
 

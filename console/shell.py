@@ -65,6 +65,7 @@ class Shell:
         entries: the navigation, without what does not exist or may not be opened.
         name: of the account, "" while nobody is signed in.
         theme, type: what the reader chose, see ``CHOICES``.
+        home: whether there is a board to go back to: not for who came by a link from a message.
         query: what the address of this page asks for, without what it says once.
     """
 
@@ -72,6 +73,7 @@ class Shell:
     name: str
     theme: str
     type: str
+    home: bool
     query: tuple[tuple[str, str], ...]
 
     @property

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 import registry
 from console.app import wall_clock_ms
@@ -38,10 +38,20 @@ def take(pages: list[PageOf], folder: Path, *, theme: str) -> list[str]:
                             page_of.address(demo), user=page_of.user, size=size, language=language, theme=theme
                         )
                         page.wait_for_load_state("load")
-                        page.screenshot(path=folder / f"{page_of.name}-{language}-{size}.png", full_page=True)
+                        _picture(page, folder / f"{page_of.name}-{language}-{size}.png")
             browser.close()
         engine.dispose()
     return desk.complaints
+
+
+def _picture(page: Page, path: Path) -> None:
+    """The whole page in one window as high as it is, so that what sticks to an edge stands at the edge."""
+    usual = page.viewport_size
+    assert usual is not None
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": usual["width"], "height": max(usual["height"], min(height, 8000))})
+    page.screenshot(path=path)
+    page.set_viewport_size(usual)
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def windows(chromium: Browser, demo: Demo) -> Iterator[Desk]:
     """Windows on the console of that district."""
     with running_site(demo.engine, store_url=demo.store_url) as site:
-        desk = Desk(chromium, site, allowed=("404 (Not Found)",))
+        desk = Desk(chromium, site, allowed=("404 (Not Found)", "Error Code 404 from /nowhere"))
         yield desk
         desk.close()
 
@@ -82,3 +82,38 @@ def test_the_menu_opens_and_closes_by_keyboard(windows: Desk) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("link", name="中文").press("Enter")
     page.wait_for_function("document.documentElement.lang === 'zh-CN'")
+
+
+def test_what_is_final_is_asked_for_and_messages_are_said(windows: Desk) -> None:
+    """The question holds a form back until it is answered; a message of the server appears and can be closed."""
+    page = windows.open("/", user="admin")
+    page.evaluate(
+        """() => {
+          const form = document.createElement("form");
+          form.method = "post";
+          form.dataset.confirm = "Really?";
+          form.dataset.confirmDo = "Remove";
+          form.innerHTML = '<button id="final">x</button>';
+          window.sent = 0;
+          form.addEventListener("submit", (event) => { event.preventDefault(); window.sent += 1; });
+          document.querySelector("main").append(form);
+        }"""
+    )
+    dialog = page.get_by_role("dialog", name="Really?")
+    for answer, sent in (("Go back", 0), ("Remove", 1)):
+        page.locator("#final").click()
+        assert page.evaluate("window.sent") == 0
+        assert_accessible(page)
+        dialog.get_by_role("button", name=answer).click()
+        dialog.wait_for(state="hidden")
+        assert page.evaluate("window.sent") == sent
+    page.evaluate(
+        """() => { for (const tone of ["calm", "critical"])
+          document.body.dispatchEvent(new CustomEvent("toast", { bubbles: true, detail: { text: tone, tone } })); }"""
+    )
+    assert page.locator(".toast").count() == 2
+    assert_accessible(page)
+    page.locator(".toast.critical").get_by_role("button", name="Close").click()
+    assert page.locator(".toast.critical").count() == 0
+    page.evaluate("htmx.ajax('GET', '/nowhere', 'main')")
+    page.locator(".toast.critical").wait_for(timeout=3000)
