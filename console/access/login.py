@@ -148,6 +148,7 @@ class Door:
     def with_identity(self, identity: Identity, browser: Browser, now_ms: int) -> Result:
         """Somebody whom the provider vouches for: added at the first time, with roles and areas as it says now."""
         with writing(self._engine) as connection:
+            identity = users.known_identity(connection, identity)
             if not identity.roles or not identity.areas:
                 audit.record(
                     connection, audit.Event.LOGIN_FAILED, who=identity.name, now_ms=now_ms, address=browser.address,

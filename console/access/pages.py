@@ -264,7 +264,11 @@ def login_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, 
         except ProviderError as error:
             _log.warning("%s", error)
             return RedirectResponse("/login?said=provider", 303)
-        result = door.with_identity(identity, browser_of(request, settings), renderer.now_ms())
+        try:
+            result = door.with_identity(identity, browser_of(request, settings), renderer.now_ms())
+        except BadUserError as error:  # the last administrator is one no more over there
+            _log.error("the provider's word on %r is not taken: %s", identity.name, error)
+            return RedirectResponse("/login?said=no_role", 303)
         if isinstance(result, NotLoggedIn):
             return RedirectResponse("/login?said=no_role", 303)
         response = _entered(request, result, back)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select, update
@@ -80,19 +80,15 @@ def add_user(
     password: str = "",
     issuer: str | None = None,
     subject: str | None = None,
-    checked: bool = False,
 ) -> User:
-    """Add somebody; without a password they get an :func:`invite`. ``by`` is who adds them, for the audit;
-    ``checked``: that roles, areas and responder are as they should be.
+    """Add somebody; without a password they get an :func:`invite`. ``by`` is who adds them, for the audit.
 
     Raises:
         BadUserError: the name is taken or none, no role, an unknown area or responder.
         BadPasswordError: the password will not do.
     """
     name = login_name(name)
-    values = {"roles": roles, "areas": areas, "responder": responder, "full_name": full_name}
-    if not checked:
-        values = _checked(connection, values)
+    values = _checked(connection, {"roles": roles, "areas": areas, "responder": responder, "full_name": full_name})
     if connection.execute(select(exists().where(table.c.name == name))).scalar():
         raise BadUserError("taken", name, "somebody has that login name: take another")
     if password:
@@ -137,37 +133,35 @@ def change_user(connection: Connection, number: int, *, now_ms: int, by: str, **
     return get_user(connection, number)
 
 
-def take_identity(connection: Connection, identity: Identity, now_ms: int) -> User:
-    """The user of an identity, as the provider describes them now; a new one where there is none.
+def known_identity(connection: Connection, identity: Identity) -> Identity:
+    """The identity without areas and a responder that the registry does not have."""
+    known = select(known_area.c.path).where(known_area.c.path.in_(identity.areas))
+    paths = {EVERYWHERE, *connection.execute(known).scalars()}
+    exists_there = select(exists().where(known_responder.c.id == identity.responder))
+    responder = identity.responder if connection.execute(exists_there).scalar() else ""
+    return replace(identity, areas=tuple(path for path in identity.areas if path in paths), responder=responder)
 
-    Nobody is found by a name: whoever may choose names at the provider must not become somebody else here. Areas and a
-    responder that the registry does not have are left out.
+
+def take_identity(connection: Connection, identity: Identity, now_ms: int) -> User:
+    """The user of a :func:`known_identity`, as the provider describes them now; a new one where there is none.
+
+    Nobody is found by a name: whoever may choose names at the provider must not become somebody else here.
     """
-    paths = set(connection.execute(select(known_area.c.path).where(known_area.c.path.in_(identity.areas))).scalars())
-    areas = [path for path in identity.areas if path in paths or path == EVERYWHERE]
-    known = select(exists().where(known_responder.c.id == identity.responder))
-    responder = identity.responder if identity.responder and connection.execute(known).scalar() else ""
     wanted: dict[str, Any] = {
         "full_name": identity.full_name.strip()[:_MAX_FULL_NAME],
         "roles": sorted(role.value for role in identity.roles),
-        "areas": sorted(areas),
-        "responder": responder,
+        "areas": sorted(identity.areas),
+        "responder": identity.responder,
     }
     where = (table.c.issuer == identity.issuer, table.c.subject == identity.subject)
     row = connection.execute(select(table).where(*where)).mappings().first()
     if row is None:
         return add_user(
             connection, _free_name(connection, identity.name), **wanted, now_ms=now_ms, by="provider",
-            issuer=identity.issuer, subject=identity.subject, checked=True,
+            issuer=identity.issuer, subject=identity.subject,
         )  # fmt: skip
     changed = {key: value for key, value in wanted.items() if row[key] != value}
-    if changed:
-        connection.execute(update(table).where(table.c.id == row["id"]).values(changed))
-        audit.record(
-            connection, audit.Event.USER_CHANGED, who="provider", now_ms=now_ms, kind="user", subject=row["name"],
-            data=changed,
-        )  # fmt: skip
-    return get_user(connection, row["id"])
+    return change_user(connection, row["id"], now_ms=now_ms, by="provider", **changed) if changed else _to_user(row)
 
 
 def _free_name(connection: Connection, wished: str) -> str:
