@@ -59,7 +59,8 @@ def calls_for(
         for duty in group:
             said[duty.responder] = {"roster": duty.roster, "layer": duty.layer} if duty.roster else {}
         if len(group) > 1:
-            arrivals = rank([candidates[one] for one in ids], *(door or (None, None)), routed_s=routed_s)
+            rated = _rated(directory, ids)
+            arrivals = rank([candidates[one] for one in ids], *(door or (None, None)), routed_s=routed_s, rated=rated)
             ids = [arrival.responder for arrival in arrivals]
             for arrival in arrivals:
                 said[arrival.responder] |= _said(arrival)
@@ -203,6 +204,12 @@ def _door(directory: Directory, person: str | None) -> tuple[float, float] | Non
     if entry is None or entry.lat is None or entry.lon is None:
         return None
     return entry.lat, entry.lon
+
+
+def _rated(directory: Directory, responders: Iterable[str]) -> dict[str, float]:
+    """The scores of their providers, where one was written."""
+    providers = {one: directory.responders[one].provider for one in responders}
+    return {one: directory.ratings[name] for one, name in providers.items() if name in directory.ratings}
 
 
 def _said(arrival: Arrival) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from registry.entries import (
 )
 from registry.errors import UnknownAreaError
 from registry.policies import EMERGENCY, VOLUNTEER, Policies, policies_of
+from registry.ratings import read_ratings
 from registry.rosters.compiling import compile_rosters, days_by_area
 from registry.rosters.duty import Rosters, on_call
 from registry.rosters.values import OnDuty
@@ -53,6 +54,7 @@ class Directory:
     visits: Mapping[str, VisitEntry] = field(default_factory=dict)
     policies: Policies = field(default_factory=Policies)
     silences: tuple[SilenceEntry, ...] = ()
+    ratings: Mapping[str, float] = field(default_factory=dict)  # score by provider
     root: str | None = None
 
     def device(self, device_id: str) -> DeviceEntry | None:
@@ -190,6 +192,7 @@ def _read(connection: Connection, secrets: bool) -> Directory:
         emergency=tuple(one for one in responders.values() if EMERGENCY in one.roles),
         visits=MappingProxyType(cast("dict[str, VisitEntry]", table("visits"))),
         silences=tuple(cast("dict[str, SilenceEntry]", table("silences")).values()),
+        ratings=MappingProxyType(read_ratings(connection)),
         policies=policies_of(table("policies").values(), days_by_area(table("holidays").values())),
         root=root,
     )

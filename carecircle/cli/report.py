@@ -18,6 +18,7 @@ from carecircle.cli.common import SettingsOption, fail, load_settings
 
 if TYPE_CHECKING:
     from carecircle.reporting import Report
+    from registry.ratings import ProviderRating
 
 _DAYS = 30
 
@@ -37,6 +38,10 @@ def report(
     until: Annotated[str, typer.Option("--to", help="Last day, it counts too; default: today.")] = "",
     area: Annotated[str, typer.Option("--area", help="Only this area and all below it: its dotted path.")] = "",
     language: Annotated[Language, typer.Option("--language", help="Of the page: en or zh.")] = Language.EN,
+    write: Annotated[
+        bool, typer.Option("--write-ratings", help="Have calls prefer the better provider among those as near.")
+    ] = False,
+    forget: Annotated[bool, typer.Option("--forget-ratings", help="Have calls prefer no provider any more.")] = False,
 ) -> None:
     """How soon alarms were answered and somebody stood at the door, by area, hour, responder and provider.
 
@@ -47,7 +52,10 @@ def report(
     from alerts.history import cases
     from carecircle.reporting import build, page, write_csv
     from carecircle.roles import prepare
+    from registry.ratings import write_ratings
 
+    if write and (forget or area):
+        fail("--write-ratings writes those of the whole district: give it without --area and --forget-ratings")
     settings = load_settings(settings_file)
     zone = ZoneInfo(settings.console.time_zone)
     now_ms = time.time_ns() // 1_000_000
@@ -60,11 +68,20 @@ def report(
             near = [path for path in sorted(directory.areas) if area.rpartition(".")[2] in path][:5]
             fail(f"there is no area {area!r} in the registry{': is it ' + ' or '.join(near) + '?' if near else ''}")
         found = cases(engine, from_ms, to_ms, area=area or None)
+        made = build(found, directory, from_ms=from_ms, to_ms=to_ms, now_ms=now_ms, zone=zone, area=area or None)
+        rated = _ratings(made) if write else {}
+        if write or forget:
+            write_ratings(engine, rated, from_ms=from_ms, to_ms=to_ms, now_ms=now_ms)
     finally:
         gc.enable()
         engine.dispose()
-    made = build(found, directory, from_ms=from_ms, to_ms=to_ms, now_ms=now_ms, zone=zone, area=area or None)
     console = Console()
+    if write or forget:
+        names = ", ".join(f"{name} ({one.grade})" for name, one in rated.items())
+        said = (
+            f"preferred among those who are as near, the best first: {names}" if names else "no provider is preferred"
+        )
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     console.print(_summary(made))
     try:
         if out is not None:
@@ -76,6 +93,14 @@ def report(
     for path in (out, csv):
         if path is not None:
             console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _ratings(made: Report) -> dict[str, ProviderRating]:
+    """The providers with enough cases, the best first."""
+    from registry.ratings import ProviderRating
+
+    rated = [(row.name, row.rating) for row in made.providers if row.name and row.rating]
+    return {name: ProviderRating(rating.score, rating.grade) for name, rating in rated}
 
 
 def _period(since: str, until: str, zone: ZoneInfo, now_ms: int) -> tuple[int, int]:

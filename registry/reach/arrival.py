@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median
 
 from registry.entries import ResponderEntry
 from registry.reach.travel import WITHIN_S, distance_m, means_of, travel_s
@@ -82,16 +83,19 @@ def rank(
     *,
     routed_s: Mapping[str, float] | None = None,
     within_s: float = WITHIN_S,
+    rated: Mapping[str, float] | None = None,
 ) -> list[Arrival]:
     """The candidates for a door at ``lat``, ``lon``, nearest first, those who are busy last.
 
     Somebody of whom it is not known from where they come keeps their place among the others. Arrivals within the same
-    minute are alike: there the given order decides. ``routed_s`` has seconds on the way by responder, from a server of
-    routes; where it has none they are estimated.
+    minute are alike: there the better of ``rated`` (a score by responder) goes first, who has none as if in the middle
+    of those that have one, and then the given order decides. ``routed_s`` has seconds on the way by responder, from a
+    server of routes; where it has none they are estimated.
     """
     arrivals = [_arrival(one, lat, lon, routed_s or {}, within_s) for one in candidates]
     free = [one for one in arrivals if not one.busy]
-    return _nearest_first(free) + _nearest_first([one for one in arrivals if one.busy])
+    scores = rated or {}
+    return _nearest_first(free, scores) + _nearest_first([one for one in arrivals if one.busy], scores)
 
 
 def _arrival(
@@ -108,11 +112,12 @@ def _arrival(
     return Arrival(one.responder, seconds, seconds <= within_s, one.where, one.busy, routed)
 
 
-def _nearest_first(arrivals: list[Arrival]) -> list[Arrival]:
+def _nearest_first(arrivals: list[Arrival], rated: Mapping[str, float]) -> list[Arrival]:
+    middle = median(rated.values()) if rated else 0.0
     known = iter(
         sorted(
             (one for one in arrivals if one.seconds is not None),
-            key=lambda one: (one.seconds or 0.0) // _ALIKE_S,
+            key=lambda one: ((one.seconds or 0.0) // _ALIKE_S, -rated.get(one.responder, middle)),
         )
     )
     return [one if one.seconds is None else next(known) for one in arrivals]

@@ -25,6 +25,7 @@ from carecircle.reporting.measures import Calls, Tally, calls_by_responder, with
 from carecircle.reporting.texts import LANGUAGES, TEXTS, duration
 from detectors.detection import Severity
 from tests.alerts.story import START_MS, Story, telling
+from tests.alerts.test_roster_timelines import settle_on
 from tests.servers.sink import Answer, Sink
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -320,6 +321,48 @@ def test_the_command_writes_both_and_says_what_is_wrong(
     assert (wrong.exit_code, "is it d.street" in " ".join(wrong.output.split())) == (2, True)
     assert run(app, ["report", "--from", "March"]).exit_code == 2
     assert run(app, ["report", "--from", "2026-03-04", "--to", "2026-03-03"]).exit_code == 2
+
+
+def test_ratings_that_are_written_decide_among_those_who_are_as_near_until_they_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sink: Sink
+) -> None:
+    """Ann and Bob are on call together, at one place; she came late. The next call takes the change up without a restart."""
+    monkeypatch.setenv("CARECIRCLE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("carecircle.reporting.rating.LEAST_CASES", 1)
+    engine = registry.create_engine(f"sqlite:///{tmp_path / 'data' / 'carecircle.db'}")
+    registry.upgrade(engine)
+    place = "lat: 34.2601, lon: 108.92, travel: walk"
+    with telling(engine, tmp_path, sink) as story:
+        responders = {"ann": f'{place}, provider: "Red Cross"', "bob": f"{place}, provider: Blue"}
+        settle_on(story, tmp_path / "roster", turns="ann + bob", responders=responders)
+        late = fallen(story)
+        story.forward(20)
+        actions.acknowledge(story.engine, late, "ann", story.now_ms)
+        story.forward(901)  # and never arrives
+        closed(story, late, "desk")
+        story.told()
+        first = fallen(story)
+        assert story.told() == ["ann"]
+        story.forward(31)
+        assert story.told() == ["bob"]
+        actions.acknowledge(story.engine, first, "bob", story.now_ms)
+        story.forward(100)
+        there = actions.on_scene(story.engine, first, "bob", story.now_ms)
+        assert there.state == "on_scene", there
+        closed(story, first, "bob")
+        said = CliRunner().invoke(app, ["report", "--from", "2026-03-03", "--to", "2026-03-03", "--write-ratings"])
+        assert said.exit_code == 0, said.output
+        assert "the best first: Blue" in said.output
+        story.told()
+        second = fallen(story)
+        assert story.told() == ["bob"]
+        closed(story, second, "bob")
+        said = CliRunner().invoke(app, ["report", "--forget-ratings"])
+        assert "no provider is preferred" in said.output
+        story.told()
+        fallen(story)
+        assert story.told() == ["ann"]
+    assert CliRunner().invoke(app, ["report", "--area", "d.street", "--write-ratings"]).exit_code == 2
 
 
 def test_an_answer_from_the_console_counts_though_the_message_never_came(reported: Story, sink: Sink) -> None:

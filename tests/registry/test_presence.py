@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 import registry
 from carecircle.cli.registry import app
 from registry.presence import PresenceError, presences, tell_presence
-from registry.reach import FRESH_MS, Presence, Where, candidate_of, rank
+from registry.ratings import ProviderRating, write_ratings
+from registry.reach import FRESH_MS, Candidate, Presence, Where, candidate_of, rank
 from tests.registry.folders import write_folder
 
 NOW_MS = 1_772_517_600_000
@@ -98,3 +99,27 @@ def test_a_place_counts_for_half_an_hour_and_decides_who_is_nearest(engine: Engi
 
     assert order(NOW_MS + FRESH_MS)[0] == ("r-li", Where.REPORTED)
     assert order(NOW_MS + FRESH_MS + 1)[0] == ("other", Where.BASE)
+
+
+def test_among_those_within_the_same_minute_the_better_rated_goes_first() -> None:
+    """Who has no rating stands in the middle; a minute nearer is nearer whatever the rating; busy stays last."""
+    near = [Candidate(name, "ebike", LAT + 0.001, LON) for name in ("worst", "none", "best")]
+    far = Candidate("far", "ebike", LAT + 0.02, LON)
+    busy = Candidate("busy", "ebike", LAT, LON, busy="i1")
+    rated = {"worst": 60.0, "best": 95.0, "far": 99.0, "busy": 70.0}
+    assert [one.responder for one in rank([*near, far, busy], LAT, LON, rated=rated)] == [
+        "best", "none", "worst", "far", "busy",
+    ]  # fmt: skip
+    assert [one.responder for one in rank([*near, far], LAT, LON)] == ["worst", "none", "best", "far"]
+
+
+def test_ratings_are_in_the_directory_until_they_are_forgotten(engine: Engine) -> None:
+    """A running dispatch sees a new revision."""
+    before = registry.current_revision(engine)
+    span = {"from_ms": 0, "to_ms": NOW_MS, "now_ms": NOW_MS}
+    write_ratings(engine, {"Red Cross": ProviderRating(91.5, "A"), "B": ProviderRating(70.0, "C")}, **span)
+    write_ratings(engine, {"Red Cross": ProviderRating(88.0, "B")}, **span)
+    assert dict(registry.directory(engine).ratings) == {"Red Cross": 88.0}
+    assert registry.current_revision(engine) == before + 2
+    write_ratings(engine, {}, **span)
+    assert not registry.directory(engine).ratings
