@@ -26,7 +26,7 @@ from console.access.gate import (
 from console.access.login import Browser, Door, Fault, LoggedIn, NotLoggedIn
 from console.access.oidc import TRIP_S, Provider
 from console.access.passwords import MIN_LENGTH
-from console.access.rules import HALF, OPEN, allow
+from console.access.rules import HALF, OPEN, OWN, allow
 from console.access.secret import draw, form_token, same
 from console.access.sessions import Lifetimes
 from console.render import Renderer
@@ -219,6 +219,12 @@ def login_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, 
             request, "access/welcome.html", status=400 if faults else 200, user=one, name=name, faults=faults or {},
             min_length=MIN_LENGTH,
         )  # fmt: skip
+
+    @router.get("/session")
+    @allow(OWN)
+    def is_there() -> Response:
+        """For scripts that lost their stream: 401 where the session is over."""
+        return Response(status_code=204)
 
     @router.post("/logout")
     @allow(HALF)

@@ -187,6 +187,7 @@
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store",
         signal: AbortSignal.timeout(10000) });
+      if (answer.status === 401) return location.reload(); // to the login, and back here
       if (!answer.ok) throw new Error(String(answer.status));
       merge(new DOMParser().parseFromString(await answer.text(), "text/html"));
       shownMs = now();
@@ -204,7 +205,13 @@
     source.addEventListener("beat", heard);
     source.addEventListener("revision", (event) => { heard(event); refresh(event.lastEventId); });
     source.addEventListener("stale", (event) => { heardMs = Date.now(); stale = event.data === "1"; showLive(); });
-    source.addEventListener("error", () => { lost = true; showLive(); });
+    source.addEventListener("logout", () => location.reload());
+    source.addEventListener("error", async () => {
+      lost = true;
+      showLive();
+      const answer = await fetch("/session").catch(() => null);
+      if (answer && answer.status === 401) location.reload();
+    });
   }
   if (live) {
     connect();

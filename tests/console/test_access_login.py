@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pyotp
 import pytest
 from argon2 import PasswordHasher
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import Response, StreamingResponse
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from console.access import audit, models, passwords, second, users
+from console.access import audit, gate, models, passwords, second, users
 from console.access.attempts import FAILURES, LOCKED_S
 from console.access.errors import BadPasswordError
 from console.access.gate import local_path
-from console.access.rules import Role
+from console.access.rules import OWN, Role, allow
 from console.app import create_app
+from console.errors import BadHostError
+from console.server import serve
 from console.settings import ConsoleSettings
 from registry import writing
 from tests.console.conftest import Clock
@@ -392,3 +396,70 @@ def test_nobody_changes_the_audit(guest: TestClient, engine: Engine) -> None:
     for statement in ("UPDATE console_audit SET who = 'x'", "DELETE FROM console_audit"):
         with pytest.raises(DBAPIError, match="append-only"), writing(engine) as connection:
             connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("how", ["logout", "disabled", "expired"])
+def test_a_stream_ends_when_its_session_does(
+    app: FastAPI, engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """And says so, so that the page goes to the login; a stream of somebody who is there goes on, and keeps them in."""
+    monkeypatch.setattr(gate, "_LOOK_S", 0.0)
+    beats = 0
+
+    async def stream() -> AsyncIterator[bytes]:
+        nonlocal beats
+        while beats < 8:
+            beats += 1
+            if beats == 4 and how == "logout":
+                with writing(engine) as connection:
+                    connection.execute(models.session.delete())
+            elif beats == 4 and how == "disabled":
+                with writing(engine) as connection:
+                    connection.execute(update(models.user).values(disabled=True))
+            elif beats == 4:
+                clock.now_ms += 13 * HOUR_MS
+            else:
+                clock.now_ms += HOUR_MS
+            yield b"beat"
+
+    @app.get("/stream")
+    @allow(OWN)
+    async def streamed(request: Request) -> Response:
+        return StreamingResponse(gate.until_logged_out(stream(), request))
+
+    with browser_of(app, engine, "anna", clock.now_ms) as browser:
+        assert browser.get("/stream").content == b"beat" * 3 + b"event: logout\ndata: 1\n\n"
+        assert browser.get("/session", headers={"sec-fetch-mode": "cors"}).status_code == 401
+
+
+def test_whoever_must_log_in_may_come_from_anywhere(app: FastAPI, engine: Engine) -> None:
+    """The console listens on other addresses then, and serves through a proxy; other names are refused still."""
+    stop, ready = threading.Event(), threading.Event()
+    stop.set()
+    serve(app, "0.0.0.0", 0, stop, ready=lambda _url: ready.set())
+    with pytest.raises(BadHostError, match="numeric"):
+        serve(app, "care.example.org", 0, stop)
+    proxy = {**SAME_SITE, "host": "care.example.org", "x-forwarded-for": "203.0.113.9"}
+    with browser_of(app, engine) as browser:
+        assert browser.get("/", headers=proxy).headers["location"] == "/login"
+        assert browser.get("/login", headers=proxy).status_code == 200
+        assert browser.get("/login", headers={"host": "evil.example"}).status_code == 403
+        foreign = {**proxy, "sec-fetch-site": "cross-site", "authorization": "Basic x"}
+        assert browser.post("/login", headers=foreign).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "found"),
+    [
+        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        ("127.0.0.1", "203.0.113.9, 127.0.0.1", "203.0.113.9"),
+        ("127.0.0.1", "nonsense", "127.0.0.1"),
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("198.51.100.7", "203.0.113.9", "198.51.100.7"),
+    ],
+)
+def test_a_proxy_is_believed_about_where_a_request_comes_from(peer: str, said: str, found: str) -> None:
+    """One of ours, and only its own word: what stands before it in the list anybody can write."""
+    scope = {"type": "http", "client": (peer, 1), "headers": [(b"x-forwarded-for", said.encode())]}
+    assert gate.client_address(Request(scope), ConsoleSettings(link_key=LINK_KEY)) == found
