@@ -14,6 +14,7 @@ from alerts.lifecycle import (
     TAKEN,
     AskWearer,
     Change,
+    Effect,
     Incident,
     Note,
     SetTimer,
@@ -233,8 +234,10 @@ def _open(detection: Detection, subject: Subject, known: Known, rules: Rules, no
 def _wait(incident: Incident, answer_ms: int) -> Change:
     """Nobody is called until ``answer_ms``: the wearer has been asked first."""
     data = {"reason": Reason.ASKED_FIRST.value, "until_ms": answer_ms}
-    note = Note(What.NOT_CALLED, "system", data)
-    return Change(incident, incident, (note, SetTimer(TimerKind.CALL, answer_ms)))
+    effects: list[Effect] = [Note(What.NOT_CALLED, "system", data), SetTimer(TimerKind.CALL, answer_ms)]
+    if incident.policy.resolve_s is not None:  # somebody may take it before the first call
+        effects.append(SetTimer(TimerKind.RESOLVE, incident.opened_ms + round(incident.policy.resolve_s * 1000)))
+    return Change(incident, incident, tuple(effects))
 
 
 def _join(detection: Detection, subject: Subject, known: Known, incident: Incident, rules: Rules, now_ms: int) -> Taken:

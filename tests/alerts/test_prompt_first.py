@@ -170,12 +170,14 @@ def test_what_happened_hours_ago_waits_for_nobody(story: Story, tmp_path: Path) 
 
 
 def test_somebody_who_takes_it_while_the_question_stands_has_it(story: Story, tmp_path: Path) -> None:
-    """A coordinator saw it on the board: no calls begin."""
-    ask_first(story, tmp_path / "p")
+    """A coordinator saw it on the board: no calls begin, and what is late is late all the same."""
+    ask_first(story, tmp_path / "p", resolve_h=1)
     story.happens("fall")
-    actions.acknowledge(story.engine, story.incident().id, "desk", story.now_ms)
-    story.forward(120)
-    assert (story.told(), story.incident().state) == ([], State.ACKNOWLEDGED)
+    actions.on_scene(story.engine, story.incident().id, "ann", story.now_ms)
+    story.forward(3_599)
+    assert (story.told(), story.incident().state) == ([], State.ON_SCENE)
+    story.forward(1)
+    assert (story.told(), story.timeline()[-3]) == (["desk"], "not_resolved")
 
 
 def test_never_asks_at_no_stage(story: Story, tmp_path: Path) -> None:
