@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,6 +12,8 @@ PAGE = 50
 #: A score says something of today for so long.
 SCORE_STANDS_S = 12 * 3600
 _LONGEST = 200
+#: Instants of the next thousands of years fit.
+_SEEN_BITS = 48
 
 
 class Order(StrEnum):
@@ -88,7 +90,7 @@ def find(
     words = folded(asked.words[:_LONGEST]).split()
     below = f"{asked.area}."
     allowed: dict[str, bool] = {}
-    rows: list[tuple[Someone, Known]] = []
+    matching: list[Someone] = []  # no pairs yet: thousands of new tuples now and then cost a tenth of a second (gc)
     for one in people:
         may = allowed.get(one.area)
         if may is None:
@@ -98,11 +100,12 @@ def find(
             continue
         if asked.risk and asked.risk not in one.risks and asked.risk not in one.conditions:
             continue
-        rows.append((one, known.get(one.key, NOTHING)))
-    _sort(rows, asked.order, now_ms)
-    pages = max(1, -(-len(rows) // PAGE))
+        matching.append(one)
+    _sort(matching, known, asked.order, now_ms)
+    pages = max(1, -(-len(matching) // PAGE))
     page = min(max(1, asked.page), pages)
-    return Found(rows[(page - 1) * PAGE : page * PAGE], len(rows), page, pages)
+    rows = [(one, known.get(one.key, NOTHING)) for one in matching[(page - 1) * PAGE : page * PAGE]]
+    return Found(rows, len(matching), page, pages)
 
 
 def standing_score(known: Known, now_ms: int) -> int | None:
@@ -112,27 +115,17 @@ def standing_score(known: Known, now_ms: int) -> int | None:
     return known.score
 
 
-def _sort(rows: list[tuple[Someone, Known]], order: Order, now_ms: int) -> None:
+def _sort(people: list[Someone], known: Mapping[str, Known], order: Order, now_ms: int) -> None:
+    """In place; those of the same rank stay in the order of their keys, or are sorted by who was heard of last."""
+
+    def worst(one: Someone) -> int:
+        of = known.get(one.key, NOTHING)
+        score = standing_score(of, now_ms)
+        return (0 if score is None else score + 1) << _SEEN_BITS | max(0, of.seen_ms or 0)
+
     if order is Order.NAME:
-        rows.sort(key=lambda row: (row[0].name, row[0].key))
+        people.sort(key=lambda one: one.name)
     elif order is Order.SEEN:
-        rows.sort(key=lambda row: (-(row[1].seen_ms or 0), row[0].key))
+        people.sort(key=lambda one: -(known.get(one.key, NOTHING).seen_ms or 0))
     else:
-        rows.sort(
-            key=lambda row: (-1 if (score := standing_score(row[1], now_ms)) is None else score, row[1].seen_ms or 0),
-            reverse=True,
-        )
-
-
-def areas_to_choose(areas: Mapping[str, str], sees: Callable[[str], bool]) -> list[tuple[str, str]]:
-    """(path, name with its depth) of the areas that may be seen, in the order of the tree."""
-    seen = [path for path in sorted(areas) if sees(path)]
-    top = min((path.count(".") for path in seen), default=0)
-    return [(path, "\u2003" * (path.count(".") - top) + areas[path][:_LONGEST]) for path in seen]
-
-
-def shown_areas(path: str, areas: Mapping[str, str]) -> Sequence[str]:
-    """The names of an area and those above it, nearest first."""
-    parts = path.split(".")
-    tiers = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
-    return [areas.get(tier, tier) for tier in tiers]
+        people.sort(key=worst, reverse=True)
