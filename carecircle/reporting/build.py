@@ -8,6 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from alerts.history import CaseView
+from alerts.sentences import AREA_TROUBLE
 from carecircle.reporting.measures import Calls, Incidents, calls_by_responder, end_of, never_answered
 from carecircle.reporting.rating import Rating, rate
 from registry import Directory
@@ -96,9 +97,10 @@ def build(
     zone: ZoneInfo,
     area: str | None = None,
 ) -> Report:
-    """Count. ``cases`` are those of the period and area; tests among them are only counted as such."""
+    """Count. ``cases`` are those of the period and area; tests among them are only counted as such, and areas without
+    connection not at all: nobody waits at a door there."""
     every = list(cases)
-    counted = [case for case in every if not case.test]
+    counted = [case for case in every if not case.test and case.kind != AREA_TROUBLE]
     total = Incidents()
     hours = tuple(Incidents() for _ in range(24))
     areas: dict[str, Incidents] = {}
@@ -116,7 +118,7 @@ def build(
         zone=zone,
         area=top,
         area_name=_area_name(directory, top),
-        tests=len(every) - len(counted),
+        tests=sum(case.test for case in every),
         total=total,
         areas=tuple(_areas(areas, directory, top)),
         hours=hours,

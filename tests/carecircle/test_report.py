@@ -25,6 +25,7 @@ from carecircle.reporting.measures import Calls, Tally, calls_by_responder, with
 from carecircle.reporting.texts import LANGUAGES, TEXTS, duration
 from detectors.detection import Severity
 from tests.alerts.story import START_MS, Story, telling
+from tests.alerts.test_area_trouble import silence
 from tests.alerts.test_roster_timelines import settle_on
 from tests.servers.sink import Answer, Sink
 
@@ -116,6 +117,16 @@ def test_who_was_quick_who_was_late_and_who_was_never_there(reported: Story) -> 
     assert ann.calls.door.share.hits == 1
     assert (bob.calls.soon.hits, bob.calls.soon.total) == (0, 2)  # 70 s after his call
     assert (bob.calls.late.hits, bob.calls.door.hits, bob.calls.door.total) == (1, 0, 1)
+
+
+def test_an_area_without_connection_does_not_count(reported: Story) -> None:
+    """Nobody waits at a door there; a call for help from there counts."""
+    reported.deliver(silence(reported))
+    fallen(reported)
+    reported.forward(3600)
+    report = report_of(reported)
+    assert (report.total.count, report.tests, report.total.unanswered) == (1, 0, 1)
+    assert {row.kind for row in report.unreached} == {"fall"}
 
 
 def test_tests_and_drills_do_not_count(reported: Story) -> None:
@@ -326,7 +337,7 @@ def test_the_command_writes_both_and_says_what_is_wrong(
 def test_ratings_that_are_written_decide_among_those_who_are_as_near_until_they_are_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sink: Sink
 ) -> None:
-    """Ann and Bob are on call together, at one place; she came late. The next call takes the change up without a restart."""
+    """Ann and Bob are on call together, at one place; she came late. The next call takes it up, without a restart."""
     monkeypatch.setenv("CARECIRCLE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr("carecircle.reporting.rating.LEAST_CASES", 1)
     engine = registry.create_engine(f"sqlite:///{tmp_path / 'data' / 'carecircle.db'}")
