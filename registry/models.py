@@ -235,6 +235,17 @@ presence = Table(
     Column("available", Boolean, nullable=False),
 )
 
+#: Where a responder's calendar fetches their shifts: the SHA-256 of the secret in its address. It is no part of the
+#: directory and does not raise the revision.
+roster_feed = Table(
+    "roster_feed",
+    metadata,
+    Column("responder", ForeignKey(responder.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("made_by", String(64), nullable=False),
+)
+
 #: How well each provider answered, as the last report that was written here has it. Raises the revision.
 provider_rating = Table(
     "provider_rating",

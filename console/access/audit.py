@@ -28,6 +28,8 @@ class Event(StrEnum):
     USER_CHANGED = "user_changed"
     VIEW = "view"
     THRESHOLDS = "thresholds"
+    ROSTER = "roster"
+    FEED = "feed"
 
 
 def record(

@@ -39,6 +39,15 @@ class Homes:
                 every one above it can come; who is busy cannot.
             within_s: seconds from the call to the door.
         """
+        return {area: int(alone.sum()) for area, alone in self.alone(on_call, within_s=within_s).items()}
+
+    def alone(
+        self, on_call: Mapping[str, Sequence[Candidate]], *, within_s: float = WITHIN_S
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Whom nobody can reach: for each area (n,) bool, in the order in which its people with coordinates came.
+
+        ``on_call`` and ``within_s`` as in :meth:`uncovered`.
+        """
         own = {area: _reaches(candidates, within_s) for area, candidates in on_call.items()}
         return {area: _alone(homes, *_together(area, own)) for area, homes in self._vectors.items()}
 
@@ -69,12 +78,12 @@ def _together(area: str, own: Mapping[str, _Reaches]) -> _Reaches:
     return np.concatenate([one[0] for one in tiers]), np.concatenate([one[1] for one in tiers])
 
 
-def _alone(homes: NDArray[np.float64], where: NDArray[np.float64], least: NDArray[np.float64]) -> int:
-    reached = 0
+def _alone(homes: NDArray[np.float64], where: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.bool_]:
+    alone = np.ones(len(homes), dtype=np.bool_)
     for start in range(0, len(homes), _AT_ONCE):
         near = homes[start : start + _AT_ONCE] @ where.T >= least
-        reached += int(near.any(axis=1).sum())
-    return len(homes) - reached
+        alone[start : start + _AT_ONCE] = ~near.any(axis=1)
+    return alone
 
 
 def _vectors(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
