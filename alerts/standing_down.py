@@ -51,8 +51,7 @@ def to_stand_down(sent: Iterable[Sent], spare: Container[str], now_ms: int, *, o
             before = newest.get(one.responder)
             if before is None or _order(one) > _order(before):
                 newest[one.responder] = one
-    told = {one[:3] for one in done if type_of(one[3]) != _SIREN}
-    chosen += [one for one in newest.values() if (one.round, one.step, one.responder) not in told]
+    chosen += newest.values()
     return [one for one in chosen if (one.round, one.step, one.responder, one.channel) not in done]
 
 
