@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from registry.rosters import Idle, Override, Roster, Rosters, Shift, gaps, hand_overs, on_call, shifts
 from registry.rosters.calendars import check_calendar
-from registry.rosters.hours import parse_hours
+from registry.rosters.hours import instant_ms, local_time, parse_hours
+from registry.rosters.shifts import shift_at, turn_at, turn_start_ms
 
 #: Zones that change their clocks at 1, 2 and 3 a.m., at midnight, by half an hour, never, and that left a day out.
 ZONES = [
@@ -148,6 +149,26 @@ def test_a_swap_conserves_hours(roster: Roster, from_ms: int, long_ms: int, pair
     assert (after[one], after[other]) == (before[other], before[one])
     assert all(before[name] == after[name] for name in NAMES if name not in pair)
     assert _hours(shifts(plain, to_ms, around[1])) == _hours(shifts(swapped, to_ms, around[1]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(rosters_of(), st.integers(-20, 60), st.integers(0, 3))
+def test_turns_begin_at_the_same_local_time_wrap_around_and_miss_nobody(
+    roster: Roster, number: int, rounds: int
+) -> None:
+    """Also over changes of the clocks, which may leave the time out: then the first there is after it. Whoever has turn
+    n has every turn that lies whole rounds later, and each turn that has begun is found by its instants."""
+    start_ms, next_ms = turn_start_ms(roster, number), turn_start_ms(roster, number + 1)
+    assert start_ms < next_ms
+    local, same = local_time(start_ms, roster.zone), roster.start + timedelta(days=number * roster.turn_days)
+    exists = local_time(instant_ms(same, roster.zone), roster.zone).replace(tzinfo=None, fold=0) == same
+    assert not exists or local.replace(tzinfo=None, fold=0) == same
+    assert turn_at(roster, start_ms) == turn_at(roster, next_ms - 1) == number
+    assert turn_at(roster, start_ms - 1) == number - 1
+    plain = replace(roster, overrides=(), hours=parse_hours([]), workdays={}, end=None)
+    first, later = max(number, 0), max(number, 0) + rounds * len(roster.turns)
+    on = [shift_at(plain, turn_start_ms(plain, one)).responders for one in (first, later)]
+    assert on[0] == on[1] == plain.turns[first % len(plain.turns)]
 
 
 def _hours(plan: list[Shift]) -> Counter[str]:
