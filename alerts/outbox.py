@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from alerts import models
@@ -18,7 +18,7 @@ from alerts.intake import calls_of
 from alerts.lifecycle import Note, Outcome, TimerKind, What, resolve
 from alerts.reasons import Reason
 from alerts.workers import is_of_the_dead, is_shared
-from alerts.writing import stand_down, write_audit, write_change
+from alerts.writing import stand_down, write_audit, write_audits, write_change
 from registry import Directory
 
 _rows = models.notification
@@ -57,7 +57,10 @@ def record(
     notifications = [job.notification for job, _ in results]
     _lock_incidents(connection, notifications)
     several = with_several(connection, notifications)
+    plain = _record_plain(connection, results, several, directory, now_ms)
     for job, result in results:
+        if job.notification in plain:
+            continue
         settled = settle(job.notification, job.attempt, result, now_ms)
         this = _rows.c.id == job.notification
         row = connection.execute(select(_rows).where(this).with_for_update()).mappings().one()
@@ -99,6 +102,59 @@ def record(
             _told_too_late(connection, row, now_ms)
         if is_test_channel(directory.responder(row["responder"])):
             _end_test(connection, row["incident"], now_ms)
+
+
+def _record_plain(
+    connection: Connection,
+    results: Sequence[tuple[Job, SendResult]],
+    several: Collection[str],
+    directory: Directory,
+    now_ms: int,
+) -> set[str]:
+    """Of the results those that change nothing else, which are nearly all: delivered, awaited, no other channel, no
+    test. Written together, as a storm has hundreds; returns their notifications."""
+    jobs = {job.notification: (job, result) for job, result in results if result.error is None}
+    begun = (_attempts.c.notification == _rows.c.id) & (_attempts.c.number == _rows.c.attempts)
+    query = (
+        select(_rows)
+        .join(_attempts, begun)
+        .where(_rows.c.id.in_(list(jobs)), _rows.c.status == Status.PENDING.value, _attempts.c.ended_ms.is_(None))
+        .order_by(_rows.c.id)
+        .with_for_update(of=_rows)
+    )
+    plain = [
+        row
+        for row in connection.execute(query).mappings()
+        if row["attempts"] == jobs[row["id"]][0].attempt
+        and row["incident"] not in several
+        and not is_test_channel(directory.responder(row["responder"]))
+    ]
+    if not plain:
+        return set()
+    reasons = {row["id"]: jobs[row["id"]][1].reason for row in plain}
+    connection.execute(
+        _end_attempt,
+        [{"of": row["id"], "at": row["attempts"], "when_ms": now_ms, "why": reasons[row["id"]].value} for row in plain],
+    )
+    connection.execute(
+        _end_notification,
+        [{"of": one, "why": reason.value, "when_ms": now_ms} for one, reason in reasons.items()],
+    )
+    notes = [(_note(What.SENT, row, reasons[row["id"]]), row["incident"]) for row in plain]
+    write_audits(connection, notes, now_ms)
+    return set(reasons)
+
+
+_end_attempt = (
+    update(_attempts)
+    .where(_attempts.c.notification == bindparam("of"), _attempts.c.number == bindparam("at"))
+    .values(ended_ms=bindparam("when_ms"), reason=bindparam("why"))
+)
+_end_notification = (
+    update(_rows)
+    .where(_rows.c.id == bindparam("of"))
+    .values(status=Status.SENT.value, reason=bindparam("why"), detail=None, done_ms=bindparam("when_ms"))
+)
 
 
 def _lock_incidents(connection: Connection, notifications: list[str]) -> None:
@@ -144,9 +200,12 @@ def _hurry(connection: Connection, row: RowMapping, directory: Directory, now_ms
 
 
 def write_note(connection: Connection, what: What, row: RowMapping, reason: Reason, now_ms: int) -> None:
+    write_audit(connection, _note(what, row, reason), now_ms, incident=row["incident"])
+
+
+def _note(what: What, row: RowMapping, reason: Reason) -> Note:
     data = {"notification": row["id"], "responder": row["responder"], "channel": row["channel"]}
-    note = Note(what, "system", {**data, "reason": reason.value})
-    write_audit(connection, note, now_ms, incident=row["incident"])
+    return Note(what, "system", {**data, "reason": reason.value})
 
 
 def _short(text: str | None) -> str | None:

@@ -59,6 +59,9 @@ _RETRY_S = 0.5
 _UNREAD_MS = 10_000
 #: So many calls on their way at once; what waits beyond stays in the database, in order, for whoever is free first.
 _MAX_ON_THEIR_WAY = 400
+#: Timers fired in one step, and while there are detections to take.
+_TIMERS = 500
+_TIMERS_BESIDE = 8
 #: The process with the journals leaves it to others to send what they can begin within this time.
 _HEAD_START_MS = 250
 #: How long a stopping service waits for the answers of what is on its way.
@@ -261,7 +264,8 @@ class AlertService:
     def _transact(self, connection: Connection, period: int, now_ms: int) -> _Turn:
         known, settings, worker = self._directory, self._settings, self._worker
         counts: Counter[str] = Counter()
-        fired = fire_timers(connection, known, now_ms)
+        # who was never told is not to wait for who was told before
+        fired = fire_timers(connection, known, now_ms, at_most=_TIMERS_BESIDE if self._backlog else _TIMERS)
         if self.has_journals:
             if period != self._area_period:
                 self._report_areas(connection, round(period * settings.area_state_s * 1000))

@@ -19,16 +19,16 @@ _AT_ONCE = 500
 _AFTER_DEFECT_MS = 10_000
 
 
-def fire_timers(connection: Connection, directory: Directory, now_ms: int) -> int:
-    """Do what is due at ``now_ms``; returns how many timers were. Those of incidents that another transaction has are
-    left to it, or to the next look."""
+def fire_timers(connection: Connection, directory: Directory, now_ms: int, *, at_most: int = _AT_ONCE) -> int:
+    """Do what is due at ``now_ms``, ``at_most`` so many; returns how many timers were. Those of incidents that another
+    transaction has are left to it, or to the next look."""
     timers = models.timer
     due = connection.execute(
         select(timers.c.incident, timers.c.kind)
         .join(models.incident, models.incident.c.id == timers.c.incident)
         .where(timers.c.due_ms <= now_ms)
         .order_by(timers.c.due_ms)
-        .limit(_AT_ONCE)
+        .limit(at_most)
         .with_for_update(of=models.incident, skip_locked=True)
     ).all()
     for incident_id, kind in due:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
@@ -97,6 +98,16 @@ def write_audit(
     """Append an audit row."""
     row = {"at_ms": now_ms, "incident": incident, "what": note.what.value, "who": note.who}
     connection.execute(insert(models.audit), {**row, "before": before, "after": after, "data": note.data})
+
+
+def write_audits(connection: Connection, notes: Iterable[tuple[Note, str]], now_ms: int) -> None:
+    """Append many audit rows at once, each note with its incident."""
+    same = {"at_ms": now_ms, "before": None, "after": None}
+    rows = [
+        same | {"incident": incident, "what": note.what.value, "who": note.who, "data": note.data}
+        for note, incident in notes
+    ]
+    connection.execute(insert(models.audit), rows)
 
 
 def queue_record(connection: Connection, journal: str, record: bytes) -> None:

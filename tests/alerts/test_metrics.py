@@ -19,7 +19,7 @@ from store import open_store
 from tests.alerts.story import SETTINGS, Story
 from tests.servers.sink import Answer
 
-on_postgresql = pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 def totals(story: Story) -> Counter[str]:

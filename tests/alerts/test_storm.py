@@ -14,9 +14,9 @@ from tests.alerts.story import Story, replace_struct
 
 
 @pytest.mark.heavy
-def test_every_incident_of_a_storm_is_told_within_ten_seconds(migrated_url: str, tmp_path: Path) -> None:
+def test_every_incident_of_a_storm_is_told_within_ten_seconds(database_url: str, tmp_path: Path) -> None:
     """At the rate of 2,000 in a minute, through the journal to a real server."""
-    told: Storm = storm(migrated_url, tmp_path, 200, 6.0)
+    told: Storm = storm(database_url, tmp_path, 200, 6.0)
     assert told.delivered == 200
     assert told.doubled == told.repeats == told.late == 0
     assert told.max_s < 10

@@ -27,7 +27,7 @@ _RESPONDERS = 30
 _TAKES_S = 0.06
 #: Long enough for a machine that has more to do.
 _LEASE_MS = 5_000
-on_postgresql = pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
