@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import Browser
 
 import registry
+from console import render
 from console.app import wall_clock_ms
+from console.shell import PLACES, navigation
 from tests.browser.checks import assert_accessible, assert_easy_to_press, assert_fits
 from tests.browser.conftest import Desk
 from tests.browser.demo import Demo, build_demo
@@ -117,3 +119,29 @@ def test_what_is_final_is_asked_for_and_messages_are_said(windows: Desk) -> None
     assert page.locator(".toast.critical").count() == 0
     page.evaluate("htmx.ajax('GET', '/nowhere', 'main')")
     page.locator(".toast.critical").wait_for(timeout=3000)
+
+
+@pytest.mark.parametrize(("size", "width"), [("desktop", 1280), ("desktop", 800), ("phone", 360)])
+def test_every_place_has_room_in_the_frame(
+    windows: Desk, monkeypatch: pytest.MonkeyPatch, size: str, width: int
+) -> None:
+    """Also in large type; on a phone three are at hand, and the others open by keyboard behind "more"."""
+    monkeypatch.setattr(render, "navigation", lambda path, _: navigation(path, lambda _address: True))
+    for kind in ("normal", "large"):
+        page = windows.again(f"/people?type={kind}", user="admin", size=size)
+        page.set_viewport_size({"width": width, "height": 740})
+        assert_fits(page)
+        assert_easy_to_press(page)
+        shown = page.locator("nav a:visible").filter(has=page.locator("svg"))
+        if size == "desktop":
+            assert shown.count() == len(PLACES)
+            page.evaluate("scrollTo(0, 1000)")
+            assert page.locator("header.top").bounding_box()["y"] <= 0  # type: ignore[index]
+            assert page.evaluate("document.elementFromPoint(400, 170).closest('header')") is None  # not in the way
+            continue
+        assert shown.count() == 3
+        page.locator(".bottom summary").press("Enter")
+        assert shown.count() == len(PLACES)
+        assert_accessible(page)
+        page.keyboard.press("Escape")
+        assert shown.count() == 3
