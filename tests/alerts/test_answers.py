@@ -517,21 +517,25 @@ def test_nobody_is_stood_down_who_is_needed_as_a_helper(story: Story, tmp_path: 
 
 
 def test_a_stand_down_that_waits_is_dropped_when_its_responder_is_needed_after_all(story: Story) -> None:
-    """Bob's endpoint is down when Ann takes it, and back when she cannot come."""
+    """Bob's endpoint is down when Ann takes it, and back when she cannot come; Chen takes it: he hears that, once."""
     story.happens("fall")
     story.forward(30)
     story.sink.default["bob"] = Status(503)
     incident = story.incident().id
     actions.acknowledge(story.engine, incident, "ann", story.now_ms)
     a_moment(story)
+    story.forward(4)
     actions.cannot_come(story.engine, incident, "ann", story.now_ms)
     story.news()
     story.sink.default["bob"] = Status(200)
     a_moment(story)
-    story.forward(5)
     assert story.told() == ["bob"]
-    (dropped,) = messages(story, "bob", "stand_down")
-    assert (dropped.status.value, dropped.reason) == ("not_sent", "called_again")
+    actions.acknowledge(story.engine, incident, "chen", story.now_ms)
+    a_moment(story)
+    story.forward(60)
+    assert stood_down(story) == ["bob"]
+    told = [(each.round, each.status.value, each.reason) for each in messages(story, "bob", "stand_down")]
+    assert told == [(0, "not_sent", "called_again"), (1, "sent", "delivered")]
 
 
 def test_a_call_that_arrives_too_late_is_followed_by_a_stand_down(story: Story) -> None:
