@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class AreaChoice:
-    """``trail``: from everything down to the chosen area; ``within``: the areas right below it, by name."""
+    """``trail``: from everything down to the chosen area; ``within``: those right below, by name."""
 
     path: str
     trail: tuple[Step, ...]
@@ -40,8 +41,13 @@ def area_choice(
     chosen = chosen if chosen in names else ""
     above = sorted((path for path in names if f"{chosen}.".startswith(f"{path}.")), key=len)
     below = [path for path in names if _nearest(path, names) == chosen]
-    below.sort(key=lambda path: (names[path].casefold(), path))
+    below.sort(key=lambda path: (_natural(names[path]), path))
     return AreaChoice(chosen, (step(""), *map(step, above)), tuple(map(step, below)))
+
+
+def _natural(name: str) -> str:
+    """For sorting: Street 2 before Street 10."""
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(12), name.casefold())
 
 
 def _nearest(path: str, names: Mapping[str, str]) -> str:

@@ -85,6 +85,8 @@ def test_an_area_is_found_by_going_down_the_tree() -> None:
         ("Birch", "?area=d.west.b"),
     ]
     assert area_choice(NAMES, "d.east").within == ()
+    numbered = area_choice({"a": "Street 10", "b": "Street 9", "c": "street 1"}, "")
+    assert [step.name for step in numbered.within] == ["street 1", "Street 9", "Street 10"]
 
 
 def test_libraries_of_others_are_as_they_were_published() -> None:
