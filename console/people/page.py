@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from console.people.devices import DeviceState, read_devices
+from console.devices.state import DeviceState, read_devices
 from console.people.profile import Profile
 from console.people.routine import HeatMap, home_sensor, read_heat_map
 from console.people.series import SPANS, Course, Row, read_course, table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,8 @@ import msgspec
 from sqlalchemy import Connection, Select, select
 
 from alerts import models as alert_tables
-from alerts.device_findings import DEVICE_DETECTORS, SENSOR_DETECTOR
 from alerts.lifecycle import State
-from alerts.queries import Stage
+from console.devices.faults import BACK_MS, Fault, standing_of
 from registry import SealedError
 from registry import models as registry_tables
 from registry.entries import PersonEntry
@@ -23,8 +21,6 @@ from registry.thresholds import ThresholdChange, Thresholds, threshold_changes
 INCIDENTS_SHOWN = 40
 _CHANGES_SHOWN = 30
 _MARKS = 300
-#: Findings that began longer ago and were never said to be over are history.
-_FINDINGS_BACK_MS = 90 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +41,6 @@ class DeviceRow:
     kind: str
     placement: str
     model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something is not as it should be with a device: what, since when, and in words by language ({} without)."""
-
-    device: str
-    kind: str
-    onset_ms: int
-    severity: str
-    said: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +105,7 @@ def read_profile(connection: Connection, key: str, now_ms: int) -> Profile | Non
         areas=_areas(connection, entry.area),
         contacts=_contacts(connection, key),
         devices=devices,
-        faults=_faults(connection, [device.id for device in devices], now_ms - _FINDINGS_BACK_MS),
+        faults=standing_of(connection, [device.id for device in devices], now_ms - BACK_MS),
         incidents=_incidents(connection, key),
         changes=tuple(threshold_changes(connection, key, limit=_CHANGES_SHOWN)),
     )
@@ -178,27 +163,3 @@ def _devices(connection: Connection, key: str) -> tuple[DeviceRow, ...]:
     c = registry_tables.device.c
     query = select(c.id, c.kind, c.placement, c.model).where(c.person == key).order_by(c.kind.desc(), c.id)
     return tuple(DeviceRow(*row) for row in connection.execute(query))
-
-
-def _faults(connection: Connection, devices: Sequence[str], since_ms: int) -> tuple[Fault, ...]:
-    """What stands against these devices: reported last of its kind, and not said to be over."""
-    table = alert_tables.evidence
-    query = (
-        select(table.c.device, table.c.kind, table.c.detection, table.c.stage, table.c.onset_ms, table.c.severity,
-               table.c.notes)
-        .where(
-            table.c.device.in_(devices),
-            table.c.detector.in_((*DEVICE_DETECTORS, SENSOR_DETECTOR)),
-            table.c.decided_ms >= since_ms,
-        )
-        .order_by(table.c.decided_ms)
-    )  # fmt: skip
-    standing: dict[tuple[str, str], tuple[str, Fault]] = {}
-    for row in connection.execute(query):
-        place = row.device, row.kind
-        if row.stage == Stage.CONFIRMED.value:
-            said = {language: row.notes[language] for language in ("en", "zh") if language in row.notes}
-            standing[place] = row.detection, Fault(row.device, row.kind, row.onset_ms, row.severity, said)
-        elif row.stage == Stage.FOLLOW_UP.value and place in standing and standing[place][0] == row.detection:
-            del standing[place]
-    return tuple(sorted((fault for _, fault in standing.values()), key=lambda fault: fault.onset_ms))

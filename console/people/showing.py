@@ -31,6 +31,15 @@ def with_unit(text: str, unit: str) -> Markup:
     return Markup('{} <span class="unit">{}</span>').format(text, unit)
 
 
+def and_points(texts: Texts) -> Callable[[Markup, int | None], Markup]:
+    """A note with what the value gives in the score, where it gives anything: the colour says the same."""
+
+    def note(text: Markup, points: int | None) -> Markup:
+        return text + Markup(" · {}").format(texts("sign.points", n=points)) if points else text
+
+    return note
+
+
 def heat_level(count: int, days: int) -> int:
     """How dark a cell of the heat map is: 0 never, 4 on nearly every day."""
     return 0 if not count or not days else min(_LEVELS, 1 + (_LEVELS * count - 1) // max(days, 1))
@@ -58,6 +67,7 @@ def page_words(texts: Texts, span: str, days: int) -> dict[str, Any]:
         "chart_words": json.dumps({name: texts(name) for name in _CHART_WORDS}, ensure_ascii=False),
         "written": written,
         "with_unit": with_unit,
+        "and_points": and_points(texts),
         "heat_level": heat_level,
     }
 
@@ -81,6 +91,8 @@ def change_line(texts: Texts, name_of: Callable[[str], Markup]) -> Callable[[Thr
     def value(change: ThresholdChange, text: str) -> str:
         if change.name == "fall_point":
             return texts.of("point", text or "usual")
+        if change.name == "conditions" and text:
+            return texts("list.comma").join(texts.of("risk", one) for one in text[:_SHORT].split(", "))
         return text[:_SHORT] or texts("change.none")
 
     def line(change: ThresholdChange) -> Markup:

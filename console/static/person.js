@@ -9,13 +9,15 @@
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const charts = [];
-  let colours = {};
+  const colours = {};
+  let height = 192;
 
   function readColours() {
     const style = getComputedStyle(document.documentElement);
     for (const name of ["ink", "soft", "line", "act", "calm", "critical", "urgent", "warning", "info", "card"]) {
       colours[name] = style.getPropertyValue(`--${name}`).trim();
     }
+    height = Math.round(parseFloat(style.fontSize) * 12);
     colours.font = `${Math.round(parseFloat(style.fontSize) * 0.75)}px ${style.fontFamily}`;
   }
   function faded(colour, alpha) {
@@ -159,7 +161,7 @@
     const axis = { stroke: colours.soft, font: colours.font, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1 } };
     chart.u = new window.uPlot({
       width: area.clientWidth,
-      height: 190,
+      height,
       tzDate: wall,
       series,
       bands: [{ series: [2, 1], fill: faded(colours.act, 0.28) }],
@@ -212,7 +214,7 @@
     new ResizeObserver(() => {
       if (box.clientWidth === width) return;
       width = box.clientWidth;
-      for (const chart of charts) chart.u.setSize({ width: chart.area.clientWidth, height: 190 });
+      for (const chart of charts) chart.u.setSize({ width: chart.area.clientWidth, height });
     }).observe(box);
     dark.addEventListener("change", redraw);
     window.addEventListener("beforeprint", redraw);
