@@ -15,6 +15,7 @@ from sqlalchemy import Engine, select, update
 import registry
 from alerts import models
 from alerts.errors import JournalsElsewhereError, OneProcessError
+from alerts.queries import NotificationView
 from alerts.service import AlertService
 from detectors.detection import Detection, Severity, Stage, pack_detection
 from journal import JournalWriter
@@ -198,9 +199,9 @@ def test_what_a_silent_worker_holds_goes_out_after_its_lease_only(any_story: Sto
 
 @on_postgresql
 def test_a_worker_that_was_taken_for_dead_spoils_nothing(any_story: Story) -> None:
-    """It comes back with a failure of a send that another one has long repeated: that one counts."""
+    """It comes back with a failure while another one has the repeat on its way: that one counts."""
     story = any_story
-    story.sink.answers["ann"].append(Answer(delay_s=0.3, status=500))
+    story.sink.answers["ann"].extend([Answer(delay_s=0.3, status=500), Answer(delay_s=1.5)])
     story._detections.append([pack_detection(story.detection("fall"))])
     story._detections.commit()
     story.service.step(story.now_ms)
@@ -209,13 +210,19 @@ def test_a_worker_that_was_taken_for_dead_spoils_nothing(any_story: Story) -> No
         with registry.writing(story.engine) as connection:
             connection.execute(update(models.worker).values(seen_ms=0))
         other.step(story.now_ms)
-        wait_until(lambda: not other.step(story.now_ms) and not other.in_flight)
         wait_until(lambda: story.service.step(story.now_ms) and not story.service.in_flight)
+        assert to_ann(story).reason == "crashed"
+        wait_until(lambda: not other.step(story.now_ms) and not other.in_flight)
     story.settle()
     assert [message.data["repeat"] for message in story.sink.of("ann")] == [False, True]
+    assert (to_ann(story).status, to_ann(story).reason) == ("sent", "delivered")
+    assert [attempt.reason for attempt in to_ann(story).attempts] == ["crashed", "delivered"]
+
+
+def to_ann(story: Story) -> NotificationView:
+    """Her one notification."""
     (told,) = [one for one in story.detail().notifications if one.responder == "ann"]
-    assert (told.status, told.reason) == ("sent", "delivered")
-    assert [attempt.reason for attempt in told.attempts] == ["crashed", "delivered"]
+    return told
 
 
 @on_postgresql
