@@ -58,7 +58,8 @@ _USERS = {
 
 @dataclass(frozen=True)
 class Demo:
-    """The district, and what pages of it are about. ``link``: the token of a link to ``waiting``."""
+    """The district, and what pages of it are about. ``link`` and ``taken_link``: tokens of links
+    to ``waiting`` and ``taken``."""
 
     engine: Engine
     store_url: str
@@ -67,6 +68,7 @@ class Demo:
     closed: str
     person: str
     link: str
+    taken_link: str
 
 
 def build_demo(engine: Engine, folder: Path, now_ms: int) -> Demo:
@@ -82,8 +84,16 @@ def build_demo(engine: Engine, folder: Path, now_ms: int) -> Demo:
     closed = _closed(engine, now_ms)
     taken = _in_hand(engine, now_ms)
     waiting = _waiting(engine, now_ms)
-    link = token(waiting, "r-zhang", now_ms + 3_600_000)
-    return Demo(engine, store_url, waiting=waiting, taken=taken, closed=closed, person="p-0001", link=link)
+    return Demo(
+        engine,
+        store_url,
+        waiting=waiting,
+        taken=taken,
+        closed=closed,
+        person="p-0001",
+        link=token(waiting, "r-zhang", now_ms + 3_600_000),
+        taken_link=token(taken, "r-liu", now_ms + 3_600_000),
+    )
 
 
 def _measured(store_url: str, now_ms: int) -> None:

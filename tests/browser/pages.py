@@ -31,5 +31,6 @@ PAGES = (
     PageOf("login", "/login", user=""),
     PageOf("account", "/account"),
     PageOf("link", "/ack/{demo.link}", user=""),
+    PageOf("link-taken", "/ack/{demo.taken_link}", user=""),
     PageOf("not-found", "/nowhere"),
 )
