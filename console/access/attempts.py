@@ -19,6 +19,8 @@ LOCKED_S = 15 * 60
 #: So many failures from one address: a station with many phones has one.
 _FAILURES_OF_ADDRESS = 60
 _KEPT_S = 86_400
+#: Any constant will do that nobody else locks: attempts are counted one after the other.
+_LOCK = 0x4C6F67696E
 _FAILED, _OK, _LOCKED = "failed", "ok", "locked"
 
 
@@ -39,6 +41,8 @@ class Try:
 
 def begin(connection: Connection, account: str, address: str, now_ms: int) -> Try:
     """Count an attempt as failed, or say how long to wait. ``connection`` must be one that writes."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     connection.execute(delete(attempt).where(attempt.c.at_ms < now_ms - _KEPT_S * 1000))
     since_ms = now_ms - LOCKED_S * 1000
     of_account = select(func.max(attempt.c.at_ms)).where(attempt.c.account == account)

@@ -28,6 +28,8 @@ class Event(StrEnum):
     USER_CHANGED = "user_changed"
     VIEW = "view"
     THRESHOLDS = "thresholds"
+    DEVICE_CALLED = "device_called"
+    REPLAY = "replay"
     ROSTER = "roster"
     FEED = "feed"
 

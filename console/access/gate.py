@@ -75,6 +75,7 @@ def make_gate(
             raise _login_first(request)
         if viewer.stage != "full" and rule.access is not Access.HALF:
             raise _away(request, STAGES[viewer.stage])
+        request.state.viewer, request.state.csrf = viewer, viewer.csrf
         if rule.access is not Access.PERMITTED:
             if viewer.token:
                 raise Refused(403, "role")
@@ -100,8 +101,6 @@ def make_gate(
         viewer = await run_in_threadpool(enter, request, rule)
         if viewer.csrf and request.method not in _SAFE:
             await check_form(request, viewer.csrf)
-        request.state.viewer = viewer
-        request.state.csrf = viewer.csrf
 
     return gate
 

@@ -132,7 +132,7 @@ class Door:
         """
         with writing(self._engine) as connection:
             holds, one = users.invited(connection, secret, now_ms)
-            if not holds or (one is not None and one.disabled):
+            if not holds or (one is not None and one.disabled) or not users.use_invitation(connection, secret):
                 return NotLoggedIn(Fault.VOID)
             if one is None:
                 check_password(password)  # an empty one would make a user without
@@ -142,7 +142,6 @@ class Door:
                 )  # fmt: skip
             else:
                 users.set_password(connection, one.id, password, now_ms=now_ms, by=one.name)
-            users.use_invitation(connection, secret)
             return self.begin(connection, users.get_user(connection, one.id), browser, now_ms, how="invitation")
 
     def with_identity(self, identity: Identity, browser: Browser, now_ms: int) -> Result:

@@ -48,6 +48,8 @@ class Permission(StrEnum):
     ROSTERS_SWAP = "rosters.swap"
     ROSTERS_WRITE = "rosters.write"
     DEVICES_READ = "devices.read"
+    #: Have a device make itself found.
+    DEVICES_CALL = "devices.call"
     QUARANTINE = "quarantine"
     REPORTS_READ = "reports.read"
     REGISTRY_READ = "registry.read"
@@ -71,8 +73,8 @@ MAY: Mapping[Role, frozenset[Permission]] = {
     Role.COORDINATOR: frozenset(
         {
             _P.INCIDENTS_READ, _P.INCIDENTS_ACT, _P.INCIDENTS_ACT_FOR, _P.PEOPLE_READ, _P.COVERAGE_READ,
-            _P.ROSTERS_READ, _P.ROSTERS_SWAP, _P.ROSTERS_WRITE, _P.DEVICES_READ, _P.REPORTS_READ, _P.REGISTRY_READ,
-            _P.REGISTRY_WRITE, _P.POLICIES_WRITE,
+            _P.ROSTERS_READ, _P.ROSTERS_SWAP, _P.ROSTERS_WRITE, _P.DEVICES_READ, _P.DEVICES_CALL, _P.REPORTS_READ,
+            _P.REGISTRY_READ, _P.REGISTRY_WRITE, _P.POLICIES_WRITE,
         }
     ),
     Role.CLINICIAN: frozenset(
@@ -81,7 +83,7 @@ MAY: Mapping[Role, frozenset[Permission]] = {
             _P.FHIR_NAMES,
         }
     ),
-    Role.ENGINEER: frozenset({_P.DEVICES_READ, _P.QUARANTINE, _P.METRICS_READ, _P.FHIR_READ}),
+    Role.ENGINEER: frozenset({_P.DEVICES_READ, _P.DEVICES_CALL, _P.QUARANTINE, _P.METRICS_READ, _P.FHIR_READ}),
     Role.ADMINISTRATOR: frozenset(Permission),
 }  # fmt: skip
 

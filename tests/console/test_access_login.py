@@ -16,8 +16,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from console.access import audit, gate, models, passwords, second, users
+from console.access import attempts, audit, gate, models, passwords, second, users
 from console.access.attempts import FAILURES, LOCKED_S
+from console.access.database import upgrade
 from console.access.errors import BadPasswordError
 from console.access.gate import local_path
 from console.access.rules import OWN, Role, allow
@@ -26,7 +27,7 @@ from console.errors import BadHostError
 from console.server import serve
 from console.settings import ConsoleSettings
 from registry import writing
-from tests.console.conftest import Clock
+from tests.console.conftest import NOON_MS, Clock
 from tests.console.district import LINK_KEY
 from tests.console.users import SAME_SITE, add_user, browser_of, form_of, log_in
 
@@ -146,6 +147,18 @@ def test_many_attempts_at_once_are_not_more_than_in_turn(app: FastAPI, engine: E
         answers = list(pool.map(lambda _: browser.post("/login", data=body).status_code, range(24)))
     assert answers.count(401) == FAILURES - 1
     assert answers.count(429) == 24 - (FAILURES - 1)
+
+
+def test_attempts_are_counted_one_after_the_other(registry_engine: Engine) -> None:
+    """On both databases, however many consoles there are."""
+    upgrade(registry_engine)
+
+    def attempt(_: int) -> bool:
+        with writing(registry_engine) as connection:
+            return bool(attempts.begin(connection, "anna", "127.0.0.1", NOON_MS).id)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(24))) == FAILURES
 
 
 def test_one_address_cannot_go_through_all_names(guest: TestClient, engine: Engine, clock: Clock) -> None:
