@@ -9,10 +9,11 @@ from urllib.parse import quote, urlencode
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 
-from console.access.audit import record_view
+from console.access.audit import Event, record_view
 from console.access.gate import CurrentViewer
+from console.access.models import audit
 from console.access.rules import Permission, allow, listed, of_person, placed
 from console.access.viewer import Viewer
 from console.area_filter import area_choice
@@ -35,6 +36,7 @@ from store import StoreError
 
 _DEFAULT_SPAN = "24h"
 _LONGEST_FIELD = 200
+_ONE_LOOK_MS = 60_000
 _SAID = frozenset({"saved", "same"})
 _ORDERS = tuple(order.value for order in Order)
 
@@ -50,6 +52,10 @@ def people_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer,
     def seen(viewer: Viewer, kind: str, profile_area: str, key: str) -> None:
         with writing(engine) as connection:
             record_view(connection, viewer, kind, key, renderer.now_ms(), area=profile_area)
+
+    def area_of(key: str) -> str:
+        with engine.connect() as connection:
+            return of_person(connection, {"person_key": key}) or ""
 
     @router.get("/people")
     @allow(listed(Permission.PEOPLE_READ))
@@ -119,15 +125,18 @@ def people_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer,
 
     @router.get("/people/{person_key}/series")
     @allow(placed(Permission.PEOPLE_HEALTH, of_person))
-    def series(request: Request, person_key: str, span: SpanName = _DEFAULT_SPAN) -> Response:
+    def series(request: Request, viewer: CurrentViewer, person_key: str, span: SpanName = _DEFAULT_SPAN) -> Response:
         if span not in SPANS:
             raise HTTPException(400)
         now_ms = renderer.now_ms()
         store = points.store()
         with engine.connect() as connection:
             thresholds = read_thresholds(connection, person_key)
+            of_a_page = _has_just_looked(connection, viewer, person_key, now_ms)
         if thresholds is None:
             raise HTTPException(404)
+        if not of_a_page:  # a program, or a page that was left open
+            seen(viewer, "vitals", area_of(person_key), person_key)
         if store is None:
             return _json({"trouble": "none"}, 503)
         try:
@@ -170,6 +179,16 @@ def people_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer,
 def _area_of(path: str) -> list[tuple[str, str]]:
     """The area as it stands in an address."""
     return [("area", path)] if path else []
+
+
+def _has_just_looked(connection: Connection, viewer: Viewer, key: str, now_ms: int) -> bool:
+    """Whether the audit says already that they look at this person: the script of a page asks once for its drawing."""
+    c = audit.c
+    query = select(c.id).where(
+        c.kind.in_(("person", "vitals")), c.subject == key, c.what == Event.VIEW.value, c.who == viewer.who,
+        c.at_ms >= now_ms - _ONE_LOOK_MS,
+    )  # fmt: skip
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _with(first: str, rows: Iterator[str]) -> Iterator[str]:

@@ -343,16 +343,21 @@ def test_a_street_centre_finds_its_own_people_only(
 def test_every_look_at_somebody_is_in_the_audit(
     engine: Engine, settings: ConsoleSettings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page, the form, the file; the list is none, nor is a page that was not shown."""
+    """The page, the form, the file, the numbers of a drawing without its page; the list is none, nor is a page that was
+    not shown."""
     as_role(monkeypatch, Role.CLINICIAN)
     with open_app(engine, settings, clock) as browser:
         for address in ("/people", "/people/p-0001", "/people/p-7777", "/people/p-0002/thresholds"):
             browser.get(address)
         browser.get("/people/p-0001/readings.csv")
+        browser.get("/people/p-0001/series")  # of the page above
+        clock.now_ms += 2 * MINUTE_MS
+        browser.get("/people/p-0001/series")
     assert audited(engine) == [
         ("view", "wang", "person", "p-0001"),
         ("view", "wang", "person", "p-0002"),
         ("view", "wang", "readings", "p-0001"),
+        ("view", "wang", "vitals", "p-0001"),
     ]
 
 
