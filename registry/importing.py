@@ -19,7 +19,7 @@ from registry.models import person as people
 from registry.reading import CONTACTS, Problem, Row, read_folder
 from registry.rows import TABLES, load_table, raise_revision, read_revision, to_row
 from registry.sealing import keys_of
-from registry.thresholds import record_import
+from registry.thresholds import keep_set_by_hand, record_import
 
 #: Fields that hold secrets, or pages of text: a change says that they changed, not to what.
 NOT_SAID = frozenset({"channels", "calendar", "phone", "door_code"})
@@ -105,6 +105,7 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
             after = {
                 name: _merge(name, before[name], parsed.get(name), remove and name in read.tables) for name in TYPES
             }
+            after["people"] = {**after["people"], **keep_set_by_hand(connection, before["people"], after["people"])}
             if remove:
                 _follow_contacts(before, after, parsed)
             notices = []

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from registry import models
-from registry.entries import LIMITS, PersonEntry
+from registry.entries import LIMITS, Entry, EntryKey, PersonEntry
 from registry.errors import ThresholdError
 from registry.rows import raise_revision
 
@@ -88,6 +88,33 @@ def record_import(
     for before, after in people:
         changes = _changes(_of_entry(before), _of_entry(after), BY_IMPORT, now_ms)
         _record(connection, after.key, changes)
+
+
+def keep_set_by_hand(
+    connection: Connection, before: Mapping[EntryKey, Entry], after: Mapping[EntryKey, Entry]
+) -> dict[EntryKey, Entry]:
+    """Of an import's people (``after``) those whose file says nothing of a threshold that somebody, not an import, has
+    set: with what was set. A file that is sent every night must not undo what a clinician has decided.
+    """
+    table = models.threshold_change
+    query = select(table.c.person, table.c.field, table.c.who).order_by(table.c.id)
+    newest = {(person, name): who for person, name, who in connection.execute(query)}
+    by_hand: dict[str, list[str]] = {}
+    for (person, name), who in newest.items():
+        if who != BY_IMPORT:
+            by_hand.setdefault(person, []).append(name)
+    kept: dict[EntryKey, Entry] = {}
+    for person, names in by_hand.items():
+        was, now = before.get(person), after.get(person)
+        if isinstance(was, PersonEntry) and isinstance(now, PersonEntry) and now is not was:
+            changes: dict[str, Any] = {}
+            if "fall_point" in names and not now.fall_point:
+                changes["fall_point"] = was.fall_point
+            if "spo2_scale" in names and now.spo2_scale == 1:
+                changes["spo2_scale"] = was.spo2_scale
+            own = {name: value for name, value in was.limits.items() if name in names and name not in now.limits}
+            kept[person] = msgspec.structs.replace(now, limits={**own, **now.limits}, **changes)
+    return kept
 
 
 def _check(wanted: Thresholds) -> None:

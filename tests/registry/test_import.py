@@ -306,10 +306,16 @@ def version_of(engine: Engine) -> str:
         return str(connection.execute(text("SELECT version_num FROM alembic_version_registry")).scalar_one())
 
 
+def newest_migration() -> str:
+    """By the names of the files."""
+    folder = Path(registry.__file__).parent / "migrations" / "versions"
+    return max(path.name.partition("_")[0] for path in folder.glob("r*.py"))
+
+
 def test_upgrading_twice_is_harmless(engine: Engine) -> None:
     """Every process upgrades at its start."""
     registry.upgrade(engine)
-    assert version_of(engine) == "r0013"
+    assert version_of(engine) == newest_migration()
 
 
 def test_the_people_of_the_first_release_stay_as_they_are(empty_url: str) -> None:
@@ -331,7 +337,7 @@ def test_the_people_of_the_first_release_stay_as_they_are(empty_url: str) -> Non
     registry.upgrade(engine)
     with registry.writing(engine) as connection:
         connection.execute(add, {"key": "p-2"})
-    assert version_of(engine) == "r0013"
+    assert version_of(engine) == newest_migration()
     assert {key: person.fall_point for key, person in registry.directory(engine).people.items()} == {
         "p-1": "", "p-2": "",
     }  # fmt: skip

@@ -88,6 +88,20 @@ def test_of_two_who_change_the_same_the_second_is_told(engine: Engine) -> None:
     assert [who for *_, who in history(engine, "p-1")].count("second") == 0
 
 
+def test_an_import_does_not_undo_what_somebody_has_set(engine: Engine, tmp_path: Path) -> None:
+    """Where its file says nothing; where it says something, the file holds. What came with a file goes with it."""
+    change(engine, Thresholds("quiet", 2, {"sbp_high_mmhg": 165.0, "hr_fast_bpm": 130.0, "weight_gain_kg": 3.0}), NOW)
+    load(engine, tmp_path, _FILE.replace("{sbp_high_mmhg: 165}", "{hr_fast_bpm: 120}").replace("name: Li", "name: Lin"))
+    person = registry.directory(engine).people["p-1"]
+    assert (person.name, person.fall_point, person.spo2_scale) == ("Lin", "quiet", 2)
+    assert person.limits == {"hr_fast_bpm": 120.0, "weight_gain_kg": 3.0}
+    assert ("hr_fast_bpm", "130", "120", "import") in history(engine, "p-1")
+    change(engine, Thresholds("", 1, {}), Thresholds("quiet", 2, dict(person.limits)))
+    load(engine, tmp_path, _FILE.replace("limits: {sbp_high_mmhg: 165}, ", ""))
+    person = registry.directory(engine).people["p-1"]
+    assert (person.fall_point, person.spo2_scale, person.limits) == ("", 1, {})
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
