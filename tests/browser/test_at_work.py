@@ -119,28 +119,38 @@ def test_stored_text_breaks_no_page(desk: Desk, site: Site) -> None:
     now_ms = wall_clock_ms()
     keys = [str(row["key"]) for row in PEOPLE]
     take(site.engine, now_ms, *(fall(f"d-{key[2:]}", now_ms - 4000) for key in keys))
-    with registry.writing(site.engine) as connection:  # past the import's checks: a database may hold anything
-        connection.execute(models.area.update().values(name=HOSTILE[1]))
-        connection.execute(models.responder.update().values(name=HOSTILE[2] + HOSTILE[7]))
-        for key, text in zip(keys, (HOSTILE[0], *HOSTILE[3:]), strict=False):
-            values = {"name": text, "address": text, "phone": text[:64], "risks": [text]}
-            connection.execute(models.person.update().where(models.person.c.key == key).values(values))
+    incidents = [f"/incidents/{incident_of(site.engine, f'd-{key[2:]}')}" for key in keys]
     dialogs: list[str] = []
 
     def refuse(dialog: Dialog) -> None:
         dialogs.append(dialog.message)
         dialog.dismiss()
 
-    for size in ("phone", "desktop"):
-        page = desk.open(size=size)
-        page.on("dialog", refuse)
-        expect(page.locator("article")).to_have_count(len(keys))
-        assert_fits(page)
-        for key in keys:
-            page.goto(f"/incidents/{incident_of(site.engine, f'd-{key[2:]}')}")
+    def look(page: Page, *paths: str) -> None:
+        for path in paths:
+            page.goto(path)
+            assert page.locator("h1").count() == 1
             assert_fits(page)
             assert page.locator("main script, main img[src=x], main h1 h1").count() == 0
+
+    pages = [desk.open(size=size) for size in ("phone", "desktop")]
+    rename(site, keys, 10_000)
+    for page in pages:
+        page.on("dialog", refuse)
+        look(page, "/", *incidents, "/people")
+    rename(site, keys, 200)  # what the registry takes
+    look(pages[0], *(f"/people/{key}" for key in keys))
     assert dialogs == []
+
+
+def rename(site: Site, keys: list[str], longest: int) -> None:
+    """Everything that has a name gets a hostile one, past the import's checks: a database may hold anything."""
+    with registry.writing(site.engine) as connection:
+        connection.execute(models.area.update().values(name=HOSTILE[1]))
+        connection.execute(models.responder.update().values(name=HOSTILE[2] + HOSTILE[7]))
+        for key, text in zip(keys, (HOSTILE[0], *HOSTILE[3:]), strict=False):
+            values = {"name": text[:longest], "address": text[:longest], "phone": text[:64], "risks": [text[:64]]}
+            connection.execute(models.person.update().where(models.person.c.key == key).values(values))
 
 
 def test_a_fall_is_lived_through_by_two_at_once(chromium: Browser, tmp_path: Path, sink: Sink) -> None:
