@@ -21,6 +21,8 @@ from console.access.account import account_routes
 from console.access.gate import Refused, make_gate
 from console.access.oidc import Provider
 from console.access.pages import announcer, login_routes
+from console.devices.index import DeviceIndex
+from console.devices.routes import device_routes
 from console.feed import Feed
 from console.guard import Guard, protect
 from console.incidents import incident_routes
@@ -50,6 +52,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     """
     renderer = Renderer(settings, now_ms)
     points = Points(settings.store_url, token=settings.store_token, org=settings.store_org)
+    index = DeviceIndex(engine, points.store)
     feed = Feed(lambda: read_revision(engine), poll_s=settings.poll_s)
 
     @asynccontextmanager
@@ -75,6 +78,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.include_router(link_routes(engine, settings, renderer))
     app.include_router(people_routes(engine, settings, renderer, points))
     app.include_router(threshold_routes(engine, renderer))
+    app.include_router(device_routes(engine, settings, renderer, points, index))
     app.include_router(reply_routes(engine, settings, renderer))
     app.mount("/static", _Static(directory=STATIC), name="static")
 
