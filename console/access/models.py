@@ -110,6 +110,19 @@ attempt = Table(
     sqlite_autoincrement=True,
 )
 
+#: What a program asked for with an ``Idempotency-Key``, for a day. ``id`` is the SHA-256 of who asked and their key,
+#: ``asked`` that of what they asked for; without a ``status`` it is being done.
+repeat = Table(
+    "console_repeat",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("asked", String(64), nullable=False),
+    Column("status", Integer),
+    Column("answer", Text),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ix_console_repeat_at", "at_ms"),
+)
+
 #: Append-only; the database itself refuses to change or delete a row. ``who`` is a responder's id or a login name,
 #: ``kind`` and ``subject`` what it was about: person, p-0001.
 audit = Table(
