@@ -72,3 +72,12 @@ class ThresholdError(RegistryError):
         self.name = name
         self.value = value
         self.changed = changed
+
+
+class OutdatedError(RegistryError):
+    """The registry has changed since it was looked at."""
+
+    def __init__(self, expected: int, revision: int) -> None:
+        super().__init__(f"the registry is at revision {revision}, and {expected} was looked at: look again")
+        self.expected = expected
+        self.revision = revision

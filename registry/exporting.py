@@ -28,10 +28,15 @@ def export_folder(
         SealedError: something cannot be opened: the key is missing, or another.
     """
     hidden = () if secrets else ("door_code",)
-    folder.mkdir(parents=True, exist_ok=True)
     with engine.connect() as connection:
         tables = {name: list(load_table(connection, name, without=hidden).values()) for name in TYPES}
-    written = _write_calendars(folder, tables["rosters"])
+    return write_folder(tables, folder, form=form)
+
+
+def write_folder(tables: dict[str, list[Entry]], folder: Path, *, form: Literal["yaml", "csv"] = "yaml") -> list[Path]:
+    """One file for each of some tables, as they are; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = _write_calendars(folder, tables.get("rosters", []))
     for name, entries in tables.items():
         kind = "yaml" if name in YAML_ONLY else form
         path = folder / f"{name}.{kind}"

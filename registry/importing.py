@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import msgspec
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, select
 
+from registry.changing import Change, apply, changed_people, compare
 from registry.checking import NO_DOOR_CODE, Tables, check_references, check_secrets, to_entries
 from registry.contacts import Home, contact_notices, split_contacts
 from registry.database import writing
 from registry.entries import TYPES, ContactEntry, Entry, EntryKey, OnCallEntry, PersonEntry, ResponderEntry
+from registry.errors import OutdatedError
 from registry.models import person as people
-from registry.reading import CONTACTS, Problem, Row, read_folder
-from registry.rows import TABLES, load_table, raise_revision, read_revision, to_row
+from registry.placing import Judge
+from registry.reading import CONTACTS, Problem, Row, Rows, read_folder
+from registry.rows import load_table, raise_revision, read_revision
 from registry.sealing import keys_of
-from registry.thresholds import keep_set_by_hand, record_import
-
-#: Fields that hold secrets, or pages of text: a change says that they changed, not to what.
-NOT_SAID = frozenset({"channels", "calendar", "phone", "door_code"})
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What the import does to one row. ``fields`` has (before, after) of each field that differs."""
-
-    table: str
-    key: EntryKey
-    what: str  # added, changed, removed
-    fields: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        key = self.key if isinstance(self.key, str) else _pair(self.key)
-        sign = {"added": "+", "changed": "~", "removed": "-"}[self.what]
-        details = [
-            f"{name} changed" if name in NOT_SAID else f"{name} {before!r} -> {after!r}"
-            for name, (before, after) in self.fields.items()
-        ]
-        return f"{sign} {self.table} {key}" + (": " + ", ".join(details) if details else "")
-
-
-def _pair(key: tuple[str, int | str]) -> str:
-    return f"{key[0]} #{key[1]}" if isinstance(key[1], int) else f"{key[0]} {key[1]}"
+from registry.thresholds import BY_IMPORT, keep_set_by_hand, record_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +60,28 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
         NoFolderError: no such folder, or nothing to import in it.
         SealedError: what is there cannot be opened to compare with it: the key is missing, or another.
     """
-    read = read_folder(Path(folder))
+    return import_rows(engine, read_folder(Path(folder)), dry_run=dry_run, remove=remove)
+
+
+def import_rows(
+    engine: Engine,
+    read: Rows,
+    *,
+    dry_run: bool = False,
+    remove: bool = False,
+    judge: Judge | None = None,
+    revision: int | None = None,
+    then: Callable[[Connection, Diff], None] | None = None,
+) -> Diff:
+    """As :func:`import_folder`, of rows that were read already, for somebody who may not write everything.
+
+    ``judge`` blames rows that they may not write, before anything else is said of them. ``revision``: only while the
+    registry is at this one. ``then`` is called with the connection when all is written, in the same transaction.
+
+    Raises:
+        SealedError: as there.
+        OutdatedError: the registry is at another revision; nothing was written.
+    """
     parsed: Tables = {}
     origin: dict[str, dict[EntryKey, Row]] = {}
     problems = list(read.problems)
@@ -101,6 +99,9 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
     outcome: list[Diff] = []
     try:
         with writing(engine) as connection:
+            there = read_revision(connection, lock=True)
+            if revision is not None and there != revision:
+                raise OutdatedError(revision, there)
             before = {name: load_table(connection, name) for name in TYPES}
             after = {
                 name: _merge(name, before[name], parsed.get(name), remove and name in read.tables) for name in TYPES
@@ -109,13 +110,15 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
             if remove:
                 _follow_contacts(before, after, parsed)
             notices = []
+            blame = _blamer(origin, problems)
+            if judge is not None:
+                judge(before, after, parsed, blame)
             if not problems:
-                blame = _blamer(origin, problems)
                 _check_made(before, parsed, blame)
                 check_references(after, blame)
                 check_secrets(after, blame, sealing=keys_of(connection) is not None)
                 notices = _notices(after)
-            changes = [] if problems else [change for name in TYPES for change in _compare(name, before, after)]
+            changes = [] if problems else compare(before, after)
             kept = {
                 name: count
                 for name in parsed
@@ -123,16 +126,22 @@ def import_folder(engine: Engine, folder: Path, *, dry_run: bool = False, remove
             }
             write = bool(changes) and not problems and not dry_run
             if write:
-                _apply(connection, changes, after)
-                record_import(connection, _changed_people(changes, before, after), time.time_ns() // 1_000_000)
-            revision = raise_revision(connection) if write else read_revision(connection)
+                apply(connection, changes, after)
+                record_changes(connection, changed_people(changes, before, after), BY_IMPORT, _now_ms())
+                there = raise_revision(connection)
             problems.sort(key=lambda problem: (problem.file, problem.line))
-            outcome.append(Diff(changes, problems, kept, revision, write, notices))
+            outcome.append(Diff(changes, problems, kept, there, write, notices))
             if not write:
                 raise _NothingWrittenError
+            if then is not None:
+                then(connection, outcome[0])
     except _NothingWrittenError:
         pass
     return outcome[0]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _homes(engine: Engine, rows: list[Row]) -> dict[str, Home]:
@@ -215,64 +224,3 @@ def _blamer(origin: dict[str, dict[EntryKey, Row]], problems: list[Problem]) -> 
             problems.append(Problem("registry", 0, f"{table} {key!r}: {message}"))
 
     return blame
-
-
-def _compare(name: str, before: Tables, after: Tables) -> list[Change]:
-    old, new = before[name], after[name]
-    changes = [Change(name, key, "removed") for key in old if key not in new]
-    for key, entry in new.items():
-        if key not in old:
-            changes.append(Change(name, key, "added"))
-        elif old[key] != entry:
-            was = old[key]
-            fields = {
-                f: (getattr(was, f), getattr(entry, f))
-                for f in entry.__struct_fields__
-                if getattr(was, f) != getattr(entry, f)
-            }
-            changes.append(Change(name, key, "changed", fields))
-    return changes
-
-
-def _changed_people(
-    changes: list[Change], before: Tables, after: Tables
-) -> Iterator[tuple[PersonEntry | None, PersonEntry]]:
-    for change in changes:
-        if change.table == "people" and change.what != "removed":
-            was, now = before["people"].get(change.key), after["people"][change.key]
-            yield cast("PersonEntry | None", was), cast("PersonEntry", now)
-
-
-def _apply(connection: Connection, changes: list[Change], after: Tables) -> None:
-    ring = keys_of(connection)
-
-    def rows(name: str, what: str) -> list[dict[str, Any]]:
-        return [to_row(name, after[name][c.key], ring) for c in changes if c.table == name and c.what == what]
-
-    for name in TYPES:  # parents first
-        table = TABLES[name]
-        added = rows(name, "added")
-        if added:
-            connection.execute(insert(table), added)
-        changed = rows(name, "changed")
-        if changed:
-            keys = [column.name for column in table.primary_key.columns]
-            where = [table.c[key] == bindparam(f"key_{key}") for key in keys]
-            values: dict[str, Any] = {
-                column.name: bindparam(column.name) for column in table.columns if column.name not in keys
-            }
-            connection.execute(
-                update(table).where(*where).values(values),
-                [{(f"key_{k}" if k in keys else k): v for k, v in row.items()} for row in changed],
-            )
-    for name in reversed(TYPES):  # children first
-        table = TABLES[name]
-        keys = [column.name for column in table.primary_key.columns]
-        gone = [
-            c.key if isinstance(c.key, tuple) else (c.key,) for c in changes if c.table == name and c.what == "removed"
-        ]
-        if gone:
-            where = [table.c[key] == bindparam(f"key_{key}") for key in keys]
-            connection.execute(
-                delete(table).where(*where), [{f"key_{k}": v for k, v in zip(keys, key, strict=True)} for key in gone]
-            )

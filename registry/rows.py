@@ -61,9 +61,11 @@ def load_table(
     return entries
 
 
-def read_revision(connection: Connection) -> int:
-    """The number that rises with each change of the registry."""
-    return int(connection.execute(select(models.revision.c.revision)).scalar_one())
+def read_revision(connection: Connection, *, lock: bool = False) -> int:
+    """The number that rises with each change of the registry; with ``lock`` nobody else raises it before the end of
+    the transaction."""
+    query = select(models.revision.c.revision)
+    return int(connection.execute(query.with_for_update() if lock else query).scalar_one())
 
 
 def raise_revision(connection: Connection) -> int:

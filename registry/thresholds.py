@@ -81,12 +81,12 @@ def threshold_changes(connection: Connection, person: str, *, limit: int = 50) -
     return [ThresholdChange(*row) for row in connection.execute(query)]
 
 
-def record_import(
-    connection: Connection, people: Iterable[tuple[PersonEntry | None, PersonEntry]], now_ms: int
+def record_changes(
+    connection: Connection, people: Iterable[tuple[PersonEntry | None, PersonEntry]], who: str, now_ms: int
 ) -> None:
-    """Keep what a file changed: (before, after) of each person that it added or changed."""
+    """Keep what ``who`` or a file changed: (before, after) of each person that was added or changed."""
     for before, after in people:
-        changes = _changes(_of_entry(before), _of_entry(after), BY_IMPORT, now_ms)
+        changes = _changes(_of_entry(before), _of_entry(after), who, now_ms)
         _record(connection, after.key, changes)
 
 
