@@ -7,6 +7,7 @@ names only those pages of ``tests/browser/pages.py``.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -23,12 +24,12 @@ from tests.browser.site import running_site
 FOLDER = Path(__file__).parents[1] / "out" / "screenshots"
 
 
-def take(pages: list[PageOf], folder: Path, *, theme: str) -> list[str]:
+def take(pages: list[PageOf], folder: Path, program: Path, *, theme: str) -> list[str]:
     """Write the pictures; returns what the browser complained of."""
     with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
         engine = registry.create_engine(f"sqlite:///{work}/carecircle.db")
         demo = build_demo(engine, Path(work), wall_clock_ms())
-        browser = launch(playwright)
+        browser = launch(playwright, program)
         with running_site(engine, store_url=demo.store_url) as site:
             desk = Desk(browser, site)
             for page_of in pages:
@@ -55,7 +56,7 @@ def _picture(page: Page, path: Path) -> None:
 
 
 def main() -> int:
-    """1 when a page is not known."""
+    """1 when a page is not known, or there is no browser."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="of a page; all without")
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
@@ -64,9 +65,13 @@ def main() -> int:
     if unknown:
         print(f"no page {', '.join(sorted(unknown))}; there are {', '.join(page.name for page in PAGES)}")
         return 1
+    program = shutil.which("chromium")
+    if program is None:
+        print("no chromium on this machine: apt-get install chromium fonts-noto-cjk")
+        return 1
     FOLDER.mkdir(parents=True, exist_ok=True)
     pages = [page for page in PAGES if not arguments.names or page.name in arguments.names]
-    for complaint in take(pages, FOLDER, theme=arguments.theme):
+    for complaint in take(pages, FOLDER, Path(program), theme=arguments.theme):
         print(f"the browser says: {complaint}")
     print(f"{len(pages)} pages in {FOLDER.relative_to(FOLDER.parents[1])}")
     return 0

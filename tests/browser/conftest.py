@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +32,8 @@ LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 _PATIENCE_MS = 5000
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright, program: Path) -> Browser:
     """Debian's Chromium, without a window."""
-    program = require("chromium")
     # a container has no room for its sandbox and little shared memory; every page here is ours
     return playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
 
@@ -43,7 +43,7 @@ def launch(playwright: Playwright) -> Browser:
 def chromium() -> Iterator[Browser]:
     """A browser for the tests of this folder."""
     with sync_playwright() as playwright:
-        browser = launch(playwright)
+        browser = launch(playwright, require("chromium"))
         yield browser
         browser.close()
 
