@@ -17,7 +17,7 @@ from rich.table import Table
 from carecircle.cli.common import SettingsOption, fail, load_settings
 
 if TYPE_CHECKING:
-    from carecircle.reporting import Report
+    from alerts.reporting import Report
     from registry.ratings import ProviderRating
 
 _DAYS = 30
@@ -50,7 +50,7 @@ def report(
     """
     import registry
     from alerts.history import cases
-    from carecircle.reporting import build, page, write_csv
+    from alerts.reporting import build, page, write_csv
     from carecircle.roles import prepare
     from registry.ratings import write_ratings
 
@@ -124,7 +124,7 @@ def _midnight_ms(day: date, zone: ZoneInfo) -> int:
 
 
 def _summary(made: Report) -> Table:
-    from carecircle.reporting.plots import percent
+    from alerts.reporting.plots import percent
 
     total = made.total
     table = Table(title=f"{total.count} incidents in {made.area_name}, {made.tests} tests not counted", box=None)

@@ -12,7 +12,7 @@ import numpy as np
 from carecircle.evaluation.falls_run import Heard
 from detectors.detection import Stage
 from detectors.fall.recordings import Recording
-from detectors.fall.scoring import Share
+from telemetry.shares import Share
 
 BINS = 10
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from detectors.fall.scoring import Figures, Share
+from detectors.fall.scoring import Figures
+from telemetry.shares import Share
 
 
 def figures_table(rows: Sequence[Figures], note: str) -> Table:

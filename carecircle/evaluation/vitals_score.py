@@ -13,9 +13,9 @@ import numpy as np
 
 from carecircle.evaluation.vitals_run import Outcome
 from detectors.detection import SEVERITY_ORDER, Severity
-from detectors.fall.scoring import Share
 from firmware_sim.cohort import START_MS
 from firmware_sim.cohort_events import ARTEFACTS, DETERIORATIONS, HOUR_MS, Span
+from telemetry.shares import Share
 
 _WEEK_MS = 7 * 24 * HOUR_MS
 _NEWS2 = frozenset({"news2_emergency", "news2_urgent"})

@@ -13,6 +13,7 @@ from detectors.fall.bank import FallBank
 from detectors.fall.recordings import Recording, Stream, batches
 from detectors.fall.ring import FS_HZ
 from detectors.motion import MotionBatch
+from telemetry.shares import Share
 
 #: When the first sample of every stream was taken: any instant does, a whole second reads well.
 START_MS = 1_700_000_000_000
@@ -26,29 +27,6 @@ class Alarm:
     impact_s: float
     alarm_s: float
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """``hits`` of ``total``, and the 95 % Wilson interval (Wilson, JASA 22 (1927))."""
-
-    hits: int
-    total: int
-
-    @property
-    def value(self) -> float:
-        """The share, NaN of nothing."""
-        return self.hits / self.total if self.total else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Lower and upper end."""
-        if not self.total:
-            return (0.0, 1.0)
-        z, n, p = 1.959964, self.total, self.value
-        centre, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        scale = 1 + z * z / n
-        return (max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from carecircle.evaluation.falls_tables import figures_table, stress_table
 from detectors.detection import Stage
 from detectors.fall.bank import FallBank
 from detectors.fall.recordings import Stream, batches, read_folder
-from detectors.fall.scoring import START_MS, Figures, Share, run
+from detectors.fall.scoring import START_MS, Figures, run
 from detectors.motion import MotionBatch
+from telemetry.shares import Share
 from tests.detectors.signals import fall, walking
 
 COLUMNS = [

@@ -19,10 +19,10 @@ from alerts import actions, history
 from alerts.fusion import prompt_id
 from alerts.history import CallView, CaseView, TakingView
 from alerts.lifecycle import Outcome
+from alerts.reporting import Report, build, page, rate, rows, write_csv
+from alerts.reporting.measures import Calls, Tally, calls_by_responder, within
+from alerts.reporting.texts import LANGUAGES, TEXTS, duration
 from carecircle.cli import app
-from carecircle.reporting import Report, build, page, rate, rows, write_csv
-from carecircle.reporting.measures import Calls, Tally, calls_by_responder, within
-from carecircle.reporting.texts import LANGUAGES, TEXTS, duration
 from detectors.detection import Severity
 from tests.alerts.story import START_MS, Story, telling
 from tests.alerts.test_area_trouble import silence
@@ -339,7 +339,7 @@ def test_ratings_that_are_written_decide_among_those_who_are_as_near_until_they_
 ) -> None:
     """Ann and Bob are on call together, at one place; she came late. The next call takes it up, without a restart."""
     monkeypatch.setenv("CARECIRCLE_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr("carecircle.reporting.rating.LEAST_CASES", 1)
+    monkeypatch.setattr("alerts.reporting.rating.LEAST_CASES", 1)
     engine = registry.create_engine(f"sqlite:///{tmp_path / 'data' / 'carecircle.db'}")
     registry.upgrade(engine)
     place = "lat: 34.2601, lon: 108.92, travel: walk"

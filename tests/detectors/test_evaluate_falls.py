@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from carecircle.cli.evaluate import app
-from detectors.fall.scoring import Share
+from telemetry.shares import Share
 from tests.detectors.signals import fall, walking
 
 #: The columns that are read.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from carecircle.reporting.measures import GOALS, Incidents
+from alerts.reporting.measures import GOALS, Incidents
 
 _WIDTH, _HEIGHT = 440, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 14, 40

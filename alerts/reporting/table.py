@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from carecircle.reporting.build import Report
-from carecircle.reporting.measures import Calls, Incidents
-from detectors.fall.scoring import Share
+from alerts.reporting.build import Report
+from alerts.reporting.measures import Calls, Incidents
+from telemetry.shares import Share
 
 HEADER = (
     "by", "key", "name", "cases", "soon_hits", "soon_of", "soon_share", "late_hits", "late_of", "late_share",

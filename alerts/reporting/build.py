@@ -8,9 +8,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from alerts.history import CaseView
+from alerts.reporting.measures import Calls, Incidents, calls_by_responder, end_of, never_answered
+from alerts.reporting.rating import Rating, rate
 from alerts.sentences import AREA_TROUBLE
-from carecircle.reporting.measures import Calls, Incidents, calls_by_responder, end_of, never_answered
-from carecircle.reporting.rating import Rating, rate
 from registry import Directory
 from registry.entries import parent_of
 

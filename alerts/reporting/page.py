@@ -10,13 +10,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from carecircle.reporting.build import Report
-from carecircle.reporting.layout import TEMPLATE
-from carecircle.reporting.measures import GOALS, LATE_S, SOON_S, Calls, Incidents
-from carecircle.reporting.plots import answer_plot, hour_plot, percent
-from carecircle.reporting.rating import LEAST_CASES
-from carecircle.reporting.texts import KINDS, TEXTS, duration
-from detectors.fall.scoring import Share
+from alerts.reporting.build import Report
+from alerts.reporting.layout import TEMPLATE
+from alerts.reporting.measures import GOALS, LATE_S, SOON_S, Calls, Incidents
+from alerts.reporting.plots import answer_plot, hour_plot, percent
+from alerts.reporting.rating import LEAST_CASES
+from alerts.reporting.texts import KINDS, TEXTS, duration
+from telemetry.shares import Share
 
 _PAGE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 #: The most rows of what nobody answered; the CSV and the console have all.

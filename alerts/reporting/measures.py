@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from alerts.history import CallView, CaseView, TakingView
 from alerts.lifecycle import Outcome
-from detectors.fall.scoring import Share
+from telemetry.shares import Share
 
 #: Answered within these; the goals are those of the TSA's code of practice for alarm centres (97.5 % and 99 %).
 SOON_S, LATE_S = 60, 180

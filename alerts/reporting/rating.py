@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from carecircle.reporting.measures import Calls
+from alerts.reporting.measures import Calls
 
 #: With fewer counted cases of any part there is no rating.
 LEAST_CASES = 20
