@@ -9,11 +9,11 @@ import pyotp
 import segno
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from console.access.models import recovery
+from console.access.models import recovery, session
 from console.access.models import user as table
 from console.access.rules import Role
 from console.access.secret import digest, same
-from console.access.users import User
+from console.access.users import User, get_user
 from registry.database import writing
 from registry.keys import is_sealed, key_of, opened
 from registry.sealing import keys_of
@@ -85,9 +85,11 @@ def recovery_left(connection: Connection, user: int) -> int:
 
 
 def take_off(connection: Connection, user: int) -> None:
-    """No second factor any more: the phone is lost or replaced."""
+    """No second factor any more: the phone is lost or replaced. Who must have one can do nothing but set up another."""
     connection.execute(update(table).where(table.c.id == user).values(totp_secret="", totp_ready=False, totp_step=0))
     connection.execute(delete(recovery).where(recovery.c.user == user))
+    if is_required(get_user(connection, user).roles):
+        connection.execute(update(session).where(session.c.user == user).values(stage="enrol"))
 
 
 def address_of(secret: str, name: str) -> str:

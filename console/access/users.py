@@ -109,20 +109,23 @@ def add_user(
 def change_user(connection: Connection, number: int, *, now_ms: int, by: str, **changes: Any) -> User:
     """Change ``roles``, ``areas``, ``responder``, ``full_name`` or ``disabled`` of a user.
 
-    Who is disabled is logged out everywhere, and their API tokens are at an end.
+    Who is disabled is logged out everywhere, and their API tokens are at an end. Who becomes an administrator logs in
+    anew: that takes a second factor.
 
     Raises:
         UnknownUserError, BadUserError: as in :func:`add_user`.
     """
     before = get_user(connection, number)
     values = _checked(connection, changes)
-    if before.roles >= {Role.ADMINISTRATOR} and (
+    if Role.ADMINISTRATOR in before.roles and (
         values.get("disabled") or Role.ADMINISTRATOR.value not in values.get("roles", [Role.ADMINISTRATOR.value])
     ):
         others = [one for one in list_users(connection) if one.id != number and not one.disabled]
         if not any(Role.ADMINISTRATOR in one.roles for one in others):
             raise BadUserError("last", before.name, "the last administrator: make another one first")
     connection.execute(update(table).where(table.c.id == number).values(values))
+    if Role.ADMINISTRATOR.value in values.get("roles", ()) and Role.ADMINISTRATOR not in before.roles:
+        connection.execute(delete(session).where(session.c.user == number))
     if values.get("disabled"):
         connection.execute(delete(session).where(session.c.user == number))
         connection.execute(delete(token).where(token.c.user == number))

@@ -317,6 +317,25 @@ def test_an_administrator_sets_up_a_second_factor_before_anything_else(
     assert len(events(engine, audit.Event.RECOVERY_USED)) == 1
 
 
+def test_an_administrator_is_never_in_without_a_second_factor(app: FastAPI, engine: Engine, clock: Clock) -> None:
+    """Not after taking it off, and not by becoming one."""
+    with writing(engine) as connection:
+        one = users.find_user(connection, "root")
+        second.prepare(connection, one)
+        second.finish(connection, one.id)
+    with browser_of(app, engine, "root", clock.now_ms) as root, browser_of(app, engine, "anna", clock.now_ms) as anna:
+        assert root.get("/").status_code == 200
+        off = {"second_password": PASSWORD}
+        assert root.post("/account/second/off", data={"second_password": "wrong"}).status_code == 400
+        assert root.post("/account/second/off", data=off).headers["location"].startswith("/login/second")
+        assert root.get("/").headers["location"] == "/login/second"
+        assert "<svg" in root.get("/login/second").text
+        with writing(engine) as connection:
+            other = users.find_user(connection, "anna")
+            users.change_user(connection, other.id, now_ms=clock.now_ms, by="test", roles=[Role.ADMINISTRATOR])
+        assert anna.get("/").headers["location"] == "/login"
+
+
 def test_wrong_codes_are_not_forgiven_by_a_right_password(guest: TestClient, engine: Engine, clock: Clock) -> None:
     """Else whoever knows the password could go on guessing."""
     with writing(engine) as connection:
