@@ -21,8 +21,13 @@ from console.access.account import account_routes
 from console.access.gate import Refused, make_gate
 from console.access.oidc import Provider
 from console.access.pages import announcer, login_routes
+from console.coverage.routes import coverage_routes
 from console.devices.index import DeviceIndex
 from console.devices.routes import device_routes
+from console.duty.change_routes import change_routes
+from console.duty.knowing import BookKeeper
+from console.duty.own_routes import own_routes
+from console.duty.routes import duty_routes
 from console.feed import Feed
 from console.guard import Guard, protect
 from console.incidents import incident_routes
@@ -53,6 +58,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     renderer = Renderer(settings, now_ms)
     points = Points(settings.store_url, token=settings.store_token, org=settings.store_org)
     index = DeviceIndex(engine, points.store)
+    keeper = BookKeeper(engine)
     feed = Feed(lambda: read_revision(engine), poll_s=settings.poll_s)
 
     @asynccontextmanager
@@ -79,6 +85,9 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.include_router(people_routes(engine, settings, renderer, points))
     app.include_router(threshold_routes(engine, renderer))
     app.include_router(device_routes(engine, settings, renderer, points, index))
+    app.include_router(coverage_routes(engine, settings, renderer, keeper))
+    for routes_of in (duty_routes, change_routes, own_routes):
+        app.include_router(routes_of(engine, settings, renderer, keeper))
     app.include_router(reply_routes(engine, settings, renderer))
     app.mount("/static", _Static(directory=STATIC), name="static")
 

@@ -17,10 +17,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alerts.links import ACK_PATH, REPLY_PATH, SHORT_PATH
+from registry.feeds import FEED_PATH
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-#: What the outside world may ask for: acknowledgement links and what their pages load, and replies, which are signed.
-_OUTSIDE = (ACK_PATH, SHORT_PATH, REPLY_PATH, "/static/")
+#: What the outside world may ask for: acknowledgement links and what their pages load, replies, which are signed, and
+#: the calendars of responders, whose address is a secret.
+_OUTSIDE = (ACK_PATH, SHORT_PATH, REPLY_PATH, FEED_PATH, "/static/")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _SAFE = frozenset({"GET", "HEAD"})
 #: More than a note of 2,000 characters ever takes.

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, delete, insert, select
 
 from registry.models import roster_feed as table
 
+#: Where a console serves them: ``/feeds/<secret>.ics``.
+FEED_PATH = "/feeds/"
 _SECRET_BYTES = 32
 _LONGEST = 128
 

@@ -136,15 +136,30 @@ def _import(engine: Engine, folder: Path) -> None:
         ],
         "responders": [
             {"id": key, "name": name, "area": area, "phone": "+86 29 8600 0000", "languages": ["zh", "en"],
-             "channels": [_WEBHOOK]}
-            for key, (name, area) in _RESPONDERS.items()
+             "channels": [_WEBHOOK], "travel": "ebike", "lat": 34.261 + n * 0.0016, "lon": 108.914 + n * 0.0015}
+            for n, (key, (name, area)) in enumerate(_RESPONDERS.items())
         ],
         "on_call": stations,
+        **_shifts(),
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "district.yaml").write_text(yaml.safe_dump(district, allow_unicode=True), encoding="utf-8")
     diff = registry.import_folder(engine, folder)
     assert not diff.problems, diff.problems
+
+
+def _shifts() -> dict[str, object]:
+    """The street has a day and a night roster; at weekends nobody is on by day."""
+    street = {"area": "lianhu.taoyuan", "zone": "Asia/Shanghai"}
+    day = {"start": "2026-03-02T08:00", "turns": ["r-zhang", "r-wang"], "hours": ["workday 08:00-18:00"]}
+    night = {"start": "2026-03-02T18:00", "turn_days": 1, "turns": ["r-liu", "r-zhang", "r-wang + r-liu"]}
+    return {
+        "rosters": [
+            {"id": "taoyuan-day", **street, **day},
+            {"id": "taoyuan-night", **street, **night, "hours": ["18:00-08:00"]},
+        ],
+        "holidays": [{"area": "lianhu", "date": "2026-10-01", "name": "国庆节 National Day"}],
+    }
 
 
 def _closed(engine: Engine, now_ms: int) -> str:

@@ -1,0 +1,1 @@
+"""Where somebody would come in time, and where and when nobody would."""
