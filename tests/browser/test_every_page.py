@@ -145,3 +145,13 @@ def test_every_place_has_room_in_the_frame(
         assert_accessible(page)
         page.keyboard.press("Escape")
         assert shown.count() == 3
+
+
+def test_paper_is_white_and_has_no_buttons(windows: Desk, demo: Demo) -> None:
+    """Also for who reads in the dark."""
+    page = windows.open(f"/incidents/{demo.closed}", user="admin", theme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(20, 24, 29)"
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+    assert page.locator("header:visible, nav.bottom:visible, button:visible").count() == 0
+    assert page.locator("[data-part=log]").is_visible()
