@@ -17,6 +17,7 @@ from alerts import models
 from alerts.errors import JournalsElsewhereError, OneProcessError
 from alerts.queries import NotificationView
 from alerts.service import AlertService
+from carecircle.settings import Settings, SettingsError
 from detectors.detection import Detection, Severity, Stage, pack_detection
 from journal import JournalWriter
 from tests.alerts.story import SETTINGS, Story
@@ -107,6 +108,7 @@ def most_at_once(sink: Sink, delay_s: float) -> int:
     return most
 
 
+@pytest.mark.heavy
 @on_postgresql
 def test_two_processes_tell_each_of_300_incidents_once(shared: Engine, tmp_path: Path, sink: Sink) -> None:
     """One takes detections and leaves sending to the other while that can; no responder has two messages at once,
@@ -134,6 +136,7 @@ def alive(engine: Engine) -> list[str]:
         return list(connection.execute(select(models.worker.c.id)).scalars())
 
 
+@pytest.mark.heavy
 @on_postgresql
 def test_of_three_processes_two_are_killed_and_the_third_goes_on(shared: Engine, tmp_path: Path, sink: Sink) -> None:
     """First one that only sends, in the middle of it; then the one with the journals, whose place another one takes.
@@ -258,3 +261,10 @@ def test_on_sqlite_there_is_one_process(story: Story) -> None:
     """The second one is told what to do."""
     with pytest.raises(OneProcessError, match="PostgreSQL"):
         AlertService(story.engine, None, SETTINGS)
+
+
+def test_a_further_machine_needs_the_key_of_the_links(tmp_path: Path) -> None:
+    """One drawn there would make links that the console does not take."""
+    settings = Settings(data_dir=tmp_path, alerts={"worker": "deliver"})
+    with pytest.raises(SettingsError, match="link_key"):
+        settings.link_key()
