@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from registry.changing import Change, apply, changed_people, compare
 from registry.checking import Tables, check_references, check_secrets, to_entries
@@ -27,8 +27,8 @@ from registry.entries import (
 )
 from registry.placing import Judge
 from registry.reading import Row
-from registry.rows import load_table, raise_revision, read_revision
-from registry.sealing import keys_of
+from registry.rows import TABLES, load_table, raise_revision, read_revision
+from registry.sealing import keys_of, open_row
 from registry.thresholds import record_changes
 
 
@@ -86,6 +86,23 @@ def read_contact(values: Mapping[str, Any], homes: Mapping[str, Home]) -> tuple[
     return found, mistakes
 
 
+def load_entry(connection: Connection, table: str, key: EntryKey) -> Entry | None:
+    """One row with its secrets; None where there is none.
+
+    Raises:
+        SealedError: a secret cannot be opened.
+    """
+    kind, columns = TYPES[table], TABLES[table]
+    keys = key if isinstance(key, tuple) else (key,)
+    where = [column == one for column, one in zip(columns.primary_key.columns, keys, strict=True)]
+    found = connection.execute(select(*(columns.c[name] for name in kind.__struct_fields__)).where(*where)).first()
+    if found is None:
+        return None
+    row = dict(zip(kind.__struct_fields__, found, strict=True))
+    entry: Entry = msgspec.convert(open_row(keys_of(connection), table, str(keys[0]), row), kind)
+    return entry
+
+
 def edit_rows(
     connection: Connection,
     rows: Sequence[tuple[str, Entry]],
@@ -113,8 +130,8 @@ def edit_rows(
         after[table][key_of(entry)] = entry
         given.setdefault(table, {})[key_of(entry)] = entry
     for table, key in gone:
-        if (entry := after[table].pop(key, None)) is not None:
-            _follow(table, key, entry, after)
+        if key in after[table]:
+            _follow(key, after[table].pop(key), after)
     mistakes: list[Mistake] = []
 
     def blame(table: str, key: EntryKey, field: str | None, message: str) -> None:
@@ -134,7 +151,7 @@ def edit_rows(
     return Edit(changes, mistakes, before, after, revision, write)
 
 
-def _follow(table: str, key: EntryKey, entry: Entry, after: Tables) -> None:
+def _follow(key: EntryKey, entry: Entry, after: Tables) -> None:
     """Take out, or let go, what names a row that is gone."""
     match entry:
         case PersonEntry():
