@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pyotp
 import pytest
@@ -27,7 +28,7 @@ from console.errors import BadHostError
 from console.server import serve
 from console.settings import ConsoleSettings
 from registry import writing
-from tests.console.conftest import NOON_MS, Clock
+from tests.console.conftest import NOON_MS, Clock, copy_of
 from tests.console.district import LINK_KEY
 from tests.console.users import SAME_SITE, add_user, browser_of, form_of, log_in
 
@@ -44,14 +45,42 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_NOBODY", hasher.hash("nobody"))
 
 
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator[tuple[FastAPI, Engine, Clock, Path]]:
+    """One console for all tests of this file, since it takes long to make; each has a database of its own in it."""
+    folder = tmp_path_factory.mktemp("console")
+    engine, clock = copy_of(built, folder), Clock()
+    settings = ConsoleSettings(link_key=LINK_KEY, public_url="https://care.example.org")
+    yield create_app(engine, settings, now_ms=clock), engine, clock, folder
+    engine.dispose()
+
+
 @pytest.fixture
-def app(engine: Engine, clock: Clock) -> FastAPI:
-    """The console that asks for a login; anna coordinates, root administers, zhang responds."""
+def engine(console: tuple[FastAPI, Engine, Clock, Path], built: Path) -> Engine:
+    """The district's database; anna coordinates, root administers, zhang responds."""
+    _, engine, _, folder = console
+    engine.dispose()
+    for left in folder.iterdir():
+        left.unlink()
+    copy_of(built, folder).dispose()
     for name, role in (("anna", Role.COORDINATOR), ("root", Role.ADMINISTRATOR), ("zhang", Role.RESPONDER)):
         add_user(engine, name, role)
     with writing(engine) as connection:
         connection.execute(update(models.user).values(password=passwords.hash_password(PASSWORD)))
-    return create_app(engine, ConsoleSettings(link_key=LINK_KEY, public_url="https://care.example.org"), now_ms=clock)
+    return engine
+
+
+@pytest.fixture
+def clock(console: tuple[FastAPI, Engine, Clock, Path]) -> Clock:
+    """The console's clock, which stands at noon."""
+    console[2].now_ms = NOON_MS
+    return console[2]
+
+
+@pytest.fixture
+def app(console: tuple[FastAPI, Engine, Clock, Path], engine: Engine, clock: Clock) -> FastAPI:  # noqa: ARG001
+    """The console that asks for a login."""
+    return console[0]
 
 
 @pytest.fixture
@@ -351,7 +380,6 @@ def test_wrong_codes_are_not_forgiven_by_a_right_password(guest: TestClient, eng
     assert statuses == [401] * (FAILURES - 1) + [429]
 
 
-@pytest.mark.usefixtures("app")
 @pytest.mark.parametrize(("off_s", "holds"), [(0, True), (-30, True), (30, True), (-60, False), (60, False)])
 def test_codes_hold_for_a_step_of_thirty_seconds_around_now(
     engine: Engine, clock: Clock, off_s: int, holds: bool
@@ -432,10 +460,11 @@ def test_nobody_changes_the_audit(guest: TestClient, engine: Engine) -> None:
 
 @pytest.mark.parametrize("how", ["logout", "disabled", "expired"])
 def test_a_stream_ends_when_its_session_does(
-    app: FastAPI, engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch, how: str
+    engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """And says so, so that the page goes to the login; a stream of somebody who is there goes on, and keeps them in."""
     monkeypatch.setattr(gate, "_LOOK_S", 0.0)
+    app = create_app(engine, ConsoleSettings(link_key=LINK_KEY), now_ms=clock)
     beats = 0
 
     async def stream() -> AsyncIterator[bytes]:
