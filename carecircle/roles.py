@@ -240,6 +240,8 @@ def _console(settings: Settings, engine: Engine, stop: threading.Event) -> None:
             store_url=settings.resolved_store_url(),
             store_token=settings.store_token(),
             store_org=settings.store.org,
+            quarantine_dir=settings.quarantine_dir,
+            journal_dir=settings.journal_dir,
         ),
     )
     serve(app, given.host, given.port, stop)

@@ -35,6 +35,7 @@ from console.links import link_routes
 from console.people.routes import people_routes
 from console.people.threshold_routes import threshold_routes
 from console.points import Points
+from console.quarantine.routes import quarantine_routes
 from console.reading import read_revision
 from console.render import STATIC, Renderer
 from console.replies import reply_routes
@@ -88,6 +89,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.include_router(coverage_routes(engine, settings, renderer, keeper))
     for routes_of in (duty_routes, change_routes, own_routes):
         app.include_router(routes_of(engine, settings, renderer, keeper))
+    app.include_router(quarantine_routes(engine, settings, renderer, index))
     app.include_router(reply_routes(engine, settings, renderer))
     app.mount("/static", _Static(directory=STATIC), name="static")
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -62,6 +63,7 @@ class ConsoleSettings:
         acknowledge_target_s, arrival_target_s: what the running clocks count against.
         recent_h: how long a resolved incident stays on the board.
         store_url, store_token, store_org: the time series, as ``store.open_store`` takes them; "" for none.
+        quarantine_dir, journal_dir: of this machine, for the quarantine and what is put back; None: it is not shown.
         login: whether people must log in. Without, whoever reaches the console may do everything: it then listens on
             this machine only, and shows others nothing but links. For the demo.
         host_names: further names or addresses that requests may be for.
@@ -90,6 +92,8 @@ class ConsoleSettings:
     store_url: str = ""
     store_token: str = ""
     store_org: str = ""
+    quarantine_dir: Path | None = None
+    journal_dir: Path | None = None
     login: bool = True
     host_names: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")

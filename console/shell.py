@@ -28,7 +28,7 @@ PLACES = (
     Place("people", "/people", "users"),
     Place("coverage", "/coverage", "map"),
     Place("on_call", "/on-call", "calendar-days"),
-    Place("devices", "/devices", "watch"),
+    Place("devices", "/devices", "watch", ("/quarantine",)),
     Place("reports", "/reports", "chart-column"),
     Place("administration", "/administration", "settings"),
 )

@@ -107,6 +107,11 @@ class Entry:
     replayed_ms: int | None = None
 
     @property
+    def topic_text(self) -> str:
+        """The topic as text, whatever bytes it was."""
+        return self.topic.decode("utf-8", "backslashreplace")
+
+    @property
     def is_cut(self) -> bool:
         """Whether only the beginning of the payload was kept."""
         return len(self.payload) < self.size

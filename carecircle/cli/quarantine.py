@@ -112,7 +112,7 @@ def show(
         ("why", f"{entry.reason}: {entry.detail}"),
         ("received", _when(entry.recv_ms)),
         ("device", entry.device or "not known"),
-        ("topic", _topic(entry)),
+        ("topic", entry.topic_text),
         ("flags", flags),
         ("size", f"{entry.size:,} bytes" + (f", {len(entry.payload):,} kept" if entry.is_cut else "")),
         ("sha256", entry.sha256),
@@ -206,7 +206,7 @@ def _entries_table(entries: list[Entry]) -> Table:
     table = Table(Column("id", no_wrap=True), *columns)
     for entry in entries:
         replayed = "no, " + ("cut" if entry.is_cut else "points") if entry.obstacle else _replay_state(entry)
-        row = (entry.reason, entry.device or "", _topic(entry), f"{entry.size:,}", replayed, entry.detail)
+        row = (entry.reason, entry.device or "", entry.topic_text, f"{entry.size:,}", replayed, entry.detail)
         table.add_row(entry.id, _when(entry.recv_ms), *map(_safe, row))
     return table
 
@@ -215,10 +215,6 @@ def _replay_state(entry: Entry) -> str:
     if entry.obstacle is not None:
         return f"not possible: {entry.obstacle}"
     return "not yet" if entry.replayed_ms is None else f"done {_when(entry.replayed_ms)}"
-
-
-def _topic(entry: Entry) -> str:
-    return entry.topic.decode("utf-8", "backslashreplace")
 
 
 def _safe(text: str) -> str:
@@ -242,7 +238,7 @@ def _as_dict(entry: Entry) -> dict[str, Any]:
         "device": entry.device,
         "recv_ms": entry.recv_ms,
         "flags": int(entry.flags),
-        "topic": _topic(entry),
+        "topic": entry.topic_text,
         "size": entry.size,
         "kept": len(entry.payload),
         "sha256": entry.sha256,
