@@ -10,11 +10,13 @@ from sqlalchemy import Connection, Engine, select
 from alerts import answers, lifecycle, models
 from alerts.answers import Asked
 from alerts.beside import BESIDE_STEP
+from alerts.channels import first_channels
 from alerts.database import load_incident, raise_change
 from alerts.delivery import Purpose, Status
 from alerts.knowing import is_beside, noted_beside
 from alerts.lifecycle import Answer, Change, Incident, Outcome, State, What
 from alerts.writing import write_change
+from registry import directory
 from registry.database import writing
 from registry.models import responder as responders
 
@@ -125,6 +127,22 @@ def need_help(
         What.HELP_NEEDED,
         lambda _, i: answers.need_help(i, responder_id, now_ms, via=via, note=note),
     )
+
+
+def hand_over(
+    engine: Engine, incident_id: str, responder_id: str, to: str, now_ms: int, *, via: str = "console", note: str = ""
+) -> ActionResult:
+    """Ask another responder to take an incident over: they are called, and it stays with ``responder_id``, who has it,
+    until they acknowledge. Already: somebody else has it, or ``to`` stands on it or was asked. Unknown: no such
+    incident, or no such responder."""
+    entry = directory(engine, secrets=False).responder(to)
+    if entry is None:
+        return ActionResult(Answer.UNKNOWN)
+    channels = first_channels(entry)
+    return _act(
+        engine, incident_id, responder_id, now_ms,
+        lambda _, i: answers.hand_over(i, responder_id, to, via=via, channels=channels, note=note),
+    )  # fmt: skip
 
 
 def _asked(connection: Connection, incident: Incident, responder: str, now_ms: int) -> Asked:

@@ -1,4 +1,5 @@
-"""What a responder answers besides taking an incident: that they cannot come, or that more people are needed. Pure."""
+"""What a responder answers besides taking an incident: that they cannot come, that more people are needed, or that
+somebody else is to take it over. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 from alerts.lifecycle import (
     TAKEN,
     Answer,
+    Call,
     Change,
     ClearTimer,
     DropPending,
@@ -47,6 +49,10 @@ def cannot_come(incident: Incident, who: str, now_ms: int, *, via: str, asked: A
     if incident.state is State.RESOLVED:
         return Answer.RESOLVED, None
     stands = who in incident.standing
+    if who == incident.offered_to and not stands:  # it stays with who has it
+        kept = replace(incident, offered_to=None, declined={**incident.declined, who: now_ms})
+        said = (Note(What.CANNOT_COME, who, {"via": via}), DropPending(Reason.CANNOT_COME, only=who))
+        return Answer.DONE, Change(incident, kept, said)
     if stands:
         refused = incident.state is State.ON_SCENE and not incident.also_by
     else:
@@ -110,3 +116,33 @@ def need_help(incident: Incident, who: str, now_ms: int, *, via: str, note: str 
         SetTimer(TimerKind.CALL, now_ms),
     ]
     return Answer.DONE, Change(incident, after, tuple(effects), path)
+
+
+def hand_over(
+    incident: Incident, who: str, to: str, *, via: str, channels: tuple[str, ...], note: str = ""
+) -> tuple[Answer, Change | None]:
+    """Whoever has it asks another to take it over, who is called on ``channels``. It stays with the first until the
+    other has acknowledged; of two who are asked one after the other only the newer still can.
+
+    Already: by whoever has it, where that is somebody else, or ``to`` stands on it or was asked.
+    """
+    if incident.state is State.RESOLVED:
+        return Answer.RESOLVED, None
+    if incident.state not in TAKEN or who != incident.acknowledged_by:
+        return Answer.ALREADY, None
+    if to in incident.standing or to == incident.offered_to:
+        return Answer.ALREADY, None
+    begun = called_anew(incident)
+    if begun is incident and to in incident.declined:  # called in this round before
+        begun = replace(incident, round=incident.round + 1, step=0)
+    after = replace(begun, step=begun.step + 1, offered_to=to, declined=still_declined(incident, to))
+    effects: list[Effect] = [
+        Note(What.OFFERED, who, {"via": via, "responder": to} | ({"note": note} if note else {})),
+        Call(to, begun.step, begun.round, channels, None if channels else Reason.NO_CHANNEL),
+    ]
+    if incident.offered_to is not None:
+        effects.append(DropPending(Reason.ACKNOWLEDGED, only=incident.offered_to))
+    if not channels:
+        data = {"responder": to, "reason": Reason.NO_CHANNEL.value}
+        effects.append(Note(What.NOT_CALLED, "system", data))
+    return Answer.DONE, Change(incident, after, tuple(effects))

@@ -69,7 +69,8 @@ class What(StrEnum):
     EN_ROUTE = "en_route"
     ON_SCENE = "on_scene"
     CANNOT_COME = "cannot_come"  # says a responder who is called or has it
-    TAKEN_OVER = "taken_over"  # whoever came too has it, as the first does not come
+    TAKEN_OVER = "taken_over"  # whoever came too has it, as the first does not come; or who was asked to
+    OFFERED = "offered"  # whoever has it asks another to take it over
     HELP_NEEDED = "help_needed"  # more people, says whoever has it
     STAND_DOWN = "stand_down"  # who was told is told that they need not go
     NOT_ARRIVED = "not_arrived"  # acknowledged, and nobody on scene in time
@@ -98,7 +99,8 @@ class Incident:
     ``step`` counts the responders called in this ``round``; a round begins when the order starts from the top or a
     responder is told anew. ``transitions`` counts the states gone through. ``needed`` different people must
     acknowledge: the first is ``acknowledged_by``, the others stand in ``also_by`` with their times. ``declined`` has
-    who said that they cannot come, and when.
+    who said that they cannot come, and when. ``offered_to`` was asked by whoever has it to take it over, and has not
+    answered.
     """
 
     id: str
@@ -128,6 +130,7 @@ class Incident:
     needed: int = 1
     also_by: Mapping[str, int] = field(default_factory=dict)
     declined: Mapping[str, int] = field(default_factory=dict)
+    offered_to: str | None = None
 
     @property
     def standing(self) -> tuple[str, ...]:

@@ -141,6 +141,10 @@ def _advance(
 ) -> tuple[Answer, Change | None]:
     if incident.state is State.RESOLVED:
         return Answer.RESOLVED, None
+    if who == incident.offered_to:
+        taken = _take_over(incident, who, now_ms, via)
+        further = None if state is State.ACKNOWLEDGED else _advance(taken.after, state, what, who, now_ms, via)[1]
+        return Answer.DONE, taken if further is None else taken.then(further)
     first = incident.state not in TAKEN
     joins = incident.is_short and who not in incident.standing
     moves = state in NEXT[incident.state] and (first or state is not State.ACKNOWLEDGED)  # a press leads forward only
@@ -166,6 +170,31 @@ def _advance(
     if moves and state is State.ON_SCENE:
         effects.append(ClearTimer(TimerKind.ARRIVAL))
     return Answer.DONE, Change(incident, after, tuple(effects), (state,) if moves else ())
+
+
+def _take_over(incident: Incident, who: str, now_ms: int, via: str) -> Change:
+    """Who was asked to take it over has it, with a time of their own to be there; who had it need not go."""
+    also = {one: at_ms for one, at_ms in incident.also_by.items() if one != who}
+    after = replace(
+        incident, acknowledged_by=who, also_by=also, offered_to=None, declined=still_declined(incident, who)
+    )
+    effects: list[Effect] = [
+        Note(What.TAKEN_OVER, who, {"via": via, "instead_of": incident.acknowledged_by}),
+        DropPending(Reason.ACKNOWLEDGED, only=who),
+    ]
+    path: tuple[State, ...] = ()
+    if incident.state is not State.ON_SCENE:
+        after = replace(after, acknowledged_ms=now_ms, en_route_ms=None)
+        effects.append(arrival_timer(after))
+    if incident.state is State.EN_ROUTE:
+        after, path = move(after, State.ACKNOWLEDGED), (State.ACKNOWLEDGED,)
+    if not after.is_short:
+        effects.append(StandDown())
+    elif not incident.is_short:  # they came too, and that place is free now
+        begun = called_anew(incident)
+        after = replace(after, round=begun.round, step=begun.step)
+        effects.append(SetTimer(TimerKind.CALL, now_ms))
+    return Change(incident, after, tuple(effects), path)
 
 
 def still_declined(incident: Incident, who: str) -> dict[str, int]:
@@ -195,7 +224,7 @@ def resolve(
     if incident.state is State.RESOLVED:
         return Answer.RESOLVED, None
     data = {"via": via, "outcome": outcome.value} | ({"note": note} if note else {})
-    after = move(incident, State.RESOLVED, outcome=outcome, resolved_ms=now_ms, resolved_by=who)
+    after = move(incident, State.RESOLVED, outcome=outcome, resolved_ms=now_ms, resolved_by=who, offered_to=None)
     effects = (Note(What.RESOLVED, who, data), *_over(Reason.RESOLVED))
     return Answer.DONE, Change(incident, after, effects, (State.RESOLVED,))
 
@@ -238,6 +267,7 @@ def given_up(incident: Incident) -> Incident:
         acknowledged_ms=None,
         acknowledged_by=None,
         en_route_ms=None,
+        offered_to=None,
     )
 
 
@@ -253,7 +283,7 @@ def hand_on(incident: Incident) -> Change:
     also = dict(incident.also_by)
     following = next(iter(also))
     since_ms = also.pop(following)
-    after = replace(called_anew(incident), acknowledged_by=following, also_by=also)
+    after = replace(called_anew(incident), acknowledged_by=following, also_by=also, offered_to=None)
     note = Note(What.TAKEN_OVER, following, {"instead_of": incident.acknowledged_by})
     if incident.state is State.ON_SCENE:
         return Change(incident, after, (note,))

@@ -48,9 +48,7 @@ def webhook_body(
     """``{"type", "timestamp", "data"}`` as Standard Webhooks has it; the fields of ``data`` are in docs/alerts.md."""
     person = directory.person(incident.person) if incident.person is not None else None
     language = language_of(responder.languages)
-    facts = replace(
-        facts_of(incident, envelope, directory, language, now_ms), helped=_helped(incident, responder, directory)
-    )
+    facts = _for_whom(facts_of(incident, envelope, directory, language, now_ms), incident, responder, directory)
     claims = claims_of(incident, responder, envelope, settings, now_ms)
     link = make_link(settings.public_url, settings.link_key, claims)
     data: dict[str, Any] = {
@@ -60,7 +58,7 @@ def webhook_body(
         "severity": incident.severity.value,
         "historical": incident.historical,
         "follow_up": envelope.follow_up or None,
-        "taken_by": incident.acknowledged_by if facts.helped else None,
+        "taken_by": incident.acknowledged_by if facts.helped or facts.hands_over else None,
         "sentence": sentence(facts, language, settings.zone),
         "language": language,
         "person": facts.person,
@@ -105,9 +103,7 @@ def text_message(
     its code is kept (:func:`alerts.short_links.keep_code`). ``reply_code``: by which a reply says that it is about this
     incident, where it must."""
     language = language_of(responder.languages)
-    facts = replace(
-        facts_of(incident, envelope, directory, language, now_ms), helped=_helped(incident, responder, directory)
-    )
+    facts = _for_whom(facts_of(incident, envelope, directory, language, now_ms), incident, responder, directory)
     repeat = envelope.attempt > 1
     if short:
         link = make_short_link(settings.public_url, short_code(settings.link_key, envelope.notification))
@@ -135,12 +131,15 @@ def claims_of(
     return LinkClaims(incident.id, responder.id, envelope.notification, expires_ms)
 
 
-def _helped(incident: Incident, responder: ResponderEntry, directory: Directory) -> str:
-    """The name of whoever has it and needs more people; "" for who stands on it already."""
-    if not incident.is_short or incident.acknowledged_by is None or responder.id in incident.standing:
-        return ""
+def _for_whom(facts: Facts, incident: Incident, responder: ResponderEntry, directory: Directory) -> Facts:
+    """The facts with the name of whoever has it, where they need more people or ask this responder to take it over."""
+    if incident.acknowledged_by is None or responder.id in incident.standing:
+        return facts
     entry = directory.responder(incident.acknowledged_by)
-    return entry.name if entry is not None else incident.acknowledged_by
+    name = entry.name if entry is not None else incident.acknowledged_by
+    if responder.id == incident.offered_to:
+        return replace(facts, hands_over=name)
+    return replace(facts, helped=name) if incident.is_short else facts
 
 
 def facts_of(incident: Incident, envelope: Envelope, directory: Directory, language: str, now_ms: int) -> Facts:

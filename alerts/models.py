@@ -54,6 +54,7 @@ incident = Table(
     Column("needed", Integer, nullable=False, server_default="1"),
     Column("also_by", JSON, nullable=False, server_default="{}"),
     Column("declined", JSON, nullable=False, server_default="{}"),
+    Column("offered_to", String(64)),
     Index("ix_incident_state", "state"),
     Index("ix_incident_person", "person", "state"),
     Index("ix_incident_device", "device", "state"),

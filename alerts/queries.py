@@ -75,7 +75,7 @@ class IncidentView:
     ``person_key`` is None and the names are "" at the district desk (unknown or unassigned device). ``notifying`` are
     the names of those called in the present round, while the calls go on. ``next_call_ms`` is when the next one
     will be called. ``said_ms`` is what the device says of the onset where that is implausible. ``also_by`` are who
-    comes beside ``acknowledged_by``, ``needed`` how many have to in all.
+    comes beside ``acknowledged_by``, ``needed`` how many have to in all. ``offered_to`` was asked to take it over.
     """
 
     id: str
@@ -101,6 +101,8 @@ class IncidentView:
     acknowledged_by: str | None
     acknowledged_by_name: str
     also_by: tuple[Standing, ...] = ()
+    offered_to: str | None = None
+    offered_to_name: str = ""
     needed: int = 1
     en_route_ms: int | None
     on_scene_ms: int | None
@@ -242,7 +244,8 @@ def _views(connection: Connection, wanted: ColumnElement[bool]) -> list[Incident
     ids = [row["id"] for row in rows]
     evidence = _evidence(connection, ids)
     called = _called(connection, ids)
-    names = _names(connection, {one for row in rows for one in row["also_by"]})
+    asked = {row["offered_to"] for row in rows if row["offered_to"]}
+    names = _names(connection, asked | {one for row in rows for one in row["also_by"]})
     views = []
     for row in rows:
         incident = to_incident(row)
@@ -274,6 +277,8 @@ def _views(connection: Connection, wanted: ColumnElement[bool]) -> list[Incident
                     Standing(responder=one, name=names.get(one, one), at_ms=at_ms)
                     for one, at_ms in incident.also_by.items()
                 ),
+                offered_to=incident.offered_to,
+                offered_to_name=names.get(incident.offered_to or "", incident.offered_to or ""),
                 needed=incident.needed,
                 en_route_ms=incident.en_route_ms,
                 on_scene_ms=incident.on_scene_ms,

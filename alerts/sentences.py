@@ -18,7 +18,7 @@ class Facts:
 
     ``follow_up`` is how it went on after a fall (no_movement, still_lying, got_up, unknown), "" while that is open.
     ``said`` is what the detector says of it, in the language of the message, "" where the kind says it all. ``helped``
-    is the name of whoever has it and needs more people.
+    is the name of whoever has it and needs more people, ``hands_over`` of whoever asks the reader to take it over.
     """
 
     kind: str
@@ -33,6 +33,7 @@ class Facts:
     follow_up: str = ""
     said: str = ""
     helped: str = ""
+    hands_over: str = ""
 
 
 _KINDS = {
@@ -113,7 +114,12 @@ def sentence(facts: Facts, language: str, zone: ZoneInfo) -> str:
     of it, how it went on, and whom to help."""
     helps = {"en": f"{facts.helped} has it and needs more people.", "zh": f"{facts.helped}已接警，需要更多人手。"}
     follow_up = _FOLLOW_UPS[language].get(facts.follow_up, "")
-    parts = [_happened(facts, language, zone), facts.said, follow_up, helps[language] if facts.helped else ""]
+    gives = {
+        "en": f"{facts.hands_over} has it and asks you to take it over.",
+        "zh": f"{facts.hands_over}已接警，请您接手。",
+    }
+    parts = [_happened(facts, language, zone), facts.said, follow_up]
+    parts += [gives[language] if facts.hands_over else helps[language] if facts.helped else ""]
     return ("" if language == "zh" else " ").join(part for part in parts if part)
 
 

@@ -25,7 +25,7 @@ class Stand:
     Attributes:
         state: where the incident stands.
         mine: they have it, or come too.
-        wanted: nobody has it or more people are needed, and they have not taken it.
+        wanted: nobody has it, more people are needed, or they are asked to take it over; and they have not taken it.
         declined: they said that they cannot come.
         help_called: more people are being called, as somebody has asked for them.
         beside: they were told beside the calls only: what they say is written, and nothing else.
@@ -51,7 +51,7 @@ def stand_of(incident: Incident, responder: str, *, beside: bool = False) -> Sta
     return Stand(
         state=incident.state,
         mine=mine,
-        wanted=incident.wants_calls and not mine,
+        wanted=(incident.wants_calls or incident.offered_to == responder) and not mine,
         declined=responder in incident.declined,
         help_called=incident.help_asked and incident.is_short,
         beside=beside and not mine,

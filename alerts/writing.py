@@ -132,6 +132,7 @@ def stand_down(connection: Connection, incident: Incident, now_ms: int) -> None:
     if incident.kind == TEST_KIND:
         return
     spare = {*incident.declined, *(incident.standing if incident.state in TAKEN else (incident.resolved_by or "",))}
+    spare |= {incident.offered_to or ""}
     ids = [
         queue_notification(
             connection, incident, one.step, one.round, one.responder, one.channel, now_ms, purpose=Purpose.STAND_DOWN
