@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,14 +45,21 @@ def rows(report: Report) -> Iterator[dict[str, str | int | float]]:
 
 
 def write_csv(report: Report, path: Path) -> None:
-    """Write :func:`rows` in UTF-8 with a mark at the beginning, by which spreadsheets know it."""
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.DictWriter(file, HEADER, restval="")
-        writer.writeheader()
-        writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows(report))
+    """Write :func:`csv_text` to a file."""
+    path.write_text(csv_text(report), encoding="utf-8", newline="")
 
 
-def _harmless(value: str | int | float) -> str | int | float:
+def csv_text(report: Report) -> str:
+    """:func:`rows` as CSV, with a mark at the beginning by which spreadsheets know UTF-8."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, HEADER, restval="")
+    writer.writeheader()
+    writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows(report))
+    return "\ufeff" + buffer.getvalue()
+
+
+def harmless(value: str | int | float) -> str | int | float:
+    """A value that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

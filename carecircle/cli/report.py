@@ -104,12 +104,14 @@ def _ratings(made: Report) -> dict[str, ProviderRating]:
 
 
 def _period(since: str, until: str, zone: ZoneInfo, now_ms: int) -> tuple[int, int]:
-    """Whole local days, the last included, as epoch ms: correct over changes of the clocks."""
+    """Whole local days, the last included, as epoch ms."""
+    from alerts.reporting import instants_of
+
     last = _day(until, "--to") if until else datetime.fromtimestamp(now_ms / 1000, zone).date()
     first = _day(since, "--from") if since else last - timedelta(days=_DAYS - 1)
     if first > last:
         fail(f"--from {first} lies after --to {last}")
-    return _midnight_ms(first, zone), _midnight_ms(last + timedelta(days=1), zone)
+    return instants_of(first, last, zone)
 
 
 def _day(text: str, option: str) -> date:
@@ -117,10 +119,6 @@ def _day(text: str, option: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         fail(f"{option} {text!r} is no day: write it as 2026-03-01")
-
-
-def _midnight_ms(day: date, zone: ZoneInfo) -> int:
-    return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
 def _summary(made: Report) -> Table:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from alerts.reporting.table import harmless
 from console.devices.finding import Device
 from console.texts import Texts
 
@@ -15,8 +16,6 @@ _HEADER = (
     "device", "kind", "placement", "model", "area", "area_name", "link", "battery_pct", "battery_days_left",
     "last_message", "last_message_ms", "lag_s", "firmware", "findings", "since",
 )  # fmt: skip
-#: What a spreadsheet would take for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _AT_ONCE = 500
 
 
@@ -44,11 +43,6 @@ def csv_rows(devices: Iterable[Device], texts: Texts, now_ms: int, zone: ZoneInf
             buffer.seek(0)
             buffer.truncate()
     yield buffer.getvalue()
-
-
-def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _time(at_ms: int, zone: ZoneInfo) -> str:
