@@ -228,6 +228,7 @@ def _console(settings: Settings, engine: Engine, stop: threading.Event) -> None:
             public_url=settings.alerts.public_url,
             time_zone=given.time_zone,
             login=given.login,
+            metrics_open=given.metrics_open,
             host_names=(*given.host_names, given.host),
             trusted_proxies=given.trusted_proxies,
             session_h=given.session_h,

@@ -176,6 +176,7 @@ class ConsoleSettings(_Group):
     host: str = Field("127.0.0.1", description="a numeric address; others than this machine only with https before it")
     port: int = Field(8080, ge=1, le=65535)
     login: bool = Field(True, description="false: no login, on this machine only, everybody may do everything")
+    metrics_open: bool = Field(False, description="programs on this machine read /metrics without a token")
     host_names: tuple[str, ...] = Field((), description="further names that browsers call it by")
     trusted_proxies: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="reverse proxies, by address")
     session_h: Seconds = Field(12.0, description="a login lasts so many hours")

@@ -21,6 +21,9 @@ from console.access.account import account_routes
 from console.access.gate import Refused, make_gate
 from console.access.oidc import Provider
 from console.access.pages import announcer, login_routes
+from console.answering import for_programs, refused
+from console.api.problems import Problem
+from console.api.routes import api_routes
 from console.coverage.routes import coverage_routes
 from console.devices.index import DeviceIndex
 from console.devices.routes import device_routes
@@ -29,9 +32,11 @@ from console.duty.knowing import BookKeeper
 from console.duty.own_routes import own_routes
 from console.duty.routes import duty_routes
 from console.feed import Feed
+from console.fhir.routes import fhir_routes
 from console.guard import Guard, protect
 from console.incidents import incident_routes
 from console.links import link_routes
+from console.metrics import metric_routes
 from console.people.routes import people_routes
 from console.people.threshold_routes import threshold_routes
 from console.points import Points
@@ -39,6 +44,8 @@ from console.quarantine.routes import quarantine_routes
 from console.reading import read_revision
 from console.render import STATIC, Renderer
 from console.replies import reply_routes
+from console.reports.making import ReportMaker
+from console.reports.routes import report_routes
 from console.settings import ConsoleSettings
 
 _log = logging.getLogger(__name__)
@@ -59,6 +66,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     renderer = Renderer(settings, now_ms)
     points = Points(settings.store_url, token=settings.store_token, org=settings.store_org)
     index = DeviceIndex(engine, points.store)
+    maker = ReportMaker(engine, lambda: read_revision(engine), settings.zone, now_ms)
     keeper = BookKeeper(engine)
     feed = Feed(lambda: read_revision(engine), poll_s=settings.poll_s)
 
@@ -68,6 +76,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
             async with feed.running():
                 yield
         finally:
+            maker.close()
             points.close()
 
     provider = Provider(settings.oidc, settings.link_key) if settings.oidc else None
@@ -90,10 +99,16 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     for routes_of in (duty_routes, change_routes, own_routes):
         app.include_router(routes_of(engine, settings, renderer, keeper))
     app.include_router(quarantine_routes(engine, settings, renderer, index))
+    app.include_router(report_routes(engine, settings, renderer, index, maker))
     app.include_router(reply_routes(engine, settings, renderer))
+    app.include_router(api_routes(engine, settings, points, index, keeper, now_ms))
+    app.include_router(fhir_routes(engine, settings, points, now_ms))
+    app.include_router(metric_routes(engine, settings, points, feed, now_ms))
     app.mount("/static", _Static(directory=STATIC), name="static")
 
     async def failed(request: Request, error: Exception) -> Response:
+        if (answer := for_programs(request.url.path, error)) is not None:
+            return protect(answer)
         if isinstance(error, Refused):
             return renderer.error(request, error.status_code, fault=error.fault, headers=error.headers)
         if isinstance(error, HTTPException):
@@ -108,12 +123,15 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
             return renderer.error(request, 503)
         return protect(renderer.error(request, 500))
 
-    for kind in (HTTPException, RequestValidationError, DBAPIError, Exception):
+    def refuse(request: Request, status: int) -> Response:
+        return refused(request.url.path, status) or renderer.error(request, status)
+
+    for kind in (HTTPException, RequestValidationError, DBAPIError, Problem, Exception):
         app.add_exception_handler(kind, failed)
     app.add_middleware(_Compressed)
     app.add_middleware(
         Guard, public_host=settings.public_host, login=settings.login, host_names=settings.host_names,
-        refuse=renderer.error,
+        refuse=refuse,
     )  # fmt: skip
     return app
 

@@ -31,6 +31,11 @@ class Points:
         self._store: Store | None = None
         self._tried_s = float("-inf")
 
+    @property
+    def configured(self) -> bool:
+        """Whether there should be one."""
+        return bool(self._url)
+
     def store(self) -> Store | None:
         """The store; None while there is none: no address, no file yet, or it cannot be opened."""
         if self._store is not None or not self._url:

@@ -66,6 +66,7 @@ class ConsoleSettings:
         quarantine_dir, journal_dir: of this machine, for the quarantine and what is put back; None: it is not shown.
         login: whether people must log in. Without, whoever reaches the console may do everything: it then listens on
             this machine only, and shows others nothing but links. For the demo.
+        metrics_open: whether programs on this machine read ``/metrics`` without a token.
         host_names: further names or addresses that requests may be for.
         trusted_proxies: addresses of reverse proxies, whose word on where a request comes from is taken.
         session_h, idle_h: after which a session ends: at the latest, and when it is not used.
@@ -95,6 +96,7 @@ class ConsoleSettings:
     quarantine_dir: Path | None = None
     journal_dir: Path | None = None
     login: bool = True
+    metrics_open: bool = False
     host_names: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     session_h: float = 12.0

@@ -31,7 +31,10 @@ class Event(StrEnum):
     DEVICE_CALLED = "device_called"
     REPLAY = "replay"
     ROSTER = "roster"
+    REGISTRY = "registry"
+    IMPORT = "import"
     FEED = "feed"
+    SILENCE = "silence"
 
 
 def record(

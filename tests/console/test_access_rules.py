@@ -58,7 +58,7 @@ def test_what_is_open_is_known_one_by_one(app: FastAPI) -> None:
     assert opened == {
         "/healthz", "/login", "/login/provider", "/login/provider/return", "/welcome/{secret}", "/ack/{token}",
         "/ack/{token}/{action}", "/a/{code}", "/replies/standard", "/replies/twilio",
-        "/feeds/{secret}.ics",
+        "/feeds/{secret}.ics", "/api", "/api/v1/openapi.json", "/fhir/metadata", "/readyz",
     }  # fmt: skip
 
 

@@ -1,0 +1,102 @@
+"""The API in one place: its routes, its description, and what stands around every answer.
+
+``/api/v1`` stays as it is described while it is served: fields and operations are added, never taken away or changed in
+meaning. What is not compatible becomes ``/api/v2`` beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.routing import APIRoute
+from sqlalchemy import Engine
+
+from alerts.settings import AlertSettings
+from console.access.rules import OPEN, allow
+from console.api.describing import describe, page_of
+from console.api.devices import device_routes
+from console.api.duty import duty_routes
+from console.api.incidents import incident_routes
+from console.api.models import ProblemBody
+from console.api.people import person_routes
+from console.api.plans import plan_routes
+from console.api.problems import PREFIX
+from console.coverage.watching import Watch
+from console.devices.index import DeviceIndex
+from console.duty.knowing import BookKeeper
+from console.points import Points
+from console.settings import ConsoleSettings
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "model": ProblemBody}
+    for status, text in (
+        (400, "not understood"), (401, "nobody is logged in"), (403, "not allowed"), (404, "not there"),
+        (409, "stands differently"), (422, "not understood"), (503, "something behind the console is away"),
+    )
+}  # fmt: skip
+
+
+class _Tagged(APIRoute):
+    """Answers of a GET carry an ETag of their content; who has it is told so (RFC 9110, 13.1.2)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def tagged(request: Request) -> Response:
+            response = await handle(request)
+            if request.method == "GET" and response.status_code == 200:
+                digest = hashlib.blake2b(bytes(response.body), digest_size=12).hexdigest()
+                tag = f'W/"{digest}"'
+                known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
+                headers = {"etag": tag, "cache-control": "private, no-cache"}
+                if tag in known:
+                    return Response(status_code=304, headers=headers)
+                response.headers.update(headers)
+            return response
+
+        return tagged
+
+
+def api_routes(
+    engine: Engine,
+    settings: ConsoleSettings,
+    points: Points,
+    index: DeviceIndex,
+    keeper: BookKeeper,
+    now_ms: Callable[[], int],
+) -> APIRouter:
+    """``/api/v1``, its description, and ``/api``, which is the same for people."""
+    rules = AlertSettings(link_key=settings.link_key, public_url=settings.public_url).rules
+    api = APIRouter(prefix=PREFIX, route_class=_Tagged, responses=_ERRORS)
+    for part in (
+        incident_routes(engine, now_ms),
+        person_routes(engine, points, now_ms),
+        device_routes(index),
+        duty_routes(engine, keeper, Watch(engine, keeper), now_ms),
+        plan_routes(engine, rules, settings.zone, now_ms),
+    ):
+        part.route_class = _Tagged
+        api.include_router(part)
+    router = APIRouter()
+    router.include_router(api)
+
+    @cache
+    def description() -> dict[str, Any]:
+        return describe(api)
+
+    @router.get(f"{PREFIX}/openapi.json")
+    @allow(OPEN)
+    def openapi() -> Response:
+        return JSONResponse(description())
+
+    @router.get("/api")
+    @allow(OPEN)
+    def reference() -> Response:
+        return HTMLResponse(page_of(description()))
+
+    return router
