@@ -65,7 +65,7 @@ class Watch:
             if self._population.revision != revision:
                 columns = (person.c.key, person.c.name, person.c.area, person.c.lat, person.c.lon)
                 rows = connection.execute(select(*columns).order_by(person.c.key))
-                self._population = population_of(revision, (row._tuple() for row in rows))
+                self._population = population_of(revision, (tuple(row) for row in rows))
             reported = presences_now(connection, now_ms)
         self._state = district(book, self._population, reported, now_ms // _MINUTE_MS * _MINUTE_MS)
         return self._state

@@ -43,6 +43,8 @@ from registry.rows import raise_revision
 
 _LONGEST = 300
 _MINUTE_MS = 60_000
+#: What was right when it was looked at, and is wrong because the plan has changed.
+_OF_THE_PLAN = frozenset({Fault.NOT_ON, Fault.NO_EFFECT})
 _FIELDS = ("kind", "roster", "begin", "end", "one", "other", "note")
 
 
@@ -142,33 +144,38 @@ def change_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer,
         book = checked(viewer, values["roster"])
         wanted, wrong = wanted_of(values)
         now_ms = renderer.now_ms()
-        wrong = wrong or (faults(book, viewer, wanted, now_ms) if wanted is not None else {})
+        shown = Preview((), (), "")
+        if wanted is not None:
+            shown, wrong = looked_at(book, viewer, wanted, now_ms)
         if wanted is None or wrong:
-            return form_page(request, viewer, book, values, wrong, said="wrong", status=422)
-        shown = preview(book, wanted, zone)
-        if not shown.differences:
-            return form_page(request, viewer, book, values, {"kind": Fault.NO_EFFECT}, said="wrong", status=422)
+            moved = values.get("step") == "save" and _OF_THE_PLAN.issuperset(wrong.values())
+            said, status = ("moved", 409) if moved else ("wrong", 422)
+            return form_page(request, viewer, book, values, wrong, said=said, status=status)
         if values.get("step") != "save":
             return form_page(request, viewer, book, values, {}, shown=shown)
         try:
             save(viewer, wanted, values.get("seen", ""), now_ms)
         except _MovedError:
             book = keeper.book()
-            wrong = faults(book, viewer, wanted, now_ms)
-            again = None if wrong else preview(book, wanted, zone)
-            return form_page(request, viewer, book, values, wrong, shown=again, said="moved", status=409)
+            again, wrong = looked_at(book, viewer, wanted, now_ms)
+            shown_again = None if wrong else again
+            return form_page(request, viewer, book, values, wrong, shown=shown_again, said="moved", status=409)
         day = local_time(wanted.begin_ms, zone).date().isoformat()
         return RedirectResponse(_plan(book.entries[wanted.roster].area, day, "saved"), status_code=303)
+
+    def looked_at(book: Book, viewer: Viewer, wanted: Wanted, now_ms: int) -> tuple[Preview, dict[str, Fault]]:
+        """What the change would do, or what is wrong with it."""
+        wrong = faults(book, viewer, wanted, now_ms)
+        shown = Preview((), (), "") if wrong else preview(book, wanted, zone)
+        return shown, wrong if wrong or shown.differences else {"kind": Fault.NO_EFFECT}
 
     def save(viewer: Viewer, wanted: Wanted, seen: str, now_ms: int) -> None:
         """Raises _MovedError when the plan is not the one that was looked at."""
         with writing(engine) as connection:
             raise_revision(connection)  # the lock, before the plan is read
             book = read_book(connection)
-            if faults(book, viewer, wanted, now_ms):
-                raise _MovedError
-            shown = preview(book, wanted, zone)
-            if shown.seen != seen or not shown.differences:
+            shown, wrong = looked_at(book, viewer, wanted, now_ms)
+            if wrong or shown.seen != seen:
                 raise _MovedError
             entry = entry_of(wanted, f"web-{secrets.token_hex(8)}", zone)
             add_override(connection, entry)

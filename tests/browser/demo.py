@@ -52,7 +52,7 @@ _SENSORS = (("h-bed", "bed", "bedroom"), ("h-kitchen", "presence", "kitchen"), (
 _USERS = {
     "admin": ("何雨 He Yu", (Role.ADMINISTRATOR,), ("*",), ""),
     "coordinator": ("许静 Xu Jing", (Role.COORDINATOR,), ("lianhu.taoyuan",), ""),
-    "zhang": ("张敏 Zhang Min", (Role.RESPONDER,), (_STATIONS[0],), "r-zhang"),
+    "zhang": ("张敏 Zhang Min", (Role.RESPONDER,), ("lianhu.taoyuan",), "r-zhang"),
 }
 
 
