@@ -94,9 +94,8 @@ def duty_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, k
             away={name for name, one in reported.items() if not one.available},
             changes=[(one, makers.get(one.id, ""), _may_take_back(viewer, book, one, makers.get(one.id, ""), now_ms))
                      for one in changes],
-            span_of=book.span_ms, may_change=lambda roster: may_change(viewer, book, roster),
+            span_of=book.span_ms, changeable_ids={one for one in book.entries if may_change(viewer, book, one)},
             writable_ids={one.id for one in rosters if viewer.may(Permission.ROSTERS_WRITE, one.area)},
-            writes=lambda path: viewer.may(Permission.ROSTERS_WRITE, path), sees=viewer.sees,
             said=said if said in _SAID else "", day_of=lambda at_ms: local_time(at_ms, zone).date(),
             hm=lambda at_ms: time_of_day(at_ms, zone), zone_name=settings.time_zone,
         )  # fmt: skip
