@@ -83,6 +83,17 @@ class DeviceIndex:
                 self._fleet = (there.revision, known.number), joined
             return self._fleet[1]
 
+    def areas(self) -> Mapping[str, str]:
+        """The names of all areas by path, as the registry has them now."""
+        return self._now_registered().areas
+
+    def _now_registered(self) -> _Registered:
+        revision = current_revision(self._engine)
+        with self._lock:
+            if self._registered.revision != revision:
+                self._registered = read_registered(self._engine)
+            return self._registered
+
     def _look(self) -> None:
         with self._lock:
             due = not self._reading and time.monotonic() - self._read_at_s >= self._refresh_s
