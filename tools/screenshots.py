@@ -30,7 +30,7 @@ def take(pages: list[PageOf], folder: Path, program: Path, *, theme: str) -> lis
         engine = registry.create_engine(f"sqlite:///{work}/carecircle.db")
         demo = build_demo(engine, Path(work), wall_clock_ms())
         browser = launch(playwright, program)
-        with running_site(engine, store_url=demo.store_url) as site:
+        with running_site(engine, store_url=demo.store_url, folder=demo.folder) as site:
             desk = Desk(browser, site)
             for page_of in pages:
                 for language in LOCALES:

@@ -19,6 +19,7 @@ from alerts.lifecycle import Outcome
 from console.access.rules import Role
 from detectors.detection import Severity
 from store import open_store
+from tests.browser.demo_devices import build_devices, build_quarantine
 from tests.console import person_points as points
 from tests.console.district import fall, incident_of, sos, take, token, wait_until
 from tests.console.users import add_user
@@ -59,7 +60,7 @@ _USERS = {
 @dataclass(frozen=True)
 class Demo:
     """The district, and what pages of it are about. ``link`` and ``taken_link``: tokens of links
-    to ``waiting`` and ``taken``."""
+    to ``waiting`` and ``taken``. ``entry``: of the quarantine in the data folder ``folder``."""
 
     engine: Engine
     store_url: str
@@ -69,6 +70,8 @@ class Demo:
     person: str
     link: str
     taken_link: str
+    folder: Path
+    entry: str
 
 
 def build_demo(engine: Engine, folder: Path, now_ms: int) -> Demo:
@@ -81,6 +84,7 @@ def build_demo(engine: Engine, folder: Path, now_ms: int) -> Demo:
         add_user(engine, login, *roles, areas=areas, now_ms=now_ms, full_name=name, responder=responder)
     store_url = f"sqlite:///{folder}/store.db"
     _measured(store_url, now_ms)
+    build_devices(engine, store_url, now_ms)
     closed = _closed(engine, now_ms)
     taken = _in_hand(engine, now_ms)
     waiting = _waiting(engine, now_ms)
@@ -93,6 +97,8 @@ def build_demo(engine: Engine, folder: Path, now_ms: int) -> Demo:
         person="p-0001",
         link=token(waiting, "r-zhang", now_ms + 3_600_000),
         taken_link=token(taken, "r-liu", now_ms + 3_600_000),
+        folder=folder,
+        entry=build_quarantine(folder, now_ms),
     )
 
 
@@ -118,8 +124,8 @@ def _import(engine: Engine, folder: Path) -> None:
             "name": name,
             "area": _STATIONS[(n - 1) % len(_STATIONS)],
             "address": f"丰庆路 {n + 6} 号院 {n % 4 + 1} 号楼 {n % 3 + 1} 单元 {n % 6 + 1}0{n % 4 + 1}",
-            "lat": 34.26 + n * 0.0013,
-            "lon": 108.91 + n * 0.0017,
+            "lat": 34.262 + (n * 5 % 12) * 0.0011 + (0.017 if n == 12 else 0),  # one lives too far for anybody
+            "lon": 108.914 + n * 0.0013,
             "language": "zh",
             "phone": f"+86 138 0000 {n:04}",
             "risks": list(_RISKS[n % len(_RISKS)]),
@@ -136,7 +142,8 @@ def _import(engine: Engine, folder: Path) -> None:
         ],
         "responders": [
             {"id": key, "name": name, "area": area, "phone": "+86 29 8600 0000", "languages": ["zh", "en"],
-             "channels": [_WEBHOOK], "travel": "ebike", "lat": 34.261 + n * 0.0016, "lon": 108.914 + n * 0.0015}
+             "channels": [_WEBHOOK], "travel": "walk", "lat": 34.263 + n * 3 % 5 * 0.0024,
+             "lon": 108.916 + n * 0.0024}
             for n, (key, (name, area)) in enumerate(_RESPONDERS.items())
         ],
         "on_call": stations,

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -37,11 +38,14 @@ class Site:
 
 
 @contextmanager
-def running_site(engine: Engine, *, store_url: str = "", now_ms: Callable[[], int] = wall_clock_ms) -> Iterator[Site]:
-    """Serve until the block ends. The tables must be there."""
+def running_site(
+    engine: Engine, *, store_url: str = "", folder: Path | None = None, now_ms: Callable[[], int] = wall_clock_ms
+) -> Iterator[Site]:
+    """Serve until the block ends. The tables must be there. ``folder``: the data folder of gateway and processor."""
     settings = ConsoleSettings(
-        link_key=LINK_KEY, time_zone="Asia/Shanghai", poll_s=0.05, heartbeat_s=0.5, store_url=store_url
-    )
+        link_key=LINK_KEY, time_zone="Asia/Shanghai", poll_s=0.05, heartbeat_s=0.5, store_url=store_url,
+        quarantine_dir=folder / "quarantine" if folder else None, journal_dir=folder / "journal" if folder else None,
+    )  # fmt: skip
     app = create_app(engine, settings, now_ms=now_ms)
     stop, started, urls = threading.Event(), threading.Event(), list[str]()
 

@@ -35,7 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def windows(chromium: Browser, demo: Demo) -> Iterator[Desk]:
     """Windows on the console of that district."""
-    with running_site(demo.engine, store_url=demo.store_url) as site:
+    with running_site(demo.engine, store_url=demo.store_url, folder=demo.folder) as site:
         desk = Desk(chromium, site, allowed=("404 (Not Found)", "Error Code 404 from /nowhere"))
         yield desk
         desk.close()

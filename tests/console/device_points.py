@@ -30,6 +30,7 @@ def finding(
     severity: Severity = Severity.WARNING,
     detector: str = "device.link",
     said: str = "",
+    zh: str = "",
     **notes: str,
 ) -> Detection:
     """A finding as the detector tells it, or with ``over_ms`` its end."""
@@ -48,7 +49,7 @@ def finding(
         severity=severity,
         score=1.0,
         features={"left_days": 9.0} if kind == "battery_low" else {},
-        notes={"text": kind, "en": text, "zh": f"问题：{text}", **notes},
+        notes={"text": kind, "en": text, "zh": zh or f"问题：{text}", **notes},
     )
 
 
