@@ -27,12 +27,17 @@ _FIRST_WAIT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Everybody:
-    """All people at one revision of the registry, by key, and the names of areas by path."""
+    """All people at one revision of the registry, by key, the names of areas by path, and which risks people of an area
+    have."""
 
     revision: int = -1
     people: tuple[Someone, ...] = ()
     areas: Mapping[str, str] = field(default_factory=dict)
-    risks: tuple[str, ...] = ()
+    risks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def risks_of(self, sees: Callable[[str], bool]) -> list[str]:
+        """Those of the areas that somebody sees, sorted: what people elsewhere have is nothing to choose from."""
+        return sorted(frozenset[str]().union(*(risks for area, risks in self.risks.items() if sees(area))))
 
 
 class PeopleIndex:
@@ -94,8 +99,10 @@ def read_everybody(engine: Engine) -> Everybody:
             Someone(key, name, path, areas.get(path, path), address, tuple(risks or ()), tuple(conditions or ()))
             for key, name, path, address, risks, conditions in connection.execute(query.order_by(person.c.key))
         )
-    risks = sorted({risk for one in people for risk in (*one.risks, *one.conditions)})
-    return Everybody(revision, people, MappingProxyType(areas), tuple(risks))
+    risks: dict[str, set[str]] = {}
+    for one in people:
+        risks.setdefault(one.area, set()).update(one.risks, one.conditions)
+    return Everybody(revision, people, MappingProxyType(areas), {area: frozenset(of) for area, of in risks.items()})
 
 
 def read_known(store: Store) -> dict[str, Known]:
