@@ -73,7 +73,7 @@ class Spot:
     @property
     def triangle(self) -> str:
         """The corners of the sign for people whom nobody reaches, larger for more of them."""
-        size = min(6.0 + 1.5 * math.log2(self.count), 13.0)
+        size = min(8.0 + 1.5 * math.log2(self.count), 14.0)
         return f"{self.x:.1f},{self.y - size:.1f} {self.x + size:.1f},{self.y + size * 0.8:.1f} " + (
             f"{self.x - size:.1f},{self.y + size * 0.8:.1f}"
         )
@@ -182,12 +182,12 @@ def _hexagons(xy: NDArray[np.float64], alone: NDArray[np.bool_]) -> tuple[tuple[
     which = which.reshape(-1)
     counts = np.bincount(which, minlength=len(cells))
     lost = np.bincount(which, weights=alone, minlength=len(cells)).astype(int)
-    most = math.log(max(int(counts.max()), 2))
+    most = int(counts.max())
     hexagons: list[Hexagon] = []
     spots: list[Spot] = []
     for (q, r), count, without in zip(cells.tolist(), counts.tolist(), lost.tolist(), strict=True):
         x, y = _HEX * math.sqrt(3) * (q + r / 2), _HEX * 1.5 * r
-        hexagons.append(Hexagon(_corners(x, y), min(LEVELS, 1 + int(LEVELS * math.log(count) / most)), count))
+        hexagons.append(Hexagon(_corners(x, y), math.ceil(LEVELS * count / most), count))
         if without:
             spots.append(Spot(x, y, count=without))
     return tuple(hexagons), tuple(spots)
