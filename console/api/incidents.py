@@ -33,7 +33,8 @@ from console.api.models import (
 from console.api.paging import Cursor, Limit, pack, unpack
 from console.api.problems import Problem
 from console.api.repeats import IdempotencyKey, once
-from console.reading import CONSOLE, read_revision, responder_name
+from console.reading import CONSOLE, read_revision
+from console.standing_for import is_within_reach, may_stand_for
 from registry import models as people
 
 _VIA = "api"
@@ -106,7 +107,7 @@ def incident_routes(engine: Engine, now_ms: Callable[[], int]) -> APIRouter:
         @allow(placed(Permission.INCIDENTS_ACT, of_incident))
         def endpoint(viewer: CurrentViewer, incident_id: str, body: Act | None = None, key: IdempotencyKey = "") -> Any:
             given = body or Act()
-            at_ms, actor = now_ms(), _actor(engine, viewer, given.actor)
+            at_ms, actor = now_ms(), _actor(engine, viewer, incident_id, given.actor)
 
             def do() -> Done:
                 return _done(decide(incident_id, actor, at_ms, given.note))
@@ -131,7 +132,7 @@ def incident_routes(engine: Engine, now_ms: Callable[[], int]) -> APIRouter:
     @allow(placed(Permission.INCIDENTS_ACT, of_incident))
     def resolve(viewer: CurrentViewer, incident_id: str, body: Resolve, key: IdempotencyKey = "") -> JSONResponse:
         """Close it with what it was."""
-        at_ms, actor = now_ms(), _actor(engine, viewer, body.actor)
+        at_ms, actor = now_ms(), _actor(engine, viewer, incident_id, body.actor)
 
         def do() -> Done:
             outcome = Outcome(body.outcome)
@@ -145,7 +146,7 @@ def incident_routes(engine: Engine, now_ms: Callable[[], int]) -> APIRouter:
     @allow(placed(Permission.INCIDENTS_ACT, of_incident))
     def refer_it(viewer: CurrentViewer, incident_id: str, body: Refer, key: IdempotencyKey = "") -> JSONResponse:
         """Tell the family doctor, a hospital team or anybody else of it."""
-        at_ms, actor = now_ms(), _actor(engine, viewer, body.actor)
+        at_ms, actor = now_ms(), _actor(engine, viewer, incident_id, body.actor)
 
         def do() -> Referred:
             _check_addressee(engine, viewer, body.to)
@@ -206,31 +207,25 @@ def _incident(row: Row[Any]) -> Incident:
     )  # fmt: skip
 
 
-def _actor(engine: Engine, viewer: Viewer, asked: str | None) -> str:
+def _actor(engine: Engine, viewer: Viewer, incident_id: str, asked: str | None) -> str:
     """In whose name something is done."""
     own = viewer.responder or CONSOLE
     if asked is None or asked == own:
         return own
     if not viewer.may(Permission.INCIDENTS_ACT_FOR):
         raise Problem("not-allowed", "`as` names somebody else: leave it out, or ask for the right to act for others.")
-    if responder_name(engine, asked) is None:
-        raise Problem("invalid", "`as` is no responder of the registry: see `carecircle registry export`.")
-    _check_addressee(engine, viewer, asked)
+    if not may_stand_for(engine, viewer, incident_id, asked):
+        raise Problem("invalid", "`as` is nobody who was called, nor a responder of the user's areas or above them.")
     return asked
 
 
 def _check_addressee(engine: Engine, viewer: Viewer, to: str) -> None:
-    """A responder who lies elsewhere is not there."""
+    """A responder who lies elsewhere is not there; a relation is of the person."""
     responder = people.responder
     with engine.connect() as connection:
         row = connection.execute(select(responder.c.area).where(responder.c.id == to)).first()
-    if row is not None and not viewer.sees(row.area) and not _is_above(viewer, row.area):
+    if row is not None and not is_within_reach(viewer, row.area):
         raise Problem("not-found", f"{to!r} is no responder of the user's areas or of those above them.")
-
-
-def _is_above(viewer: Viewer, area: str) -> bool:
-    """Whether the area is one that stands above the viewer's: those are called too."""
-    return any(one.startswith(f"{area}.") for one in viewer.areas)
 
 
 def _done(result: ActionResult) -> Done:
