@@ -73,7 +73,7 @@ def duty_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, k
         with engine.connect() as connection:
             reported = presences_now(connection, now_ms)
             own_presence = presences(connection, [viewer.responder]).get(viewer.responder)
-            changes = _upcoming(book, viewer, visible, now_ms)
+            changes = _upcoming(book, visible, now_ms)
             makers = makers_of(connection, [one.id for one in changes])
             feed_ms = feed_made_ms(connection, viewer.responder)
 
@@ -146,16 +146,13 @@ def take_back_allowed(connection: Connection, viewer: Viewer, book: Book, one: O
     return _may_take_back(viewer, book, one, makers_of(connection, [one.id]).get(one.id, ""), now_ms)
 
 
-def _upcoming(book: Book, viewer: Viewer, visible: list[str], now_ms: int) -> list[OverrideEntry]:
+def _upcoming(book: Book, visible: list[str], now_ms: int) -> list[OverrideEntry]:
     """The changes that are not over, of rosters that are shown, in order."""
     areas = set(visible)
     found = [
         one
         for one in book.overrides.values()
-        if one.roster in book.entries
-        and book.entries[one.roster].area in areas
-        and viewer.sees(book.entries[one.roster].area)
-        and book.span_ms(one)[1] > now_ms
+        if one.roster in book.entries and book.entries[one.roster].area in areas and book.span_ms(one)[1] > now_ms
     ]
     return sorted(found, key=lambda one: (book.span_ms(one), one.id))[:40]
 

@@ -21,7 +21,9 @@ from console.coverage.tree import Cover, gap_week, tops
 from console.coverage.watching import Watch
 from console.duty.knowing import BookKeeper
 from console.settings import ConsoleSettings
+from registry.entries import OverrideEntry
 from registry.models import person as person_table
+from registry.overrides import add_override
 from registry.presence import tell_presence
 from registry.reach.coverage import unreached
 from registry.rosters import Gap
@@ -108,6 +110,7 @@ def test_a_station_sees_itself_only(app: FastAPI, city: Engine, user: str, their
         shown = page(app, city, user, path)
         assert theirs in shown
         assert [word for word in (others, *elsewhere, "District Desk") if word in shown] == []
+        assert shown.partition("<figcaption")[0].count('<g class="on') == 1
 
 
 def test_an_administrator_goes_down_the_tree(app: FastAPI, city: Engine) -> None:
@@ -144,6 +147,16 @@ def test_who_cannot_come_does_not_reach_anybody(own_city: Engine, clock: Clock) 
         shown = browser.get("/coverage").text
         assert "<b>0 of 2</b>" in shown
         assert 'class="on away"' in shown.partition("<figcaption")[0]
+
+
+def test_who_has_no_channel_reaches_nobody(own_city: Engine) -> None:
+    """On call in name only."""
+    entry = OverrideEntry(id="x", roster="near-day", begin="2026-03-02", end="2026-03-03", responders=("mute",))
+    with registry.writing(own_city) as connection:
+        add_override(connection, entry)
+    near = Watch(own_city, BookKeeper(own_city)).state(NOON_MS).areas[NEAR]
+    assert ([duty.responder for duty in near.on], near.uncovered) == (["mute"], 2)
+    assert near.gaps[0].begin_ms == NOON_MS
 
 
 def test_a_state_is_kept_for_its_minute_and_made_anew_beside_the_pages(own_city: Engine) -> None:

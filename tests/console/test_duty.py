@@ -193,8 +193,12 @@ def test_a_responder_changes_nothing_but_their_own_turns(app: FastAPI, city: Eng
             form(kind="swap", one="li", other="chen"),
             form(one="wang", other="li"),
         ):
-            answer = browser.post("/on-call/change", data={**values, "step": "save", "seen": "x"})
-            assert answer.status_code in (409, 422), values
+            assert browser.post("/on-call/change", data=values).status_code == 422, values
+        with browser_of(app, city, "near", NOON_MS) as desk:
+            seen = seen_of(desk.post("/on-call/change", data=form()))
+        stolen = browser.post("/on-call/change", data={**form(), "step": "save", "seen": seen})
+        assert stolen.status_code == 422
+        assert "turns of your own only" in stolen.text
     assert overrides(city) == {}
     with browser_of(app, city, "doctor", NOON_MS) as browser:
         assert browser.get("/on-call").status_code == 403
@@ -268,6 +272,23 @@ def test_what_speaks_against_a_change_is_said(city: Engine, wanted: Wanted, doub
     shown = preview(book, wanted, SHANGHAI)
     assert {one.doubt for one in shown.worries} == doubts
     assert len(shown.differences) == 1
+
+
+def test_a_change_that_does_something_else_by_now_is_shown_again(app: FastAPI, city: Engine) -> None:
+    """It is saved only as it was looked at; what is shown the second time can be saved."""
+    with browser_of(app, city, "near", NOON_MS) as browser:
+        seen = seen_of(browser.post("/on-call/change", data=form()))
+        assert saved(browser, kind="replace", other="chen", end="2026-03-03T12:00").status_code == 303
+        late = browser.post("/on-call/change", data={**form(), "step": "save", "seen": seen})
+        assert late.status_code == 409
+        shown = main_of(late)
+        assert "Another change holds from 2026-03-03 08:00 to 2026-03-03 12:00" in shown
+        assert "2026-03-03 12:00 – 2026-03-03 22:00" in shown
+        assert len(overrides(city)) == 1
+        (again,) = re.findall(r'name="seen" value="([^"]+)"', late.text)
+        answer = browser.post("/on-call/change", data={**form(), "step": "save", "seen": again})
+        assert answer.status_code == 303
+    assert (on(city, "2026-03-03T09:00"), on(city, "2026-03-03T13:00")) == (["chen"], ["wang"])
 
 
 def test_who_made_a_change_takes_it_back_before_it_begins(app: FastAPI, city: Engine, clock: Clock) -> None:
