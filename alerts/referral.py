@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.engine import RowMapping
 
 from alerts import models
 from alerts.channels import first_channels, type_of
-from alerts.database import load_incident, raise_change
+from alerts.database import load_incident, raise_change, to_incident
 from alerts.delivery import Purpose, Status
 from alerts.emergency_text import key_facts
+from alerts.follow_ups import last_outcome, said_by_detector
 from alerts.lifecycle import Incident, Note, What
 from alerts.messages import Envelope, facts_of
 from alerts.reasons import Reason
-from alerts.referral_texts import TOLD, Deed, Referral, referral_body, referral_text
+from alerts.referral_texts import TOLD, Deed, Referral, referral_body, referral_lines, referral_text
 from alerts.sentences import language_of
 from alerts.settings import AlertSettings
 from alerts.texts import TextMessage
@@ -96,6 +99,51 @@ def refer(
     return ReferralResult(ReferralAnswer.DONE, responder.id, responder.name)
 
 
+@dataclass(frozen=True, slots=True)
+class ReferralPreview:
+    """What the addressee would read: ``lines`` in their ``language``. ``answer`` is DONE where it can be sent."""
+
+    answer: ReferralAnswer
+    responder: str = ""
+    name: str = ""
+    language: str = ""
+    lines: tuple[str, ...] = ()
+
+
+def preview(
+    engine: Engine,
+    incident_id: str,
+    who: str,
+    to: str,
+    now_ms: int,
+    *,
+    zone: ZoneInfo,
+    note: str = "",
+    vitals: str = "",
+) -> ReferralPreview:
+    """What :func:`refer` with the same values would send, and to whom; nothing is written."""
+    known = directory(engine)
+    with engine.connect() as connection:
+        row = connection.execute(select(models.incident).where(models.incident.c.id == incident_id)).mappings().first()
+        if row is None:
+            return ReferralPreview(ReferralAnswer.UNKNOWN)
+        incident = to_incident(row)
+        responder, _ = _addressee(known, incident, to)
+        if responder is None:
+            return ReferralPreview(ReferralAnswer.NOBODY)
+        language = language_of(responder.languages)
+        envelope = Envelope(
+            "", REFERRAL_STEP, 0, 1, follow_up=last_outcome(connection, incident.id),
+            said=said_by_detector(connection, incident), purpose=Purpose.REFERRAL,
+        )  # fmt: skip
+        said = {"note": note, "vitals": vitals}
+        referral = _referral(connection, who, said, incident, envelope, known, language, now_ms)
+    able = any(type_of(name) != "siren" for name in first_channels(responder))
+    lines = tuple(referral_lines(incident, referral, language, zone))
+    answer = ReferralAnswer.DONE if able else ReferralAnswer.NO_CHANNEL
+    return ReferralPreview(answer, responder.id, responder.name, language, lines)
+
+
 def referral_message(
     connection: Connection,
     row: RowMapping,
@@ -109,7 +157,13 @@ def referral_message(
 ) -> bytes | TextMessage:
     """The message of a notification that :func:`refer` has queued."""
     language = language_of(responder.languages)
-    referral = _referral(connection, row, incident, envelope, known, language, now_ms)
+    audit = models.audit
+    query = select(audit.c.who, audit.c.data).where(
+        audit.c.incident == incident.id, audit.c.what == What.REFERRED.value
+    )
+    referred = connection.execute(query.order_by(audit.c.id)).all()
+    said = [one for one in referred if one.data["to"] == row["responder"]][row["round"]]
+    referral = _referral(connection, said.who, said.data, incident, envelope, known, language, now_ms)
     if channel.type != "apprise":
         return referral_body(
             incident, referral, responder, envelope.notification, envelope.attempt, language, settings, now_ms
@@ -146,7 +200,8 @@ def _queue(connection: Connection, incident: Incident, responder: str, channel: 
 
 def _referral(
     connection: Connection,
-    row: RowMapping,
+    who: str,
+    said: Mapping[str, Any],
     incident: Incident,
     envelope: Envelope,
     known: Directory,
@@ -156,15 +211,14 @@ def _referral(
     audit = models.audit
     query = select(audit.c.at_ms, audit.c.what, audit.c.who, audit.c.data).where(audit.c.incident == incident.id)
     rows = connection.execute(query.order_by(audit.c.id)).all()
-    said = [one for one in rows if one.what == What.REFERRED.value and one.data["to"] == row["responder"]][row["round"]]
     closed = [one.data.get("note", "") for one in rows if one.what == What.RESOLVED.value]
     told = {what.value for what in TOLD}
     person = known.person(incident.person) if incident.person is not None else None
     return Referral(
         known=key_facts(facts_of(incident, envelope, known, language, now_ms), person, known, now_ms),
-        by=_name(known, said.who),
-        note=said.data["note"],
-        vitals=said.data["vitals"],
+        by=_name(known, who),
+        note=said["note"],
+        vitals=said["vitals"],
         closing_note=closed[-1] if closed else "",
         deeds=[Deed(one.at_ms, What(one.what), _name(known, one.who)) for one in rows if one.what in told],
     )

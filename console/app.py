@@ -21,6 +21,7 @@ from console.access.account import account_routes
 from console.access.gate import Refused, make_gate
 from console.access.oidc import Provider
 from console.access.pages import announcer, login_routes
+from console.administration.routes import administration_routes
 from console.answering import for_programs, refused
 from console.api.problems import Problem
 from console.api.routes import api_routes
@@ -47,6 +48,7 @@ from console.replies import reply_routes
 from console.reports.making import ReportMaker
 from console.reports.routes import report_routes
 from console.settings import ConsoleSettings
+from registry import SealedError
 
 _log = logging.getLogger(__name__)
 _STATIC_CACHE = "public, max-age=31536000, immutable"
@@ -90,7 +92,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.state.announce = announcer(engine, settings, now_ms)
     app.include_router(login_routes(engine, settings, renderer, provider))
     app.include_router(account_routes(engine, settings, renderer))
-    app.include_router(incident_routes(engine, settings, renderer, feed))
+    app.include_router(incident_routes(engine, settings, renderer, feed, points))
     app.include_router(link_routes(engine, settings, renderer))
     app.include_router(people_routes(engine, settings, renderer, points))
     app.include_router(threshold_routes(engine, renderer))
@@ -104,6 +106,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.include_router(api_routes(engine, settings, points, index, keeper, now_ms))
     app.include_router(fhir_routes(engine, settings, points, now_ms))
     app.include_router(metric_routes(engine, settings, points, feed, now_ms))
+    app.include_router(administration_routes(engine, settings, renderer))
     app.mount("/static", _Static(directory=STATIC), name="static")
 
     async def failed(request: Request, error: Exception) -> Response:
@@ -118,6 +121,9 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
             return renderer.error(request, known)
         if isinstance(error, RequestValidationError):
             return renderer.error(request, 400)
+        if isinstance(error, SealedError):
+            _log.error("a page cannot be shown: %s", error)
+            return renderer.error(request, 503, fault="sealed")
         if isinstance(error, DBAPIError):
             _log.warning("the database does not serve a page: %r", error)
             return renderer.error(request, 503)

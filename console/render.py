@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from alerts.links import ACK_PATH, SHORT_PATH
 from alerts.queries import EvidenceView, Stage, TimelineEntry
+from alerts.sentences import AREA_TROUBLE
 from console import explain, times
 from console.access.gate import is_allowed
 from console.access.rules import rule_of
@@ -165,9 +166,9 @@ class _Words:
         """A duration to keep to."""
         return times.target(duration_s, self._t)
 
-    def name(self, text: str) -> Markup:
+    def name(self, text: str, longest: int = _NAME_LENGTH) -> Markup:
         """A name from outside: escaped, cut, and apart from the direction of the text around it."""
-        cut = text if len(text) <= _NAME_LENGTH else text[:_NAME_LENGTH] + "…"
+        cut = text if len(text) <= longest else text[:longest] + "…"
         return Markup("<bdi>") + escape(cut) + Markup("</bdi>")
 
     def names(self, names: Iterable[str]) -> Markup:
@@ -189,7 +190,9 @@ class _Words:
         return Markup(escape(self._t(text_id))).format_map({key: escape(value) for key, value in values.items()})
 
     def whom(self, card: Card) -> str:
-        """The name of the person, or the device that nobody is known for."""
+        """The name of the person, of an area that is silent, or the device that nobody is known for."""
+        if card.view.kind == AREA_TROUBLE:
+            return card.view.area_name
         return card.view.person_name or self._t("person.unknown", device=card.view.device)
 
     def headline(self, card: Card) -> Markup:
@@ -201,7 +204,7 @@ class _Words:
         """What, who and where as plain text, for a screen reader and the title."""
         kind = self._t.of("kind", card.view.kind)
         line = self._t("what.line", kind=kind, name=self.whom(card)[:_NAME_LENGTH])
-        where = card.view.address or card.view.area_name
+        where = "" if card.view.kind == AREA_TROUBLE else card.view.address or card.view.area_name
         return self._t("list.comma").join([line, where[:_NAME_LENGTH]] if where else [line])
 
     def reasons(self, card: Card) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Select, select
 
 from alerts import models as alert_tables
@@ -91,7 +90,10 @@ def read_entry(connection: Connection, key: str) -> PersonEntry | None:
         phone = phone_of(connection, key, row["phone"])
     except SealedError:
         phone = ""  # the page must be there all the same; the doctor names the key that is missing
-    return msgspec.convert({**row, "phone": phone}, PersonEntry)
+    # as it is stored: what an import would refuse is shown all the same
+    return PersonEntry(
+        **{**row, "phone": phone, "risks": tuple(row["risks"] or ()), "conditions": tuple(row["conditions"] or ())}
+    )
 
 
 def read_profile(connection: Connection, key: str, now_ms: int) -> Profile | None:
