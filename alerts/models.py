@@ -87,6 +87,7 @@ evidence = Table(
     Column("params_hash", String(64), nullable=False),
     Column("window", LargeBinary),
     Index("ix_evidence_incident", "incident"),
+    Index("ix_evidence_device", "device", "decided_ms"),
 )
 
 #: Questions to wearers.

@@ -168,6 +168,12 @@ class Fleet:
         """To be looked up."""
         return {device.entry.id: device for device in self.devices}
 
+    def prepare(self) -> None:
+        """Count and sort, so that nobody waits for it."""
+        _ = self.counts, self.kinds, self.fault_kinds, self.by_id
+        for order in Order:
+            self.in_order(order)
+
     def in_order(self, order: Order) -> list[Device]:
         """All devices, sorted."""
         if order not in self._sorted:

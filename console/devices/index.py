@@ -69,18 +69,11 @@ class DeviceIndex:
     def fleet(self) -> Fleet:
         """All devices: as the registry has them now, and as they were a moment ago."""
         self._look()
-        known = self._known
-        revision = current_revision(self._engine)
-        place, fleet = self._fleet
-        if place == (revision, known.number):
-            return fleet
+        there = self._now_registered()
         with self._lock:
-            if self._registered.revision != revision:
-                self._registered = read_registered(self._engine)
-            there = self._registered
-            if self._fleet[0] != (there.revision, known.number):
-                joined = join(there.entries, there.areas, known.states, known.faults, known.places)
-                self._fleet = (there.revision, known.number), joined
+            place = there.revision, self._known.number
+            if self._fleet[0] != place:
+                self._fleet = place, _joined(there, self._known)
             return self._fleet[1]
 
     def areas(self) -> Mapping[str, str]:
@@ -104,7 +97,7 @@ class DeviceIndex:
 
     def _refresh(self) -> None:
         try:
-            trouble, states = "none", dict[str, DeviceState]()
+            trouble, states = "none", self._known.states  # as they were, while the store does not answer
             try:
                 if (store := self._store()) is not None:
                     trouble, states = "", read_devices(store, None)
@@ -112,7 +105,12 @@ class DeviceIndex:
                 _log.warning("the store does not tell how devices are: %s", error)
                 trouble = "away"
             faults, places = all_standing(self._engine)
-            self._known = _Known(self._known.number + 1, states, faults, places, trouble)
+            known = _Known(self._known.number + 1, states, faults, places, trouble)
+            there = self._now_registered()
+            fleet = _joined(there, known)
+            fleet.prepare()  # here rather than while somebody waits
+            with self._lock:
+                self._known, self._fleet = known, ((there.revision, known.number), fleet)
         except DBAPIError as error:  # the page says so itself: it asks the same database
             _log.warning("the database does not tell what was found about devices: %r", error)
         finally:
@@ -120,6 +118,10 @@ class DeviceIndex:
             with self._lock:
                 self._read_at_s = time.monotonic()
                 self._reading = False
+
+
+def _joined(there: _Registered, known: _Known) -> Fleet:
+    return join(there.entries, there.areas, known.states, known.faults, known.places)
 
 
 def read_registered(engine: Engine) -> _Registered:
