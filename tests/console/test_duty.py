@@ -24,8 +24,9 @@ from console.duty.knowing import Book, BookKeeper
 from console.duty.planning import now_of, rosters_in, week_of
 from console.settings import ConsoleSettings
 from registry.entries import OverrideEntry
-from registry.feeds import feed_of
+from registry.feeds import feed_of, make_feed
 from registry.models import presence as presence_table
+from registry.models import responder as responder_table
 from registry.models import roster_feed, roster_override
 from registry.overrides import OverrideError, add_override, remove_override
 from registry.presence import presences
@@ -37,6 +38,8 @@ from tests.console.shifts import FAR, NEAR
 from tests.console.users import browser_of
 
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
+#: A row of responders without anything in it.
+RETIRED = {"name": "Old", "area": NEAR, "phone": "", "languages": ["en"], "roles": [], "channels": []}
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 
@@ -443,3 +446,24 @@ def test_the_book_is_read_again_when_the_registry_changes(city: Engine) -> None:
     assert keeper.book().overrides.keys() == {"x"}
     assert first.overrides == {}
     assert Fault.NO_EFFECT.value == "no_effect"
+
+
+def test_changes_and_addresses_are_kept_on_both_databases(registry_engine: Engine, tmp_path: Path) -> None:
+    """And go with the responder that they are of."""
+    city = shifts.build(registry_engine, tmp_path / "in")
+    app = create_app(city, ConsoleSettings(link_key=LINK_KEY, time_zone="Asia/Shanghai"), now_ms=Clock())
+    with browser_of(app, city, "li", NOON_MS) as browser:
+        assert saved(browser).status_code == 303
+        assert "Take back" in main_of(browser.get("/on-call?from=2026-03-02"))
+        (address,) = re.findall(r'/feeds/[^"]+\.ics', browser.post("/on-call/feed").text)[:1]
+        assert browser.get(address).status_code == 200
+        assert browser.get("/feeds/a%00b.ics").status_code == 404
+        (override,) = overrides(city)
+        assert browser.post("/on-call/changes/a%00b/remove").status_code == 404
+        assert browser.post(f"/on-call/changes/{override}/remove").status_code == 303
+        assert "reachable" in browser.get("/coverage?area=a%00b").text
+    with registry.writing(city) as connection:
+        connection.execute(responder_table.insert(), {**RETIRED, "id": "old"})
+        make_feed(connection, "old", who="test", now_ms=NOON_MS)
+        connection.execute(responder_table.delete().where(responder_table.c.id == "old"))
+        assert connection.execute(select(roster_feed.c.responder)).scalars().all() == ["li"]
