@@ -27,6 +27,8 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _SAFE = frozenset({"GET", "HEAD"})
 #: More than a note of 2,000 characters ever takes.
 _MAX_BODY_BYTES = 64 * 1024
+#: Files that are imported, which only who is logged in may send.
+_IMPORT, _MAX_IMPORT_BYTES = "/administration/import", 21 * 1024 * 1024
 
 #: No inline script or style, nothing from elsewhere, no framing.
 _HEADERS = {
@@ -104,7 +106,7 @@ class Guard:
         if not self._is_program(headers) and not self._same_origin(headers, link=link):
             return 403
         length = headers.get("content-length", "")
-        if "transfer-encoding" in headers or not (length or "0").isdecimal() or int(length or 0) > _MAX_BODY_BYTES:
+        if "transfer-encoding" in headers or not (length or "0").isdecimal() or int(length or 0) > _most(scope["path"]):
             return 413
         return None
 
@@ -138,3 +140,8 @@ def _host_name(header: str) -> str:
         return (urlsplit(f"//{header}").hostname or "") if not set(header) & set("/?#@\\ ") else ""
     except ValueError:
         return ""
+
+
+def _most(path: str) -> int:
+    """How many bytes a request may bring."""
+    return _MAX_IMPORT_BYTES if path == _IMPORT else _MAX_BODY_BYTES

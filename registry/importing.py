@@ -71,12 +71,13 @@ def import_rows(
     remove: bool = False,
     judge: Judge | None = None,
     revision: int | None = None,
-    then: Callable[[Connection, Diff], None] | None = None,
+    then: Callable[[Connection, Diff, Tables, Tables], None] | None = None,
 ) -> Diff:
     """As :func:`import_folder`, of rows that were read already, for somebody who may not write everything.
 
     ``judge`` blames rows that they may not write, before anything else is said of them. ``revision``: only while the
-    registry is at this one. ``then`` is called with the connection when all is written, in the same transaction.
+    registry is at this one. ``then`` is called with the connection, what was done, and
+    the tables before and after, when all is written, in the same transaction.
 
     Raises:
         SealedError: as there.
@@ -134,7 +135,7 @@ def import_rows(
             if not write:
                 raise _NothingWrittenError
             if then is not None:
-                then(connection, outcome[0])
+                then(connection, outcome[0], before, after)
     except _NothingWrittenError:
         pass
     return outcome[0]
