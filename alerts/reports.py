@@ -34,9 +34,14 @@ def incident_points(incident: Incident, states: Iterable[State], now_ms: int) ->
             "incident": [incident.id] * n,
             "state": [state.value for state in path],
             "severity": [incident.severity.value] * n,
+            "outcome": [_outcome(incident) if state is State.RESOLVED else None for state in path],
             "since_open_s": np.full(n, (now_ms - incident.opened_ms) / 1000.0),
         },
     )
+
+
+def _outcome(incident: Incident) -> str | None:
+    return None if incident.outcome is None else incident.outcome.value
 
 
 def _fraction_ns(incident: str, transition: int) -> int:

@@ -92,7 +92,7 @@ MEASUREMENTS: dict[str, Measurement] = {
             "incident",
             ("person", "area", "kind"),
             ("since_open_s",),
-            ("incident", "state", "severity"),
+            ("incident", "state", "severity", "outcome"),  # the outcome stands on the last one, `resolved`
             rolled_up=False,
         ),
         Measurement("area_state", ("area",), ("people", "devices_online", "open_incidents", "on_call", "uncovered")),
