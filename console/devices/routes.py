@@ -75,7 +75,7 @@ def device_routes(
             request, "devices.html", now_ms=now_ms, found=found, asked=asked, choice=choice, counts=counts,
             areas=_by_area(fleet, viewer, choice), places=places, fleet=fleet, names=names, trouble=index.trouble,
             tiles=tiles(counts, asked, kept), may_quarantine=viewer.may(Permission.QUARANTINE),
-            **list_words(renderer.texts(request), fleet, asked, choice, kept, names=names),
+            **list_words(renderer.texts(request), fleet, asked, kept, names=names),
         )  # fmt: skip
 
     @router.get("/devices.csv")

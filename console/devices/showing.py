@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from console.area_filter import AreaChoice
 from console.devices.course import QUANTITIES
 from console.devices.finding import Counts, Fleet, Only, Order, Question
 from console.people.series import SPANS
+from console.people.showing import bidi
 from console.texts import Texts
 
 #: The script of the drawings says these by itself.
@@ -49,7 +49,7 @@ def tiles(counts: Counts, asked: Question, kept: Sequence[tuple[str, str]]) -> l
 
 
 def list_words(
-    texts: Texts, fleet: Fleet, asked: Question, choice: AreaChoice, kept: Sequence[tuple[str, str]], *, names: bool
+    texts: Texts, fleet: Fleet, asked: Question, kept: Sequence[tuple[str, str]], *, names: bool
 ) -> dict[str, Any]:
     """Columns, choices and addresses of the list."""
     rest = [(name, value) for name, value in kept if name not in ("sort", "page")]
@@ -77,7 +77,7 @@ def list_words(
         ],
         "page_address": "?" + urlencode([*(pair for pair in kept if pair[0] != "page"), ("page", "")]),
         "csv_address": "/devices.csv?" + urlencode([pair for pair in kept if pair[0] != "page"]),
-        "area_path": choice.path,
+        "whole": bidi,
     }  # fmt: skip
 
 
@@ -87,6 +87,7 @@ def page_words(texts: Texts, span: str) -> dict[str, Any]:
         "span_choices": [(texts.of("span", one), f"?range={one}#course", one == span) for one in SPANS],
         "chart_words": json.dumps({name: texts(name) for name in _CHART_WORDS}, ensure_ascii=False),
         "quantities": QUANTITIES,
+        "whole": bidi,
     }
 
 

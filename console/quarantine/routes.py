@@ -16,6 +16,7 @@ from console.access.gate import CurrentViewer
 from console.access.rules import EVERYWHERE, Permission, allow, listed, of_device, placed
 from console.access.viewer import Viewer
 from console.devices.index import DeviceIndex
+from console.people.showing import bidi
 from console.quarantine.browsing import (
     MOST_REPLAYED,
     Planned,
@@ -106,7 +107,7 @@ def quarantine_routes(engine: Engine, settings: ConsoleSettings, renderer: Rende
         return renderer.page(
             request, "quarantine_entry.html", now_ms=now_ms, entry=one, now=explain(one), obstacle=obstacle(one),
             hex_lines=hexdump(one.payload, most), text=as_text(one.payload, most), shown=min(most, len(one.payload)),
-            known=one.device in index.fleet().by_id, flags=[str(flag.name).lower() for flag in one.flags],
+            known=one.device in index.fleet().by_id, flags=[str(flag.name).lower() for flag in one.flags], whole=bidi,
             may_devices=viewer.may(Permission.DEVICES_READ),
         )  # fmt: skip
 

@@ -149,7 +149,7 @@ def test_messages_of_other_areas_are_not_there(kept: Kept, engine: Engine) -> No
             planned = browser.post("/quarantine/preview", data={"id": every}).text
             assert ids_of(planned) == seen[::-1]
     with browser_of(kept.app, engine, "far", NOON_MS) as browser:
-        assert "0 messages were put back" in browser.post("/quarantine/replay", data={"id": every}).text
+        assert "Messages put back: 0" in browser.post("/quarantine/replay", data={"id": every}).text
     assert kept.put_back() == []
     assert load_replayed(kept.folder / "quarantine") == {}
 
@@ -178,14 +178,14 @@ def test_a_replay_is_looked_at_first_and_then_goes_the_way_of_the_command(
     chosen = re.findall(r'<input type="hidden" name="id" value="([^"]*)"', preview)
     assert chosen == [every[3], every[2], every[0]]
     answer = text_of(desk.post("/quarantine/replay", data={"id": chosen}).text)
-    assert "3 messages were put back" in answer
+    assert "Messages put back: 3" in answer
     sent = kept.put_back()
     assert [one.recv_ms for one in sent] == sorted(one.recv_ms for one in sent)
     assert {one.flags for one in sent} == {Flag.DUP | Flag.REPLAY}
     assert sent[0].payload == GOOD
     assert set(load_replayed(kept.folder / "quarantine")) == set(chosen)
     again = text_of(desk.post("/quarantine/replay", data={"id": chosen}).text)
-    assert "0 messages were put back" in again
+    assert "Messages put back: 0" in again
     assert "was put back before" in again
     assert len(kept.put_back()) == 3
     assert "Also what was put back before" in desk.post("/quarantine/preview", data={"id": chosen}).text
@@ -205,7 +205,7 @@ def test_a_full_disk_says_what_was_put_back(desk: TestClient, kept: Kept, monkey
     monkeypatch.setattr("console.quarantine.routes.replay", full)
     said = text_of(desk.post("/quarantine/replay", data={"id": kept.id_of("d-0002")}).text)
     assert "The disk is full" in said
-    assert "0 messages were put back" in said
+    assert "Messages put back: 0" in said
 
 
 def test_nothing_chosen_and_nothing_there_say_what_to_do(desk: TestClient, engine: Engine, clock: Clock) -> None:
