@@ -12,6 +12,7 @@ from console.access.viewer import Viewer
 from console.api.models import Device, DeviceList, Fault
 from console.api.paging import Cursor, Limit, pack, unpack
 from console.api.problems import Problem
+from console.api.tagging import Tagged
 from console.devices.finding import Device as Found
 from console.devices.finding import Link, Order, within
 from console.devices.index import DeviceIndex
@@ -19,7 +20,7 @@ from console.devices.index import DeviceIndex
 
 def device_routes(index: DeviceIndex) -> APIRouter:
     """``/devices`` and what is below."""
-    router = APIRouter(prefix="/devices", tags=["devices"])
+    router = APIRouter(prefix="/devices", tags=["devices"], route_class=Tagged)
 
     @router.get("")
     @allow(listed(Permission.DEVICES_READ))

@@ -22,6 +22,7 @@ from console.api.models import (
     TellPresence,
 )
 from console.api.problems import Problem
+from console.api.tagging import Tagged
 from console.coverage.watching import Watch
 from console.duty.knowing import BookKeeper
 from registry.presence import PresenceError, presences, tell_presence
@@ -33,7 +34,7 @@ Area = Annotated[str, Query(max_length=255, description="this one and all below"
 
 def duty_routes(engine: Engine, keeper: BookKeeper, watch: Watch, now_ms: Callable[[], int]) -> APIRouter:
     """``/coverage``, ``/on-call`` and ``/responders``."""
-    router = APIRouter(tags=["on call"])
+    router = APIRouter(tags=["on call"], route_class=Tagged)
 
     @router.get("/coverage")
     @allow(listed(Permission.COVERAGE_READ))

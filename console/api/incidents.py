@@ -33,6 +33,7 @@ from console.api.models import (
 from console.api.paging import Cursor, Limit, pack, unpack
 from console.api.problems import Problem
 from console.api.repeats import IdempotencyKey, once
+from console.api.tagging import Tagged
 from console.reading import CONSOLE, read_revision
 from console.standing_for import is_within_reach, may_stand_for
 from registry import models as people
@@ -43,7 +44,7 @@ _Decide = Callable[[str, str, int, str], ActionResult]
 
 def incident_routes(engine: Engine, now_ms: Callable[[], int]) -> APIRouter:
     """``/incidents`` and what is below."""
-    router = APIRouter(prefix="/incidents", tags=["incidents"])
+    router = APIRouter(prefix="/incidents", tags=["incidents"], route_class=Tagged)
 
     @router.get("")
     @allow(listed(Permission.INCIDENTS_READ))

@@ -20,6 +20,7 @@ from console.api.incidents import below
 from console.api.models import Health, Person, PersonDetail, PersonList, Score, Series, Sign
 from console.api.paging import Cursor, Limit, pack, unpack
 from console.api.problems import Problem
+from console.api.tagging import Tagged
 from console.people.series import as_numbers
 from console.people.signs import SIGNS
 from console.people.state import read_state
@@ -41,7 +42,7 @@ Steps = Annotated[int, Query(ge=1, le=2000, description="more points than that a
 
 def person_routes(engine: Engine, points: Points, now_ms: Callable[[], int]) -> APIRouter:
     """``/people`` and what is below."""
-    router = APIRouter(prefix="/people", tags=["people"])
+    router = APIRouter(prefix="/people", tags=["people"], route_class=Tagged)
 
     def looked(viewer: Viewer, kind: str, key: str, area: str = "") -> None:
         with writing(engine) as connection:

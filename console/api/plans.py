@@ -22,6 +22,7 @@ from console.access.viewer import Viewer
 from console.api.models import NewSilence, Silence, SilenceList, TellVisit, Visit, VisitList
 from console.api.problems import Problem
 from console.api.repeats import IdempotencyKey, once
+from console.api.tagging import Tagged
 from registry import RegistryError, models
 from registry.database import writing
 from registry.entries import SilenceEntry
@@ -49,7 +50,7 @@ def of_silence(connection: Connection, path: Mapping[str, Any]) -> str | None:
 
 def plan_routes(engine: Engine, rules: Rules, zone: ZoneInfo, now_ms: Callable[[], int]) -> APIRouter:
     """``/visits`` and ``/silences``."""
-    router = APIRouter()
+    router = APIRouter(route_class=Tagged)
 
     @router.get("/visits", tags=["visits"])
     @allow(listed(Permission.PEOPLE_READ))

@@ -6,14 +6,12 @@ meaning. What is not compatible becomes ``/api/v2`` beside it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from fastapi.routing import APIRoute
 from sqlalchemy import Engine
 
 from alerts.settings import AlertSettings
@@ -41,27 +39,6 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class _Tagged(APIRoute):
-    """Answers of a GET carry an ETag of their content; who has it is told so (RFC 9110, 13.1.2)."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def tagged(request: Request) -> Response:
-            response = await handle(request)
-            if request.method == "GET" and response.status_code == 200:
-                digest = hashlib.blake2b(bytes(response.body), digest_size=12).hexdigest()
-                tag = f'W/"{digest}"'
-                known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
-                headers = {"etag": tag, "cache-control": "private, no-cache"}
-                if tag in known:
-                    return Response(status_code=304, headers=headers)
-                response.headers.update(headers)
-            return response
-
-        return tagged
-
-
 def api_routes(
     engine: Engine,
     settings: ConsoleSettings,
@@ -72,7 +49,7 @@ def api_routes(
 ) -> APIRouter:
     """``/api/v1``, its description, and ``/api``, which is the same for people."""
     rules = AlertSettings(link_key=settings.link_key, public_url=settings.public_url).rules
-    api = APIRouter(prefix=PREFIX, route_class=_Tagged, responses=_ERRORS)
+    api = APIRouter(prefix=PREFIX, responses=_ERRORS)
     for part in (
         incident_routes(engine, now_ms),
         person_routes(engine, points, now_ms),
@@ -80,7 +57,6 @@ def api_routes(
         duty_routes(engine, keeper, Watch(engine, keeper), now_ms),
         plan_routes(engine, rules, settings.zone, now_ms),
     ):
-        part.route_class = _Tagged
         api.include_router(part)
     router = APIRouter()
     router.include_router(api)

@@ -104,6 +104,7 @@ def _special(street: Street) -> Mapping[str, Any]:
         "roster.end": "", "roster_override.responders": [responder], "visit.kind": "visit", "visit.unit": "day",
         "acknowledgement.responder": f"{word}-other", "visit.end": "",
         "visit.within_h": 24.0, "visit_record.state": "done", "policy.steps": [{"tier": "own"}], "policy.ask": "first",
+        "policy.ask_wearer": True,
         "policy.repeat_s": 120.0, "policy.arrival_s": 900.0, "policy.prompt_s": None, "policy.resolve_h": None,
         "silence.person": None, "silence.device": None, "incident.kind": "fall", "incident.state": "notifying",
         "incident.outcome": None, "incident.acknowledged_by": None, "incident.resolved_by": None,
