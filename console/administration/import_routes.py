@@ -19,7 +19,7 @@ from console.access.gate import CurrentViewer
 from console.access.rules import Permission, allow, listed
 from console.access.viewer import Viewer
 from console.administration.desk import Desk
-from console.administration.imports import MOST_BYTES, MOST_FILES, Imports, Job
+from console.administration.imports import BUSY, MOST_BYTES, MOST_FILES, Imports, Job
 from console.administration.saying import mistake, said
 from console.administration.scope import sees_row
 from console.texts import Texts
@@ -110,7 +110,8 @@ def _to(query: str) -> Response:
 
 def _page(desk: Desk, request: Request, viewer: Viewer, job: Job | None, fault: str) -> Response:
     texts = desk.renderer.texts(request)
-    diff = job.diff if job is not None and job.state in ("ready", "done") else None
+    state = job.state if job is not None else ""  # once: it goes on while the page is made
+    diff = job.diff if job is not None and state in ("ready", "done") else None
     counts: list[tuple[str, int, int, int, int]] = []
     problems: list[tuple[str, str]] = []
     lines: list[Any] = []
@@ -119,7 +120,8 @@ def _page(desk: Desk, request: Request, viewer: Viewer, job: Job | None, fault: 
         lines = said(texts, diff.changes[:_SHOWN])
         problems = _problems(texts, diff, viewer)
     return desk.page(
-        request, viewer, "import", "import.html", job=job, fault=fault, diff=diff, counts=counts, lines=lines,
+        request, viewer, "import", "import.html", job=job, state=state, busy=state in BUSY,
+        fault=fault, diff=diff, counts=counts, lines=lines,
         problems=problems, shown=_SHOWN, secrets=may_export_secrets(viewer),
         notices=diff.notices[:_NOTICES] if diff is not None and viewer.everywhere else [],
         tables=[*TYPES], forms=_FORMS, everywhere=viewer.everywhere, most_mb=MOST_BYTES // 1_000_000,

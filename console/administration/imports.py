@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 MOST_BYTES = 20_000_000
 MOST_FILES = 40
+#: An upload is being worked on.
+BUSY = frozenset({"reading", "checking", "writing"})
 _KEPT_S = 1800.0
 _MOST_JOBS = 8
 _NAME = re.compile(r"[\w.:-]{1,100}\.(?:yaml|yml|csv|ics)")
@@ -56,7 +58,7 @@ class Job:
     @property
     def busy(self) -> bool:
         """Whether it is being worked on."""
-        return self.state in ("reading", "checking", "writing")
+        return self.state in BUSY
 
 
 class Imports:
