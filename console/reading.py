@@ -187,6 +187,12 @@ def responder_name(engine: Engine, responder_id: str) -> str | None:
         return _names(connection, [responder_id]).get(responder_id)
 
 
+def area_names(engine: Engine) -> dict[str, str]:
+    """The name of every area by its path."""
+    with engine.connect() as connection:
+        return dict(connection.execute(select(people.area.c.path, people.area.c.name)).tuples().all())
+
+
 def clock_of(view: IncidentView, settings: ConsoleSettings) -> Clock:
     """What an incident is measured against: an answer within a minute, then somebody at the door. Both run from the
     moment it was opened, since that is how long a person lies there."""

@@ -23,10 +23,11 @@ from console import explain, times
 from console.access.gate import is_allowed
 from console.access.rules import rule_of
 from console.access.viewer import Viewer
+from console.boards import TOKEN, Boards, Sight
 from console.explain import Explanation, Number
 from console.language import choose_language
 from console.posture import posture_svg
-from console.reading import Card
+from console.reading import Board, Card
 from console.settings import ConsoleSettings
 from console.shell import CHOICES, Shell, chosen, lasting, navigation
 from console.texts import TEXTS, Texts
@@ -94,6 +95,26 @@ class Renderer:
             if (asked := request.query_params.get(name)) in choices:
                 response.set_cookie(name, asked, max_age=_YEAR_S, httponly=True, samesite="lax")
         return response
+
+    def board_cards(self, texts: Texts, boards: Boards, board: Board, sight: Sight, now_ms: int) -> Markup:
+        """The lists of the board as one reader's sight shows them, with a mark where the token goes."""
+        words = _Words(texts, self.settings, now_ms)
+        template = self._templates.get_template("board_cards.html")
+        module = template.make_module({"t": texts, "w": words, "settings": self.settings, "sight": sight})
+
+        def card_text(card: Card) -> Markup:
+            over = words.over(card)
+            return Markup(boards.card(card, sight, now_ms, over=over, make=lambda: str(module.card_of(card, TOKEN))))  # type: ignore[attr-defined]
+
+        return Markup(str(module.lists(board, card_text)))  # type: ignore[attr-defined]
+
+    def board_part(self, texts: Texts, revision: str, board: Board, cards: Markup, sight: Sight, now_ms: int) -> str:
+        """What an open board exchanges."""
+        words = _Words(texts, self.settings, now_ms)
+        return self._templates.get_template("board_part.html").render(
+            t=texts, w=words, settings=self.settings, now_ms=now_ms, revision=revision, board=board, cards=cards,
+            sight=sight,
+        )  # fmt: skip
 
     def error(
         self, request: Request, status: int, *, fault: str = "", headers: Mapping[str, str] | None = None

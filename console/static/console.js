@@ -10,6 +10,10 @@
   let shownMs = Number(body.dataset.now);
   const now = () => Date.now() + skewMs;
 
+  const clockFormat = new Intl.DateTimeFormat(document.documentElement.lang,
+    { timeStyle: "medium", hourCycle: "h23", timeZone: body.dataset.zone });
+  const clockTime = (ms) => clockFormat.format(ms);
+
   // clocks ------------------------------------------------------------------------------------------------------
   const pad = (n) => String(n).padStart(2, "0");
   function stopwatch(ms) {
@@ -26,6 +30,7 @@
   function tick() {
     const t = now();
     for (const node of document.querySelectorAll("[data-tick]")) {
+      if (node.dataset.tick === "now") { put(node, clockTime(t)); continue; }
       const since = t - Number(node.dataset.at);
       if (node.dataset.tick === "ago") put(node, ago(since));
       else if (node.dataset.tick === "watch") put(node, stopwatch(since));
@@ -162,6 +167,7 @@
   }
 
   // the stream ---------------------------------------------------------------------------------------------------
+  const token = JSON.parse(body.getAttribute("hx-headers") || "{}")["x-csrf-token"] || "";
   const QUIET_MS = 2.5 * Number(body.dataset.heartbeat) * 1000;
   let source = null;
   let heardMs = Date.now();
@@ -169,8 +175,6 @@
   let wanted = null;
   let stale = false;
   let lost = false;
-  const clockTime = (ms) => new Intl.DateTimeFormat(document.documentElement.lang,
-    { timeStyle: "medium", hourCycle: "h23", timeZone: body.dataset.zone }).format(ms);
   function showLive() {
     live.hidden = !(lost || stale);
     if (!live.hidden) put(live, fill(words[lost ? "live.lost" : "live.stale"], { time: clockTime(shownMs) }));
@@ -185,11 +189,14 @@
     if (fetching || wanted === body.dataset.revision) return;
     fetching = true;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store",
+      const answer = await fetch(location.href, { headers: { accept: "text/html", "x-part": "1" }, cache: "no-store",
         signal: AbortSignal.timeout(10000) });
       if (answer.status === 401) return location.reload(); // to the login, and back here
       if (!answer.ok) throw new Error(String(answer.status));
-      merge(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      // the cards are the same for all who read them: each puts its own token in
+      for (const field of fresh.querySelectorAll("input[name=csrf]")) field.setAttribute("value", token);
+      merge(fresh);
       shownMs = now();
     } catch {
       setTimeout(() => refresh(wanted), 1000);
