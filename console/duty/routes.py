@@ -30,8 +30,9 @@ from registry.rosters.duty import duty_of
 from registry.rosters.hours import local_time
 from registry.rosters.values import DAY_MS
 
-#: The plan has so many rosters at most; the others by choosing an area.
-_LINES = 30
+#: The plan has so many rosters at most, and what is on now so many areas; the others by choosing an area.
+_LINES = {"week": 30, "month": 18}
+_AREAS = 40
 _OWN_MS = 28 * DAY_MS
 _OWN_SHOWN = 14
 _FEED_MS = 90 * DAY_MS
@@ -64,9 +65,12 @@ def duty_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, k
         kept = [("view", view)] if view != "week" else []
         choice = area_choice(names, area, [*kept, *([("from", first.isoformat())] if start else [])])
         visible = [path for path in names if not choice.path or f"{path}.".startswith(f"{choice.path}.")]
+        ordered = sorted(path for path in visible if book.rosters.has_order(path))
         rosters = rosters_in(book, viewer.sees, choice.path)
         weeks = [
-            week_of(book, rosters[:_LINES], first + timedelta(weeks=n), zone, now_ms, choice.path or _top(visible))
+            week_of(
+                book, rosters[: _LINES[view]], first + timedelta(weeks=n), zone, now_ms, choice.path or _top(visible)
+            )
             for n in range(VIEWS[view])
         ]
         end = first + timedelta(weeks=VIEWS[view])
@@ -83,7 +87,9 @@ def duty_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, k
 
         return renderer.page(
             request, "on_call.html", now_ms=now_ms, book=book, choice=choice, view=view, weeks=weeks, first=first,
-            last=end - timedelta(days=1), rosters=rosters, shown=_LINES, now_areas=now_of(book, visible, now_ms),
+            last=end - timedelta(days=1), rosters=rosters, shown=_LINES[view],
+            now_areas=now_of(book, ordered[:_AREAS], now_ms),
+            more_areas=len(ordered) - _AREAS,
             earlier=address(**{"from": (first - timedelta(weeks=VIEWS[view])).isoformat()}),
             later=address(**{"from": end.isoformat()}), today=address(**{"from": ""}),
             view_choices=[(renderer.texts(request).of("view", name), address(view=name) + "#plan", name == view)
