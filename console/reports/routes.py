@@ -22,7 +22,7 @@ from console.access.viewer import Viewer
 from console.area_filter import AreaChoice, area_choice
 from console.devices.index import DeviceIndex
 from console.render import Renderer
-from console.reports.making import Making, ReportMaker, Wanted, smallest
+from console.reports.making import ReportMaker, Wanted, smallest
 from console.reports.periods import MOST_DAYS, Period, Span, period_of
 from console.reports.showing import median_of, span_choices
 from console.settings import ConsoleSettings
@@ -53,6 +53,8 @@ def report_routes(
             kept += [("from", period.first.isoformat()), ("to", period.last.isoformat())]
         names = {path: name for path, name in index.areas().items() if viewer.sees(path)}
         choice = area_choice(names, area, kept)
+        if not viewer.everywhere and not viewer.areas:
+            raise HTTPException(404)  # no areas are not all areas
         if choice.path:
             areas: tuple[str, ...] = (choice.path,)
         else:
@@ -79,7 +81,7 @@ def report_routes(
         area: AreaPath = "",
     ) -> Response:
         period, choice, wanted, kept = asked(viewer, span, since, until, area)
-        making = Making() if not (wanted.areas or viewer.everywhere) else maker.get(wanted, wait_s=_PAGE_WAIT_S)
+        making = maker.get(wanted, wait_s=_PAGE_WAIT_S)
         texts = renderer.texts(request)
         query = urlencode([*kept, *([("area", choice.path)] if choice.path else [])])
         return renderer.page(

@@ -20,7 +20,8 @@ import registry
 from alerts import actions, history
 from alerts.lifecycle import Outcome
 from console.access.models import audit
-from console.access.rules import Role
+from console.access.rules import Role, permissions_of
+from console.access.viewer import Viewer
 from console.app import create_app
 from console.reading import read_revision
 from console.reports import making
@@ -151,6 +152,16 @@ def test_only_the_readers_areas_are_counted(app: FastAPI, engine: Engine) -> Non
             assert ("Shimahe" in pages) is (HOME in areas), name
     with browser_of(app, engine, "near", NOON_MS) as browser:
         assert next(row["cases"] for row in table_of(browser.get(f"/reports.csv?area={OTHER}").text).values()) == "3"
+
+
+def test_who_has_no_area_is_not_shown_all(engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No areas are none, not every one."""
+    roles = frozenset({Role.COORDINATOR})
+    nobody = Viewer(user=7, name="x", full_name="", roles=roles, areas=(), permissions=permissions_of(roles))
+    monkeypatch.setattr("console.access.gate.this_machine", lambda: nobody)
+    app = create_app(engine, ConsoleSettings(link_key=LINK_KEY, login=False), now_ms=clock)
+    with browser_of(app, engine) as browser:
+        assert [browser.get(path).status_code for path in ("/reports", "/reports.csv", "/reports.html")] == [404] * 3
 
 
 def test_reports_are_for_coordinators_and_clinicians(app: FastAPI, engine: Engine) -> None:
