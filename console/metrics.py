@@ -72,7 +72,7 @@ def metric_routes(
     @router.get("/metrics")
     @allow(OPEN if settings.metrics_open else whole(Permission.METRICS_READ))
     def metrics(request: Request) -> Response:
-        if settings.metrics_open and not _is_here(client_address(request, settings)):
+        if settings.metrics_open and not _is_here(request, settings):
             raise HTTPException(404)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Look(watched, now_ms()))
@@ -246,8 +246,13 @@ def _version() -> str:
         return "unknown"
 
 
-def _is_here(address: str) -> bool:
+def _is_here(request: Request, settings: ConsoleSettings) -> bool:
+    """Whether somebody on this machine asks, and no proxy for somebody else: that asks for a name of ours."""
+    return _is_loopback(client_address(request, settings)) and _is_loopback(request.url.hostname or "")
+
+
+def _is_loopback(name: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return name == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
