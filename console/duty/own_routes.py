@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 
 from console.access.audit import Event, record
 from console.access.gate import CurrentViewer
+from console.access.models import user
 from console.access.rules import OPEN, OWN, allow
 from console.access.viewer import Viewer
 from console.duty.knowing import BookKeeper
@@ -84,12 +85,20 @@ def own_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, ke
     def feed(secret: str) -> Response:
         with engine.connect() as connection:
             responder = feed_of(connection, secret)
+            if responder is not None and not _has_user(connection, responder):
+                responder = None
         book = keeper.book()
         if responder is None or responder not in book.responders:
             raise HTTPException(404)
         return calendar_file(book, responder, renderer.now_ms())
 
     return router
+
+
+def _has_user(connection: Connection, responder: str) -> bool:
+    """Whether somebody may log in as the responder: whom an administrator has disabled reads no shifts either."""
+    query = select(user.c.id).where(user.c.responder == responder, user.c.disabled.is_(False))
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _back(said: str, where: str = "presence") -> Response:

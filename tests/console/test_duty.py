@@ -17,6 +17,7 @@ from sqlalchemy import Engine, select
 
 import registry
 from console.access.models import audit
+from console.access.models import user as user_table
 from console.access.viewer import this_machine
 from console.app import create_app
 from console.duty.changing import Doubt, Fault, Kind, Wanted, faults, preview
@@ -416,11 +417,21 @@ def test_a_calendar_fetches_its_shifts_by_a_secret_address(app: FastAPI, city: E
         assert browser.post("/on-call/feed/end").status_code == 303
     with browser_of(app, city, "near", NOON_MS) as browser:
         assert browser.post("/on-call/feed").status_code == 403
-    assert [(who, data["change"]) for who, data in audited(city, "feed")] == [
+    assert [(who, data["change"]) for who, data in audited(city, "feed") if who == "li"] == [
         ("li", "made"),
         ("li", "made"),
         ("li", "ended"),
     ]
+
+
+def test_the_address_of_somebody_disabled_is_void(app: FastAPI, city: Engine) -> None:
+    """Until they may log in again."""
+    with browser_of(app, city, "wang", NOON_MS) as browser, browser_of(app, city) as phone:
+        (address,) = re.findall(r'/feeds/[^"]+\.ics', browser.post("/on-call/feed").text)[:1]
+        for disabled, status in ((True, 404), (False, 200)):
+            with registry.writing(city) as connection:
+                connection.execute(user_table.update().where(user_table.c.name == "wang").values(disabled=disabled))
+            assert phone.get(address).status_code == status
 
 
 def test_odd_addresses_are_answered(app: FastAPI, city: Engine) -> None:
