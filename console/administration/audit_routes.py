@@ -109,7 +109,8 @@ def details(texts: Texts, one: Entry) -> str:
     parts: list[str] = []
     if isinstance(fields, Mapping):
         for name, change in fields.items():
-            label = texts.of("label", name) if texts.of("label", name) != name else texts.of("limit", name)
+            known = texts.of("label", name)
+            label = known if known != name else texts.of("limit", name)
             if isinstance(change, (list, tuple)) and len(change) == 2:
                 parts.append(
                     texts("audit.change", what=label, before=_plain(texts, change[0]), after=_plain(texts, change[1]))
@@ -117,8 +118,10 @@ def details(texts: Texts, one: Entry) -> str:
             else:
                 parts.append(texts("audit.secret", what=label))
     for name, value in one.data.items():
-        if name not in ("fields", "what") and isinstance(value, (str, int, float, bool)) and value != "":
-            parts.append(f"{texts.of('detail', name)}: {_short(str(value))}")
+        label = texts.of("detail", name)
+        if label != name and isinstance(value, (str, int, float)) and value != "":  # the file has everything
+            said_value = texts.of(name, value) if isinstance(value, str) else str(value)
+            parts.append(texts("audit.detail", what=label, value=_short(said_value)))
     said = one.data.get("what")
     if isinstance(said, str):
         parts.insert(0, texts.of("row", said))

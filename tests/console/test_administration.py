@@ -73,8 +73,9 @@ def save(browser: TestClient, path: str, /, **changes: str) -> int:
     typed = {**fields_of(browser.get(path).text), **changes, "step": "check"}
     shown = browser.post(path, data=typed)
     if shown.status_code != 200 or 'name="looked"' not in shown.text:
-        return shown.status_code
-    return browser.post(path, data={**fields_of(shown.text), "step": "save"}).status_code
+        return int(shown.status_code)
+    saved: int = browser.post(path, data={**fields_of(shown.text), "step": "save"}).status_code
+    return saved
 
 
 def entry(engine: Engine, table: str, key: str | tuple[str, str]) -> object:

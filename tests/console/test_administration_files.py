@@ -24,6 +24,7 @@ from console.settings import ConsoleSettings
 from registry.editing import load_entry
 from registry.entries import PersonEntry, PolicyEntry, SilenceEntry
 from registry.models import area as areas
+from registry.rows import raise_revision
 from tests.console.conftest import NOON_MS, Clock, copy_of
 from tests.console.district import LINK_KEY, ZHANG, fall, take
 from tests.console.test_administration import fields_of
@@ -64,7 +65,7 @@ def upload(browser: TestClient, **files: str) -> str:
 def settled(browser: TestClient, address: str) -> str:
     """The page of an upload as soon as nothing is done with it."""
     for _ in range(400):
-        page = browser.get(address).text
+        page: str = browser.get(address).text
         if "<progress" not in page:
             return page
         time.sleep(0.02)
@@ -73,7 +74,8 @@ def settled(browser: TestClient, address: str) -> str:
 
 def job_of(page: str) -> str:
     """The upload that a page can write."""
-    return re.findall(r'name="job" value="([^"]*)"', page)[0]
+    token: str = re.findall(r'name="job" value="([^"]*)"', page)[0]
+    return token
 
 
 _ROWS = "key,name,area\np-0003,Zhao Dehua,{home}\np-0100,New <b>One</b>,{home}\n"
@@ -89,7 +91,7 @@ def test_an_import_writes_exactly_what_was_shown(town: Engine, app: FastAPI) -> 
         assert "notes.txt" in html.unescape(page)
         job = job_of(page)
         with registry.writing(town) as connection:
-            registry.rows.raise_revision(connection)  # type: ignore[attr-defined]
+            raise_revision(connection)
         late = browser.post("/administration/import/confirm", data={"job": job})
         outdated = settled(browser, late.headers["location"])
         assert "Nothing was written" in outdated
