@@ -30,8 +30,8 @@ class Login:
 
     @property
     def file(self) -> str:
-        """The name of the file that holds the token."""
-        return f"influxdb-{self.name}.token"
+        """The file that holds the token; in a folder of its own, so that each holder can be given no other."""
+        return f"{self.name}/influxdb.token"
 
 
 #: The writer reads too: it makes the roll-ups out of the points.

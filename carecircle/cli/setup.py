@@ -232,6 +232,7 @@ Settings of the writer:
   [store]
   url = "{address}"
   org = "{organisation}"
-  token_file = "{out.absolute() / "influxdb-writer.token"}"
-The console and reports need no more than {out / "influxdb-reader.token"}, Grafana {out / "influxdb-grafana.token"}."""
+  token_file = "{out.absolute() / "writer" / "influxdb.token"}"
+The console and reports need no more than {out / "reader" / "influxdb.token"},
+Grafana no more than {out / "grafana" / "influxdb.token"}."""
     )

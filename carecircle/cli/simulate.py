@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import csv
 import signal
 from pathlib import Path
@@ -49,6 +50,10 @@ def simulate(
             help="CSV file with a row user,password for each device, as `carecircle setup mosquitto` writes it."
         ),
     ] = None,
+    district: Annotated[
+        Path | None,
+        typer.Option(help="Publish nothing: write the scenario's people and devices here, for `registry import`."),
+    ] = None,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to get rid of what waits, at the end.")] = 15.0,
 ) -> None:
     """Simulate the devices of a scenario against a broker: wearers, buttons, falls and calls for help.
@@ -63,6 +68,9 @@ def simulate(
     from firmware_sim.scenario import load_scenario
 
     console = Console()
+    if district is not None:
+        _write_district(scenario, district, seed)
+        return
     try:
         logins = {} if passwords is None else _read_passwords(passwords)
         address = BrokerAddress.from_url(broker, ca=ca, passwords=logins)
@@ -85,6 +93,29 @@ def simulate(
     waiting = _summary(console, result, fleet)
     if waiting:
         raise typer.Exit(_INCOMPLETE)
+
+
+def _write_district(scenario: str, folder: Path, seed: int | None) -> None:
+    import secrets
+
+    from firmware_sim.district import write_district
+    from firmware_sim.errors import SimulationError
+    from firmware_sim.scenario import load_scenario, members
+
+    try:
+        loaded = load_scenario(scenario)
+        # nobody listens on port 9: responders are called, and are not reached
+        secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+        write_district(
+            folder,
+            members(loaded),
+            webhook_url="http://127.0.0.1:9/",
+            webhook_secret=secret,
+            seed=loaded.seed if seed is None else seed,
+        )
+    except (SimulationError, OSError) as error:
+        fail(str(error))
+    typer.echo(f"{folder}: import it with `carecircle registry import {folder}`")
 
 
 async def _until_signal(fleet: Fleet, seconds: float | None, drain_s: float) -> Truth:

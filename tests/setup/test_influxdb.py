@@ -152,7 +152,8 @@ def run(place: tuple[str, Fake], tmp_path: Path) -> Any:
 
 
 def tokens_in(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in sorted((folder / "tokens").iterdir())}
+    tokens = folder / "tokens"
+    return {path.relative_to(tokens).as_posix(): path.read_text() for path in sorted(tokens.glob("*/*"))}
 
 
 def test_a_new_server_is_set_up_and_a_second_run_changes_nothing(
@@ -247,15 +248,15 @@ def test_a_renewed_token_is_in_its_file_before_the_old_one_is_revoked(
     assert code == 0, said
     assert [change.split("/")[0] for change in place[1].changes] == ["POST ", "DELETE "]
     after = tokens_in(tmp_path)
-    assert {name for name in before if before[name] != after[name]} == {"influxdb-grafana.token"}
-    assert after["influxdb-grafana.token"] in {row["token"] for row in influx2.tokens.values()}
-    assert before["influxdb-grafana.token"] not in {row["token"] for row in influx2.tokens.values()}
+    assert {name for name in before if before[name] != after[name]} == {"grafana/influxdb.token"}
+    assert after["grafana/influxdb.token"] in {row["token"] for row in influx2.tokens.values()}
+    assert before["grafana/influxdb.token"] not in {row["token"] for row in influx2.tokens.values()}
 
 
 def test_a_lost_token_file_is_written_again_or_made_anew(influx2: Influx2, run: Any, tmp_path: Path) -> None:
     """From what the server shows; from a server that shows none there is a new token."""
     run()
-    path = tmp_path / "tokens" / "influxdb-reader.token"
+    path = tmp_path / "tokens" / "reader" / "influxdb.token"
     before = path.read_text()
     path.unlink()
     run()
@@ -278,7 +279,7 @@ def test_a_token_that_may_too_much_is_replaced(influx2: Influx2, run: Any, tmp_p
     assert code == 0
     assert "revoke the old token of reader" in said
     assert reader["id"] not in influx2.tokens
-    assert tokens_in(tmp_path)["influxdb-reader.token"] != reader["token"]
+    assert tokens_in(tmp_path)["reader/influxdb.token"] != reader["token"]
 
 
 def test_a_database_name_that_stands_for_another_bucket_is_refused(influx2: Influx2, run: Any) -> None:
