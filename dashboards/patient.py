@@ -54,11 +54,11 @@ _LATEST = Panel(
     tuple(
         Query(influxql.newest("vitals", [field], OF_PERSON, by=["person"]), words, look={"unit": unit, **look})
         for field, words, unit, look in (
-            ("hr", Words("Pulse", "脉搏"), "suffix: /min", {}),
+            ("hr", Words("Pulse", "脉搏"), "suffix:/min", {}),
             ("spo2", Words("Oxygen saturation", "血氧"), "percent", {}),
-            ("rr", Words("Breaths", "呼吸"), "suffix: /min", {}),
+            ("rr", Words("Breaths", "呼吸"), "suffix:/min", {}),
             ("temp", Words("Temperature", "体温"), "celsius", {"decimals": 1}),
-            ("sbp", Words("Systolic", "收缩压"), "suffix: mmHg", {}),
+            ("sbp", Words("Systolic", "收缩压"), "suffix:mmHg", {}),
         )
     ),
     "none", 14, 6, decimals=0,
@@ -72,7 +72,7 @@ _LAST_SEEN = Panel(
     columns=(
         Column("Time", Words("Measured", "测量时间"), "dateTimeFromNow"),
         Column("person", common.PERSON),
-        Column("hr", Words("Pulse", "脉搏"), "suffix: /min", decimals=0),
+        Column("hr", Words("Pulse", "脉搏"), "suffix:/min", decimals=0),
     ),
 )  # fmt: skip
 _SCORE = Panel(
@@ -118,7 +118,7 @@ _PRESSURE = Panel(
         Query(influxql.zoomed("vitals", "sbp", OF_PERSON), Words("Systolic", "收缩压"), look={"color": BLUE}),
         Query(influxql.zoomed("vitals", "dbp", OF_PERSON), Words("Diastolic", "舒张压"), look={"color": "purple"}),
     ),
-    "suffix: mmHg", 12, thresholds=limits.news2_bands("sbp"), band=True, soft=(60, 180), decimals=0,
+    "suffix:mmHg", 12, thresholds=limits.news2_bands("sbp"), band=True, soft=(60, 180), decimals=0,
     draw="points", shortest_step="1m",
 )  # fmt: skip
 _ACTIVITY = Panel(
@@ -140,7 +140,7 @@ _MOVEMENT = Panel(
         Query(influxql.zoomed("motion", "worn", OF_PERSON), Words("Worn", "佩戴"),
               look={"color": GREY, "unit": "percentunit", "custom.axisPlacement": "right", "min": 0, "max": 1}),
     ),
-    "suffix: g", 12, least=0, decimals=2,
+    "suffix:g", 12, least=0, decimals=2,
 )  # fmt: skip
 _SLEEP = Panel(
     Words("In bed", "在床"),
@@ -188,7 +188,7 @@ _DEVICES = Panel(
         Column("device", common.DEVICE),
         Column("online", Words("Link", "连接"), words=common.ONLINE_WORDS),
         Column("battery", Words("Battery", "电量"), "percent", limits.BATTERY_PCT, 0, gauge=True),
-        Column("rssi", Words("Signal", "信号"), "suffix: dBm", decimals=0),
+        Column("rssi", Words("Signal", "信号"), "suffix:dBm", decimals=0),
         Column("fw", Words("Firmware", "固件")),
     ),
 )  # fmt: skip
@@ -224,9 +224,9 @@ DASHBOARD = Dashboard(
             (
                 _SCORE,
                 _PARTS,
-                _vital("hr", Words("Pulse", "脉搏"), "suffix: /min", soft=(50, 110)),
+                _vital("hr", Words("Pulse", "脉搏"), "suffix:/min", soft=(50, 110)),
                 _vital("spo2", Words("Oxygen saturation", "血氧饱和度"), "percent", soft=(88, 100)),
-                _vital("rr", Words("Breaths", "呼吸频率"), "suffix: /min", soft=(8, 26)),
+                _vital("rr", Words("Breaths", "呼吸频率"), "suffix:/min", soft=(8, 26)),
                 _vital("temp", Words("Temperature", "体温"), "celsius", soft=(35, 39), decimals=1),
                 _PRESSURE,
                 Panel(
@@ -234,7 +234,7 @@ DASHBOARD = Dashboard(
                     Words("Readings of blood glucose.", "血糖读数。"),
                     "timeseries",
                     (Query(influxql.zoomed("vitals", "glucose", OF_PERSON), Words("Glucose", "血糖")),),
-                    "suffix: mmol/L", 12, soft=(3, 12), decimals=1, draw="points", color=BLUE, shortest_step="1m",
+                    "suffix:mmol/L", 12, soft=(3, 12), decimals=1, draw="points", color=BLUE, shortest_step="1m",
                 ),
             ),
         ),

@@ -11,6 +11,8 @@ _PROCESSOR, _WRITER, _ALERTS = "processor", "writer", "alerts"
 _HOST = Words("$tag_host", "$tag_host")
 _FIELD = Words("$col", "$col")
 
+_NAMES = ({"id": "renameByRegex", "options": {"regex": "^(?:max_quarantined|sum)_(.*)$", "renamePattern": "$1"}},)
+
 
 def _gauge(stage: str, field: str) -> str:
     return influxql.zoomed(
@@ -42,7 +44,7 @@ _QUARANTINE = Panel(
     ),
     "timeseries",
     (Query(influxql.pipeline("max(/^quarantined_/)", _PROCESSOR), _FIELD),),
-    "short", 12, decimals=0, soft=(0, 5), draw="steps",
+    "short", 12, decimals=0, soft=(0, 5), draw="steps", transformations=_NAMES,
 )  # fmt: skip
 _NOTIFICATIONS = Panel(
     Words("Notifications by outcome", "通知结果"),
@@ -52,7 +54,7 @@ _NOTIFICATIONS = Panel(
     ),
     "timeseries",
     (Query(influxql.pipeline("sum(/^(sent|not_sent|not_called|held|failed_over)_/)", _ALERTS), _FIELD),),
-    "short", 12, draw="bars", stack=True, decimals=0, soft=(0, 5),
+    "short", 12, draw="bars", stack=True, decimals=0, soft=(0, 5), transformations=_NAMES,
 )  # fmt: skip
 
 DASHBOARD = Dashboard(
@@ -69,7 +71,7 @@ DASHBOARD = Dashboard(
             (
                 _latest(Words("Messages a second", "每秒消息"),
                         Words("What the processor took from the gateway last.", "处理器最近从网关读取的速率。"),
-                        "suffix: /s", _PROCESSOR, 'last("messages_per_s")', limits.PLAIN, 1),
+                        "suffix:/s", _PROCESSOR, 'last("messages_per_s")', limits.PLAIN, 1),
                 _latest(Words("Not yet processed", "待处理"),
                         Words("Bytes in the journal that the processor has not read.", "日志中尚未处理的字节数。"),
                         "bytes", _PROCESSOR, 'last("lag_bytes")', limits.LAG_BYTES),
@@ -90,7 +92,7 @@ DASHBOARD = Dashboard(
                           "second; none at all means that it does not read.",
                           "消息数及重复数。网关在监听但无消息时约为 0.2/s；为零表示网关未在读取。",
                       ),
-                      "suffix: /s",
+                      "suffix:/s",
                       (_PROCESSOR, "messages_per_s", Words("messages", "消息")),
                       (_PROCESSOR, "duplicates_per_s", Words("repeated", "重复")),
                       soft=(0, 1)),
@@ -104,7 +106,7 @@ DASHBOARD = Dashboard(
                 _QUARANTINE,
                 _line(Words("Detectors", "检测"),
                       Words("Detections a second, all stages.", "每秒检测数（含各阶段）。"),
-                      "suffix: /s",
+                      "suffix:/s",
                       (_PROCESSOR, "detections_per_s", Words("detections", "检测")), soft=(0, 0.1)),
             ),
         ),
@@ -123,7 +125,7 @@ DASHBOARD = Dashboard(
                       thresholds=limits.WRITE_MS, soft=(0, 100), decimals=0),
                 _line(Words("Points stored", "写入点数"),
                       Words("Points a second into InfluxDB.", "每秒写入 InfluxDB 的点数。"),
-                      "suffix: /s", (_WRITER, "points_per_s", Words("points", "点")), soft=(0, 10)),
+                      "suffix:/s", (_WRITER, "points_per_s", Words("points", "点")), soft=(0, 10)),
                 _line(Words("Trouble with writing", "写入异常"),
                       Words("Attempts that had to be repeated, points refused, windows that wait for a roll-up.",
                             "重试次数、被拒点数与待汇总窗口。"),

@@ -9,6 +9,7 @@ import typer
 from carecircle import __version__
 from carecircle.cli import evaluate, quarantine, registry, setup
 from carecircle.cli.bench import app as bench_app
+from carecircle.cli.dashboards import app as dashboards_app
 from carecircle.cli.demo import demo
 from carecircle.cli.doctor import doctor
 from carecircle.cli.incidents import app as incidents_app
@@ -40,6 +41,7 @@ app.add_typer(visits_app, name="visits")
 app.add_typer(users_app, name="users")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(bench_app, name="bench")
+app.add_typer(dashboards_app, name="dashboards")
 app.command()(report)
 app.command()(probe)
 app.command()(doctor)
