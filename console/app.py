@@ -103,7 +103,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.include_router(quarantine_routes(engine, settings, renderer, index))
     app.include_router(report_routes(engine, settings, renderer, index, maker))
     app.include_router(reply_routes(engine, settings, renderer))
-    app.include_router(api_routes(engine, settings, points, index, keeper, now_ms))
+    app.include_router(api_routes(engine, settings, points, index, keeper, maker, now_ms))
     app.include_router(fhir_routes(engine, settings, points, now_ms))
     app.include_router(metric_routes(engine, settings, points, feed, now_ms))
     app.include_router(administration_routes(engine, settings, renderer))

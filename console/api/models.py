@@ -384,3 +384,24 @@ class NewSilence(Taken):
     begin_ms: GivenMs | None = None
     end_ms: GivenMs
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class FigureRow(BaseModel):
+    """One row: ``by`` is all, area, station, hour, responder or provider; what does not apply is absent.
+
+    ``soon`` is answered within 60 s, ``late`` within 180 s, ``door`` at the door within 15 min: ``_hits`` of ``_of``,
+    and the ``_share``.
+    """
+
+    by: str
+    key: str
+    name: str
+    figures: dict[str, float | str]
+
+
+class Figures(BaseModel):
+    """From ``from_ms`` to before ``to_ms``: whole local days."""
+
+    from_ms: EpochMs
+    to_ms: EpochMs
+    rows: list[FigureRow]

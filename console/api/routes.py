@@ -24,10 +24,12 @@ from console.api.models import ProblemBody
 from console.api.people import person_routes
 from console.api.plans import plan_routes
 from console.api.problems import PREFIX
+from console.api.reports import report_routes
 from console.coverage.watching import Watch
 from console.devices.index import DeviceIndex
 from console.duty.knowing import BookKeeper
 from console.points import Points
+from console.reports.making import ReportMaker
 from console.settings import ConsoleSettings
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -45,6 +47,7 @@ def api_routes(
     points: Points,
     index: DeviceIndex,
     keeper: BookKeeper,
+    maker: ReportMaker,
     now_ms: Callable[[], int],
 ) -> APIRouter:
     """``/api/v1``, its description, and ``/api``, which is the same for people."""
@@ -56,6 +59,7 @@ def api_routes(
         device_routes(index),
         duty_routes(engine, keeper, Watch(engine, keeper), now_ms),
         plan_routes(engine, rules, settings.zone, now_ms),
+        report_routes(engine, maker, settings.zone, now_ms),
     ):
         api.include_router(part)
     router = APIRouter()

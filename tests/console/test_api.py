@@ -269,3 +269,17 @@ def test_two_streets_see_their_own(client: TestClient, engine: Engine) -> None:
     assert other.get("/people").json() == {"people": [], "next": ""}
     assert other.get("/coverage").json()["areas"][0]["name"] == "<script>"
     assert other.get("/coverage").headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_figures_of_reports_are_there_as_json_and_as_csv(desk: Program, incident: str, clock: Clock) -> None:
+    """Of the own areas; a look at them is in the audit."""
+    desk.post(f"/incidents/{incident}/acknowledge", {"as": ZHANG})
+    clock.now_ms += 1000
+    found = desk.get("/reports/figures").json()
+    total = found["rows"][0]
+    assert (total["by"], total["key"], total["figures"]["cases"], total["figures"]["soon_hits"]) == ("all", HOME, 1, 1)
+    table = desk.get("/reports/figures?format=csv&from=2026-03-01&to=2026-03-02")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text.lstrip("\ufeff").startswith("by,key,name,cases")
+    assert desk.get("/reports/figures?area=chongqing").status_code == 404
+    assert desk.get("/reports/figures?from=2026-03-02&to=2026-03-01").status_code == 422

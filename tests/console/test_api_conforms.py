@@ -62,7 +62,7 @@ def test_every_operation_answers_as_it_is_described(described: tuple[object, dic
             for mode in GenerationMode:
 
                 @settings(
-                    max_examples=5, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+                    max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
                     suppress_health_check=list(HealthCheck),
                 )  # fmt: skip
                 @given(case=operation.as_strategy(generation_mode=mode))
