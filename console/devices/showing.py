@@ -60,7 +60,7 @@ def list_words(
     return {
         "columns": columns,
         "orders": [
-            (texts.of("device_order", one.value), "?" + urlencode([*rest, ("sort", one.value)]), one is asked.order)
+            (texts.of("sorting", one.value), "?" + urlencode([*rest, ("sort", one.value)]), one is asked.order)
             for one in Order
         ],
         "kind_options": [("", texts("devices.any_kind")), *((kind, texts.of("thing", kind)) for kind in fleet.kinds)],
