@@ -33,6 +33,7 @@ class Event(StrEnum):
     ROSTER = "roster"
     REGISTRY = "registry"
     IMPORT = "import"
+    TEST_SENT = "test_sent"
     FEED = "feed"
     SILENCE = "silence"
 

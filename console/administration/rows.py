@@ -12,7 +12,8 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from console.access.audit import record_view
+from alerts.trying import try_responder
+from console.access.audit import Event, record, record_view
 from console.access.gate import CurrentViewer
 from console.access.rules import EVERYWHERE, FindArea, Permission, allow, listed, of_device, of_person, placed
 from console.access.rules import of_responder as area_of_responder
@@ -93,6 +94,23 @@ def row_routes(desk: Desk) -> APIRouter:
     router = APIRouter()
     for table in TABLES:
         _table_routes(router, desk, table)
+
+    @router.post("/administration/responders/{row}/test")
+    @allow(placed(Permission.REGISTRY_WRITE, _PLACES["responders"]))
+    def test(viewer: CurrentViewer, row: str) -> Response:
+        """Send a test message, by the way that alarms go."""
+        responder = _there(desk, "responders", row)
+        assert isinstance(responder, ResponderEntry)
+        now_ms = desk.now_ms()
+        with writing(desk.engine) as connection:
+            sent = responder.channels and try_responder(connection, responder, viewer.who, now_ms)
+            if sent:
+                record(
+                    connection, Event.TEST_SENT, who=viewer.who, user=viewer.user, now_ms=now_ms, kind="responders",
+                    subject=responder.id, area=responder.area, data={"incident": sent},
+                )  # fmt: skip
+        return RedirectResponse(f"{own_address('responders', row)}?said={'sent' if sent else 'wait'}", status_code=303)
+
     return router
 
 
@@ -134,12 +152,14 @@ def _table_routes(router: APIRouter, desk: Desk, table: str) -> None:
 
     @router.get(f"{address}/{{row}}")
     @allow(placed(Permission.REGISTRY_WRITE, place))
-    def look(request: Request, viewer: CurrentViewer, row: str) -> Response:
+    def look(
+        request: Request, viewer: CurrentViewer, row: str, said: Annotated[str, Query(max_length=16)] = ""
+    ) -> Response:
         entry = _there(desk, table, row)
         if isinstance(entry, PersonEntry):
             with writing(desk.engine) as connection:
                 record_view(connection, viewer, "person", entry.key, desk.now_ms(), area=entry.area)
-        return form_page(desk, request, viewer, table, row, Form(_shown(desk, viewer, table, entry), entry))
+        return form_page(desk, request, viewer, table, row, Form(_shown(desk, viewer, table, entry), entry, said=said))
 
     @router.post(f"{address}/{{row}}")
     @allow(placed(Permission.REGISTRY_WRITE, place))

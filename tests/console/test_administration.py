@@ -6,12 +6,15 @@ import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 
 import registry
+from alerts.models import notification
 from console.access.models import audit
 from console.access.rules import Role
 from console.app import create_app
@@ -38,11 +41,16 @@ def town(engine: Engine) -> Engine:
     return engine
 
 
+@lru_cache(maxsize=1)
+def app_over(engine: Engine) -> FastAPI:
+    """The console over the district of one test."""
+    return create_app(engine, ConsoleSettings(link_key=LINK_KEY, time_zone="Asia/Shanghai"), now_ms=Clock())
+
+
 @contextmanager
-def logged_in(engine: Engine, name: str, clock: Clock | None = None) -> Iterator[TestClient]:
+def logged_in(engine: Engine, name: str) -> Iterator[TestClient]:
     """A browser of somebody."""
-    app = create_app(engine, ConsoleSettings(link_key=LINK_KEY, time_zone="Asia/Shanghai"), now_ms=clock or Clock())
-    with browser_of(app, engine, name, NOON_MS) as browser:
+    with browser_of(app_over(engine), engine, name, NOON_MS) as browser:
         yield browser
 
 
@@ -271,3 +279,17 @@ def test_what_is_stored_may_be_anything(town: Engine) -> None:
         assert isinstance(kin, PersonEntry)
         assert kin.name == odd
         assert not isinstance(kin, ContactEntry)
+
+
+def test_a_test_message_goes_out_once_and_says_who_sent_it(town: Engine) -> None:
+    """By the outbox of alarms; for the own responders only."""
+    with logged_in(town, "near") as browser:
+        assert browser.post(f"/administration/responders/{WANG}/test").headers["location"].endswith("sent")
+        assert browser.post(f"/administration/responders/{WANG}/test").headers["location"].endswith("wait")
+    with logged_in(town, "far") as browser:
+        assert browser.post(f"/administration/responders/{WANG}/test").status_code == 404
+    with town.connect() as connection:
+        waiting = connection.execute(select(notification.c.responder, notification.c.status)).all()
+        (who,) = connection.execute(select(audit.c.who).where(audit.c.what == "test_sent")).scalars()
+    assert [tuple(row) for row in waiting] == [(WANG, "pending")]
+    assert who == "near"
