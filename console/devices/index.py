@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 #: 50,000 devices take the embedded store about two seconds, so not at each look.
 REFRESH_S = 20.0
 #: How long the first page waits, rather than show nothing.
-_FIRST_WAIT_S = 3.0
+_FIRST_WAIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class _Known:
     states: Mapping[str, DeviceState] = field(default_factory=dict)
     faults: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
     places: tuple[PlaceFault, ...] = ()
-    trouble: str = ""
+    trouble: str = "first"
 
 
 class DeviceIndex:
@@ -63,7 +63,8 @@ class DeviceIndex:
 
     @property
     def trouble(self) -> str:
-        """Why nothing is known of how the devices are: "" where it is, ``none`` without a store, ``away``."""
+        """Why nothing is known of how the devices are: "" where it is, ``none`` without a store, ``away``, ``first``
+        while it is being read for the first time."""
         return self._known.trouble
 
     def fleet(self) -> Fleet:

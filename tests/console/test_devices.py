@@ -7,6 +7,7 @@ import html
 import io
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -310,6 +311,19 @@ def test_without_a_store_the_findings_still_stand(engine: Engine, clock: Clock) 
         assert listed(page)[0] == "d-0002"
         assert browser.get("/devices/d-0002").status_code == 200
         assert browser.get("/devices/d-0002/series").json() == {"trouble": "none"}
+
+
+def test_the_first_page_does_not_wait_for_a_slow_store(
+    engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that the state is still being read, rather than that nobody was ever heard of."""
+    monkeypatch.setattr("console.devices.index._FIRST_WAIT_S", 0.01)
+    go = threading.Event()
+    monkeypatch.setattr("console.devices.index.all_standing", lambda _engine: (go.wait(10) and {}, ()))
+    app = create_app(engine, ConsoleSettings(link_key=LINK_KEY, login=False), now_ms=clock)
+    with browser_of(app, engine) as browser:
+        assert "being read for the first time" in browser.get("/devices").text
+        go.set()
 
 
 def test_what_to_do_is_what_the_doctor_says() -> None:
