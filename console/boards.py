@@ -79,7 +79,9 @@ class _Made:
 
 
 @dataclass(slots=True)
-class _Page:
+class Kept:
+    """A page that was made for one reader and is good for all who see the same."""
+
     lock: threading.Lock = field(default_factory=threading.Lock)
     text: str = ""
     packed: bytes = b""
@@ -94,7 +96,7 @@ class Boards:
         self._reading = threading.Lock()
         self._board: tuple[int, Board] | None = None
         self._made: dict[tuple[str, str, bool, bool, bool], _Made] = {}
-        self._pages: OrderedDict[tuple[str, int, Sight, str], _Page] = OrderedDict()
+        self._pages: OrderedDict[tuple[str, int, Sight, str], Kept] = OrderedDict()
         self._keeping = threading.Lock()
 
     def read(self, now_ms: int) -> Board:
@@ -114,6 +116,11 @@ class Boards:
                 self._made.pop(key, None)
             return board
 
+    def ready(self, revision: str, now_ms: int, sight: Sight) -> bytes | None:
+        """The packed part of this sight where it has been made already; without a look at the database."""
+        page = self._pages.get((revision, now_ms // 1000, sight, "part"))
+        return page.packed or None if page is not None else None
+
     def card(self, card: Card, sight: Sight, now_ms: int, *, over: bool, make: Callable[[], str]) -> str:
         """The text of a card: the one that was made a moment ago where nothing of it has changed."""
         key = card.view.id, sight.language, sight.act, sight.act_for, sight.wall
@@ -124,11 +131,11 @@ class Boards:
         self._made[key] = _Made(card, now_ms, over, text)
         return text
 
-    def page(self, revision: str, now_ms: int, sight: Sight, make: Callable[[], str], *, kind: str) -> _Page:
+    def page(self, revision: str, now_ms: int, sight: Sight, make: Callable[[], str], *, kind: str) -> Kept:
         """What ``make`` gives for this sight, made once in a second; its token is not in it yet."""
         key = revision, now_ms // 1000, sight, kind
         with self._keeping:
-            page = self._pages.setdefault(key, _Page())
+            page = self._pages.setdefault(key, Kept())
             self._pages.move_to_end(key)
             while len(self._pages) > _PAGES_KEPT:
                 self._pages.popitem(last=False)
@@ -137,7 +144,7 @@ class Boards:
                 page.text = make()
         return page
 
-    def packed(self, page: _Page) -> bytes:
+    def packed(self, page: Kept) -> bytes:
         """The same for a browser, with no token: its script puts that in."""
         with page.lock:
             if not page.packed:

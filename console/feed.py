@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -79,12 +79,15 @@ class Feed:
         waiting, self._changed = self._changed, asyncio.Event()
         waiting.set()
 
-    async def stream(self, last_event_id: str | None, *, heartbeat_s: float) -> AsyncIterator[bytes]:
+    async def stream(
+        self, last_event_id: str | None, *, heartbeat_s: float, tell: Callable[[str], Awaitable[bytes]] | None = None
+    ) -> AsyncIterator[bytes]:
         """Server-sent events (https://html.spec.whatwg.org/#server-sent-events), from the newest revision on.
 
         ``revision``: something changed, its id is the revision. A client that names this revision as its last one
         hears of the next. ``stale`` (data ``1`` or ``0``): the database does not answer, answers again. ``beat``: the
-        stream is alive, data is our clock in epoch ms; it has no id.
+        stream is alive, data is our clock in epoch ms; it has no id. ``tell`` gives the event to send for a revision,
+        in the place of ``revision``; b"" where it can say nothing of it.
         """
         self.listeners += 1
         told = last_event_id
@@ -98,7 +101,8 @@ class Feed:
                     yield b"event: stale\ndata: %d\n\n" % (not news.healthy)
                 if news.revision and news.revision != told:
                     told = news.revision
-                    yield f"id: {told}\nevent: revision\ndata: {_now_ms()}\n\n".encode()
+                    event = await tell(told) if tell is not None else b""
+                    yield event or f"id: {told}\nevent: revision\ndata: {_now_ms()}\n\n".encode()
                 try:
                     async with asyncio.timeout(heartbeat_s):
                         await changed.wait()

@@ -190,7 +190,7 @@ def responder_name(engine: Engine, responder_id: str) -> str | None:
 def area_names(engine: Engine) -> dict[str, str]:
     """The name of every area by its path."""
     with engine.connect() as connection:
-        return dict(connection.execute(select(people.area.c.path, people.area.c.name)).tuples().all())
+        return {row.path: row.name for row in connection.execute(select(people.area.c.path, people.area.c.name))}
 
 
 def clock_of(view: IncidentView, settings: ConsoleSettings) -> Clock:

@@ -168,6 +168,7 @@
 
   // the stream ---------------------------------------------------------------------------------------------------
   const token = JSON.parse(body.getAttribute("hx-headers") || "{}")["x-csrf-token"] || "";
+  const onBoard = document.querySelector("[data-list=waiting]") !== null && "DecompressionStream" in window;
   const QUIET_MS = 2.5 * Number(body.dataset.heartbeat) * 1000;
   let source = null;
   let heardMs = Date.now();
@@ -184,6 +185,13 @@
     if (event.data > 1) skewMs = Number(event.data) - Date.now();
     if (lost) { lost = false; showLive(); }
   }
+  function take(text) {
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    // the cards are the same for all who read them: each puts its own token in
+    for (const field of fresh.querySelectorAll("input[name=csrf]")) field.setAttribute("value", token);
+    merge(fresh);
+    shownMs = now();
+  }
   async function refresh(revision) {
     wanted = revision;
     if (fetching || wanted === body.dataset.revision) return;
@@ -193,11 +201,7 @@
         signal: AbortSignal.timeout(10000) });
       if (answer.status === 401) return location.reload(); // to the login, and back here
       if (!answer.ok) throw new Error(String(answer.status));
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      // the cards are the same for all who read them: each puts its own token in
-      for (const field of fresh.querySelectorAll("input[name=csrf]")) field.setAttribute("value", token);
-      merge(fresh);
-      shownMs = now();
+      take(await answer.text());
     } catch {
       setTimeout(() => refresh(wanted), 1000);
     } finally {
@@ -208,7 +212,20 @@
   function connect() {
     if (source) source.close();
     heardMs = Date.now();
-    source = new EventSource("/events");
+    source = new EventSource(onBoard ? `/events?board=1&${location.search.slice(1)}` : "/events");
+    source.addEventListener("board", async (event) => { // with the cards in it, packed
+      heardMs = Date.now();
+      if (lost) { lost = false; showLive(); }
+      wanted = event.lastEventId;
+      try {
+        const packed = Uint8Array.from(atob(event.data), (letter) => letter.charCodeAt(0));
+        const text = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+        if (wanted === event.lastEventId && wanted !== body.dataset.revision) take(text);
+      } catch {
+        refresh(wanted);
+      }
+    });
+    source.addEventListener("again", connect); // who may see what is looked at anew
     source.addEventListener("beat", heard);
     source.addEventListener("revision", (event) => { heard(event); refresh(event.lastEventId); });
     source.addEventListener("stale", (event) => { heardMs = Date.now(); stale = event.data === "1"; showLive(); });
