@@ -18,6 +18,8 @@ from console.render import Renderer
 from console.settings import ConsoleSettings
 from registry.entries import Entry, EntryKey
 
+#: A field that names an area or a responder offers so many.
+SUGGESTED = 400
 #: The pages of administration: who may open them.
 TABS: tuple[tuple[str, Rule], ...] = (
     ("people", listed(Permission.REGISTRY_READ)),
@@ -69,3 +71,9 @@ class Desk:
 def desk_of(engine: Engine, settings: ConsoleSettings, renderer: Renderer) -> Desk:
     """What the pages share."""
     return Desk(engine, settings, renderer, Known(engine), Editor(engine, settings.link_key))
+
+
+def area_name(desk: Desk, path: str) -> str:
+    """What an area is called; its path where it is not known."""
+    entry = desk.known.now().directory.areas.get(path)
+    return entry.name if entry else path

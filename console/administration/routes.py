@@ -11,6 +11,7 @@ from console.administration.import_routes import import_routes
 from console.administration.overview import overview_routes
 from console.administration.policies import policy_routes
 from console.administration.rows import row_routes
+from console.administration.silences import silence_routes
 from console.administration.users import user_routes
 from console.render import Renderer
 from console.settings import ConsoleSettings
@@ -20,6 +21,6 @@ def administration_routes(engine: Engine, settings: ConsoleSettings, renderer: R
     """The registry, policies, silences, import, users and the audit."""
     desk = desk_of(engine, settings, renderer)
     router = APIRouter()
-    for make in (overview_routes, row_routes, policy_routes, import_routes, user_routes, audit_routes):
+    for make in (overview_routes, row_routes, policy_routes, silence_routes, import_routes, user_routes, audit_routes):
         router.include_router(make(desk))
     return router

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -15,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from alerts.trying import try_responder
 from console.access.audit import Event, record, record_view
 from console.access.gate import CurrentViewer
-from console.access.rules import EVERYWHERE, FindArea, Permission, allow, listed, of_device, of_person, placed
+from console.access.rules import FindArea, Permission, allow, listed, of_device, of_person, placed
 from console.access.rules import of_responder as area_of_responder
 from console.access.viewer import Viewer
 from console.administration.desk import Desk
@@ -23,24 +22,19 @@ from console.administration.editor import StaleError, of_row
 from console.administration.fields import (
     FORMS,
     MOST_CHANNELS,
-    Field,
     channel_count,
     fresh,
-    masked,
-    name_of,
     shown,
     texts_of,
 )
 from console.administration.known import BETWEEN, find
-from console.administration.saying import key_text, mistake, said
-from console.administration.scope import sees_row
+from console.administration.row_pages import Form, form_page, own_address, phones_shown, remove_page
+from console.administration.saying import mistake
 from console.area_filter import area_choice
-from registry.changing import Change
 from registry.contacts import Home
 from registry.database import writing
-from registry.editing import Edit, Mistake, read_contact, read_entry
+from registry.editing import Mistake, read_contact, read_entry
 from registry.entries import (
-    ContactEntry,
     Entry,
     EntryKey,
     PersonEntry,
@@ -51,21 +45,7 @@ from registry.entries import (
 TABLES = ("people", "responders", "contacts", "devices")
 _LONGEST_FIELD = 2000
 _MOST_FIELDS = 200
-_SUGGESTED = 400
 _TAKEN = "there is a row of this key already"
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What a form page shows."""
-
-    values: Mapping[str, str]
-    entry: Entry | None = None
-    errors: Mapping[str, str] = field(default_factory=dict)
-    others: tuple[str, ...] = ()
-    changes: tuple[Change, ...] | None = None
-    said: str = ""
-    status: int = 200
 
 
 def of_contact(connection: Connection, path: Mapping[str, Any]) -> str | None:
@@ -195,13 +175,8 @@ def _there(desk: Desk, table: str, row: str) -> Entry:
     return entry
 
 
-def _phones(viewer: Viewer, entry: Entry | None) -> bool:
-    """Whether phones are shown: to who sees them on the page of a person."""
-    return viewer.may(Permission.PEOPLE_READ, getattr(entry, "area", None))
-
-
 def _shown(_desk: Desk, viewer: Viewer, table: str, entry: Entry) -> dict[str, str]:
-    return shown(table, entry, phones=_phones(viewer, entry))
+    return shown(table, entry, phones=phones_shown(viewer, entry))
 
 
 def _change(desk: Desk, request: Request, viewer: Viewer, table: str, row: str, form: dict[str, str]) -> Response:
@@ -257,7 +232,7 @@ def back(table: str, what: str) -> Response:
 def _read(
     desk: Desk, viewer: Viewer, table: str, form: Mapping[str, str], was: Entry | None
 ) -> tuple[list[tuple[str, Entry]], list[Mistake]]:
-    values = texts_of(table, form, was, phones=_phones(viewer, was))
+    values = texts_of(table, form, was, phones=phones_shown(viewer, was))
     if table == "contacts" and was is None:
         if not values.get("name"):
             values.pop("phone", None)
@@ -280,29 +255,8 @@ def _remove(desk: Desk, request: Request, viewer: Viewer, table: str, row: str, 
     shown_now = desk.editor.seen(was)
     sure = form.get("step") == "save" and form.get("seen") == shown_now
     if edit.mistakes or not sure:
-        return _remove_page(desk, request, viewer, table, row, was, edit)
+        return remove_page(desk, request, viewer, table, row, was, edit)
     return _save(desk, viewer, table, [], ((table, key),), (table, key), form, was)
-
-
-def _remove_page(
-    desk: Desk, request: Request, viewer: Viewer, table: str, row: str, was: Entry, edit: Edit
-) -> Response:
-    texts = desk.renderer.texts(request)
-    places = []
-    for one in edit.mistakes:
-        entry = edit.before[one.table].get(one.key)
-        mine = entry is not None and sees_row(viewer, entry, edit.before)
-        places.append(f"{texts.of('table', one.table)} {key_text(one.key) if mine else texts('admin.elsewhere')}")
-    return desk.page(
-        request, viewer, table, "remove.html", status=422 if edit.mistakes else 200, table=table, name=name_of(was),
-        own=own_address(table, row), seen=desk.editor.seen(was), lines=said(texts, edit.changes),
-        named=list(dict.fromkeys(places)),
-    )  # fmt: skip
-
-
-def own_address(table: str, row: str) -> str:
-    """The address of a row; that of a new one without."""
-    return f"/administration/{table}/{quote(row, safe='') if row else 'new'}"
 
 
 def _wrong(
@@ -315,62 +269,3 @@ def _wrong(
         for name, message in by_field.items()
     }
     return Form(form, was, errors, tuple(mistake(texts, one.message) for one in others), status=422)
-
-
-def form_page(desk: Desk, request: Request, viewer: Viewer, table: str, row: str, form: Form) -> Response:
-    """The form of a row; with ``changes`` what saving would do stands above it."""
-    texts = desk.renderer.texts(request)
-    directory = desk.known.now().directory
-    values = dict(form.values)
-
-    values["seen"] = desk.editor.seen(form.entry)
-    channels = form.entry.channels if isinstance(form.entry, ResponderEntry) else ()
-    code = isinstance(form.entry, PersonEntry) and bool(form.entry.door_code)
-    responders = [one for one in directory.responders.values() if viewer.sees(one.area)][:_SUGGESTED]
-    areas = [(path, one.name) for path, one in directory.areas.items() if viewer.sees(path)][:_SUGGESTED]
-    fields = [one for one in FORMS[table] if form.entry is None or not (one.once and not _keeps(one))]
-    return desk.page(
-        request, viewer, table, "row.html", status=form.status, table=table, fields=fields, values=values,
-        errors=form.errors, others=form.others, own=own_address(table, row), row=row, entry=form.entry,
-        name=name_of(form.entry) if form.entry is not None else "", said=form.said,
-        lines=None if form.changes is None else said(texts, form.changes), looked=desk.editor.looked(values),
-        areas=areas, responders=responders, has_code=code, phones=_phones(viewer, form.entry),
-        channels=_channel_rows(values, [masked(one) for one in channels], [bool(one.secret) for one in channels]),
-        kin=_kin(desk, viewer, form.entry), everywhere=EVERYWHERE,
-    )  # fmt: skip
-
-
-def _keeps(one: Field) -> bool:
-    """Whether a field that cannot be changed is shown all the same."""
-    return one.name in ("key", "id", "person", "responder")
-
-
-def _channel_rows(values: Mapping[str, str], leads: list[str], secret: list[bool]) -> list[dict[str, Any]]:
-    rows = []
-    for number in range(channel_count(values)):
-        was = values.get(f"channel_{number}_was", "")
-        at = int(was) if was.isdecimal() and int(was) < len(leads) else None
-        rows.append(
-            {
-                "number": number, "was": was, "type": values.get(f"channel_{number}_type", ""),
-                "url": values.get(f"channel_{number}_url", ""), "secret": values.get(f"channel_{number}_secret", ""),
-                "limit": values.get(f"channel_{number}_limit", ""), "off": values.get(f"channel_{number}_off", ""),
-                "leads": "" if at is None else leads[at], "has_secret": at is not None and secret[at],
-            }
-        )  # fmt: skip
-    return rows
-
-
-def _kin(desk: Desk, viewer: Viewer, entry: Entry | None) -> list[tuple[str, str, str]]:
-    """The contacts of a person: name, relation, address of their form."""
-    if not isinstance(entry, PersonEntry):
-        return []
-    directory = desk.known.now().directory
-    found: list[tuple[str, str, str]] = []
-    for one in directory.contacts.get(entry.key, ()):
-        assert isinstance(one, ContactEntry)
-        responder = directory.responders.get(one.responder)
-        if viewer.sees(entry.area):
-            address = own_address("contacts", f"{entry.key}{BETWEEN}{one.responder}")
-            found.append((responder.name if responder else one.responder, one.relation, address))
-    return found

@@ -13,11 +13,10 @@ from console.access.gate import CurrentViewer
 from console.access.rules import EVERYWHERE, Permission, Role, allow, whole
 from console.access.users import User
 from console.access.viewer import Viewer
-from console.administration.desk import Desk
+from console.administration.desk import SUGGESTED, Desk
 from console.administration.fields import split_words
 from registry.database import writing
 
-_SUGGESTED = 400
 #: What a fault of a user belongs to.
 _FIELD_OF = {"name": "login", "taken": "login", "roles": "roles", "last": "roles", "areas": "areas", "area": "areas",
              "responder": "responder"}  # fmt: skip
@@ -152,8 +151,8 @@ def user_routes(desk: Desk) -> APIRouter:
         directory = desk.known.now().directory
         return {
             "all_roles": [*Role],
-            "areas": [(EVERYWHERE, ""), *((path, one.name) for path, one in directory.areas.items())][:_SUGGESTED],
-            "responders": list(directory.responders.values())[:_SUGGESTED],
+            "areas": [(EVERYWHERE, ""), *((path, one.name) for path, one in directory.areas.items())][:SUGGESTED],
+            "responders": list(directory.responders.values())[:SUGGESTED],
         }  # fmt: skip
 
     def _list(
