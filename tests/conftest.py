@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.servers.grafana_client import grafana_client_folder  # noqa: F401
 from tests.servers.influxdb import influx, influx_server  # noqa: F401
 from tests.servers.mosquitto import mosquitto, start_mosquitto  # noqa: F401
 from tests.servers.postgres import (  # noqa: F401

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carecircle.cli.common import SettingsOption, err, fail, load_settings
+from carecircle.cli.setup_grafana import grafana
 
 if TYPE_CHECKING:
     from carecircle.setup_mosquitto import Plan
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 10.0
 
 app = typer.Typer(name="setup", help="Prepare the servers around CareCircle.", no_args_is_help=True)
+
+
+app.command()(grafana)
 
 
 @app.callback()
