@@ -35,6 +35,7 @@ from console.duty.routes import duty_routes
 from console.feed import Feed
 from console.fhir.routes import fhir_routes
 from console.guard import Guard, protect
+from console.guides.routes import guide_routes
 from console.incidents import incident_routes
 from console.links import link_routes
 from console.metrics import metric_routes
@@ -93,6 +94,7 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.include_router(login_routes(engine, settings, renderer, provider))
     app.include_router(account_routes(engine, settings, renderer))
     app.include_router(incident_routes(engine, settings, renderer, feed, points))
+    app.include_router(guide_routes(renderer))
     app.include_router(link_routes(engine, settings, renderer))
     app.include_router(people_routes(engine, settings, renderer, points))
     app.include_router(threshold_routes(engine, renderer))
