@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from alerts import models
@@ -14,6 +14,7 @@ from alerts.database import to_incident
 from alerts.delivery import Purpose, Status, notification_id
 from alerts.failover import held_until_ms, hold, join_next
 from alerts.follow_ups import last_outcome, said_by_detector, with_words
+from alerts.gathering import kept
 from alerts.guarding import guarded
 from alerts.lifecycle import Incident, What
 from alerts.links import short_code
@@ -63,16 +64,27 @@ def claim(
     One at a time per responder, whichever process sends: the more urgent first, then in the order of creation. What
     another transaction has is left to it.
     """
-    jobs = []
     rows = _lock(connection, _first_of_each(connection, min(room, _AT_ONCE), now_ms - head_start_ms, now_ms), now_ms)
+    if not rows:
+        return Claimed([], 0)
     incidents = _incidents(connection, {row["incident"] for row in rows})
     saying = with_words(connection, incidents)
+
+    def begin(row: RowMapping) -> Job | None:
+        incident = incidents[row["incident"]]
+        says = incident.id in saying
+        return _begin(connection, row, incident, directory, settings, worker, now_ms, says=says)
+
+    if len(rows) > 1:
+        with guarded(connection, f"{len(rows)} notifications together") as outcome:
+            begun = [begin(row) for row in rows]
+        if outcome.error is None:
+            return Claimed([job for job in begun if job is not None], len(rows))
+    jobs = []
     for row in rows:
         job = None
         with guarded(connection, f"notification {row['id']}") as outcome:
-            incident = incidents[row["incident"]]
-            says = incident.id in saying
-            job = _begin(connection, row, incident, directory, settings, worker, now_ms, says=says)
+            job = begin(row)
         if outcome.error is not None:
             give_up(connection, row, directory, Status.FAILED, Reason.INTERNAL, now_ms)
         elif job is not None:
@@ -145,9 +157,9 @@ def _begin(
             join_next(connection, row, responder, Reason.RATE_LIMITED, now_ms)
         return None
     attempt = row["attempts"] + 1
-    connection.execute(update(_rows).where(_rows.c.id == row["id"]).values(attempts=attempt))
     started = {"notification": row["id"], "number": attempt, "started_ms": now_ms, "target": target, "worker": worker}
-    connection.execute(insert(_attempts), started)
+    with kept(connection) as rows:
+        rows.begin(row["id"], started)
     if type_of(row["channel"]) == "siren":
         _command(connection, row, channel, attempt, now_ms)
         return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
+from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +39,24 @@ def to_incident(row: RowMapping) -> Incident:
 
 def from_incident(incident: Incident) -> dict[str, Any]:
     """The column values of an incident."""
-    values = asdict(incident)
-    for name in ("severity", "state", "outcome"):
-        values[name] = None if values[name] is None else values[name].value
-    return values
+    return {name: column_of(getattr(incident, name)) for name in _INCIDENT_FIELDS}
+
+
+def column_of(value: Any) -> Any:
+    """The column value of a field of an incident."""
+    match value:
+        case Enum():
+            return value.value
+        case Policy():
+            return _policy_columns(value)
+        case Mapping():
+            return dict(value)
+    return value
+
+
+@lru_cache(maxsize=256)
+def _policy_columns(policy: Policy) -> dict[str, Any]:
+    return asdict(policy)
 
 
 def load_incident(connection: Connection, incident_id: str) -> Incident | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from alerts.gathering import forget_kept, write_kept
 from registry import is_retryable
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ def guarded(connection: Connection, what: str) -> Iterator[Outcome]:
     savepoint = connection.begin_nested()
     try:
         yield outcome
+        write_kept(connection)
     except Exception as error:
+        forget_kept(connection)
         savepoint.rollback()
         if is_retryable(error):
             raise

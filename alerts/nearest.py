@@ -7,24 +7,19 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from alerts import models
 from alerts.calling import Round
-from alerts.delivery import Purpose
-from alerts.lifecycle import TAKEN
 from alerts.policy import IMMEDIATE, Policy
 from alerts.stepping import OnCall, PersonContact, by_steps
+from alerts.surroundings import Surroundings
 from registry import ContactEntry, Directory, ResponderEntry
 from registry.contacts import NEARBY
 from registry.policies import VOLUNTEER
-from registry.presence import presences
 from registry.reach import Arrival, Candidate, candidate_of, rank
 from registry.rosters import OnDuty, Rosters, hand_overs, on_call
-from registry.routes import known_ways
+from registry.routes import way_of
 
-#: Who took an incident longer ago than this, and never said what became of it, is not busy with it any more.
-_BUSY_MS = 2 * 3_600_000
 #: How far ahead it is looked for somebody who comes on call: it is tried again before that in any case.
 _AHEAD_MS = 4 * 3_600_000
 
@@ -39,19 +34,20 @@ def calls_for(
     incident: str | None = None,
     told: frozenset[str] = frozenset(),
     policy: Policy | None = None,
+    around: Surroundings | None = None,
 ) -> Round:
     """A round of calls for a person of ``area``; the district desk's for an area that the registry does not have.
 
     The tiers stay in their order, and in each the layers of its rosters; only within a layer the nearest goes first.
     Nobody is busy with ``incident`` itself. The steps of ``policy`` choose among these and the person's contacts; who
-    was told of ``incident`` is not told once more beside the order.
+    was told of ``incident`` is not told once more beside the order. ``around``: what is known in this transaction.
     """
-    duties = _duties(directory, area, now_ms)
-    groups = [list(group) for _, group in groupby(duties, key=lambda duty: (duty.area, duty.layer))]
-    choosable = [duty.responder for group in groups for duty in group if len(group) > 1]
-    candidates = _candidates(connection, directory, choosable, incident, now_ms) if choosable else {}
+    around = around or Surroundings(connection, directory, now_ms)
+    duties = around.duties(area, _duties)
+    groups = _groups(duties)
+    candidates = _candidates(around, directory, _choosable(groups), incident, now_ms)
     door = _door(directory, person)
-    routed_s = known_ways(connection, candidates.values(), *door) if candidates and door is not None else {}
+    routed_s = _routed_s(around, candidates.values(), door)
     order: list[ResponderEntry] = []
     said: dict[str, dict[str, Any]] = {}
     for group in groups:
@@ -67,18 +63,48 @@ def calls_for(
         order += [directory.responders[one] for one in ids]
     nobody = not any(responder.channels for responder in order)
     calls = Round(order, told, said, next_ms=_next_ms(directory, area, now_ms) if nobody else None)
-    contacts = _contacts(connection, directory, area, person, incident, policy, now_ms)
+    contacts = _contacts(around, directory, area, person, incident, policy, now_ms)
     if policy is not None and policy.steps:
         calls = _by_policy(policy, calls, duties, directory, area, contacts, now_ms)
     elif contacts:
         calls = by_steps(policy or IMMEDIATE, calls, (), {}, workday=True, contacts=contacts)
     if not calls.beside or incident is None:
         return calls
-    rows = models.notification
-    told_of_it = rows.c.purpose.in_([Purpose.CALL.value, Purpose.BESIDE.value])
-    query = select(rows.c.responder).where(rows.c.incident == incident, told_of_it)
-    before = set(connection.execute(query).scalars())
+    before = around.told(incident)
     return replace(calls, beside=tuple(one for one in calls.beside if one.responder.id not in before))
+
+
+def look_around(
+    around: Surroundings,
+    directory: Directory,
+    calls: Iterable[tuple[str, str | None, Policy | None]],
+    now_ms: int,
+) -> None:
+    """Read at once what :func:`calls_for` will ask for calls for so many areas, people and policies."""
+    wanted = []
+    for area, person, policy in calls:
+        names = _choosable(_groups(around.duties(area, _duties)))
+        names += [responder.id for one, responder in _known(directory, area, person, policy) if one.relation in NEARBY]
+        wanted.append((names, _door(directory, person)))
+    everybody = {name for names, _ in wanted for name in names}
+    around.busy(everybody)
+    around.presences(everybody)
+    around.ways(
+        way_of(one, *door)
+        for names, door in wanted
+        if door is not None
+        for one in _candidates(around, directory, names, None, now_ms).values()
+        if one.lat is not None and one.lon is not None
+    )
+
+
+def _groups(duties: Iterable[OnDuty]) -> list[list[OnDuty]]:
+    """Those among whom the nearest goes first."""
+    return [list(group) for _, group in groupby(duties, key=lambda duty: (duty.area, duty.layer))]
+
+
+def _choosable(groups: Iterable[list[OnDuty]]) -> list[str]:
+    return [duty.responder for group in groups for duty in group if len(group) > 1]
 
 
 def _by_policy(
@@ -105,17 +131,11 @@ def _by_policy(
     )
 
 
-def _contacts(
-    connection: Connection,
-    directory: Directory,
-    area: str,
-    person: str | None,
-    incident: str | None,
-    policy: Policy | None,
-    now_ms: int,
-) -> list[PersonContact]:
-    """Who stands by a person, in the order of their positions; neighbours and volunteers the nearest first. Where the
-    policy calls volunteers, those of the area and of the areas above it stand by everybody."""
+def _known(
+    directory: Directory, area: str, person: str | None, policy: Policy | None
+) -> list[tuple[ContactEntry, ResponderEntry]]:
+    """Who stands by a person, in the order of their positions. Where the policy calls volunteers, those of the area and
+    of the areas above it stand by everybody."""
     if person is None:
         return []
     entries = directory.contacts.get(person, ())
@@ -129,16 +149,30 @@ def _contacts(
             for one in directory.volunteers.get(tier, ())
             if one.id not in ids
         ]
+    return known
+
+
+def _contacts(
+    around: Surroundings,
+    directory: Directory,
+    area: str,
+    person: str | None,
+    incident: str | None,
+    policy: Policy | None,
+    now_ms: int,
+) -> list[PersonContact]:
+    """Who stands by a person; neighbours and volunteers the nearest first."""
+    known = _known(directory, area, person, policy)
     near = [responder.id for one, responder in known if one.relation in NEARBY]
     if not near:
         return [PersonContact(one, responder) for one, responder in known]
-    candidates = _candidates(connection, directory, near, incident, now_ms)
+    candidates = _candidates(around, directory, near, incident, now_ms)
     door = _door(directory, person)
-    routed_s = known_ways(connection, candidates.values(), *door) if door is not None else {}
+    routed_s = _routed_s(around, candidates.values(), door)
     arrivals = rank([candidates[one] for one in near], *(door or (None, None)), routed_s=routed_s)
     place = {arrival.responder: number for number, arrival in enumerate(arrivals)}
     arrival_of = {arrival.responder: arrival for arrival in arrivals}
-    reported = presences(connection, near)
+    reported = around.presences(near)
     found = []
     for one, responder in known:
         arrival = arrival_of.get(responder.id)
@@ -173,30 +207,30 @@ def _next_ms(directory: Directory, area: str, now_ms: int) -> int | None:
     return next((one.at_ms for one in coming if one.come), None)
 
 
-def _busy(connection: Connection, responders: Collection[str], incident: str | None, now_ms: int) -> dict[str, str]:
-    """The incident that each of some responders has taken, or comes to as well, and that is not closed."""
-    table, standing = models.incident, models.acknowledgement
-    query = (
-        select(standing.c.responder, table.c.id)
-        .join(table, table.c.id == standing.c.incident)
-        .where(
-            table.c.state.in_([state.value for state in TAKEN]),
-            standing.c.responder.in_(responders),
-            standing.c.at_ms > now_ms - _BUSY_MS,
-        )
-    )
-    return {who: taken for who, taken in connection.execute(query) if taken != incident}
-
-
 def _candidates(
-    connection: Connection, directory: Directory, responders: Collection[str], incident: str | None, now_ms: int
+    around: Surroundings, directory: Directory, responders: Collection[str], incident: str | None, now_ms: int
 ) -> dict[str, Candidate]:
-    busy = _busy(connection, responders, incident, now_ms)
-    reported = presences(connection, responders)
+    busy, reported = around.busy(responders), around.presences(responders)
     return {
-        one: candidate_of(directory.responders[one], reported.get(one), now_ms, busy=busy.get(one, ""))
+        one: candidate_of(
+            directory.responders[one],
+            reported[one],
+            now_ms,
+            busy=next((taken for taken in busy[one] if taken != incident), ""),
+        )
         for one in responders
     }
+
+
+def _routed_s(
+    around: Surroundings, candidates: Iterable[Candidate], door: tuple[float, float] | None
+) -> dict[str, float]:
+    """Seconds on the way to a door by responder, for those whose way is kept."""
+    if door is None:
+        return {}
+    ways = {one.responder: way_of(one, *door) for one in candidates if one.lat is not None and one.lon is not None}
+    kept = around.ways(ways.values())
+    return {name: kept[way] for name, way in ways.items() if way in kept}
 
 
 def _door(directory: Directory, person: str | None) -> tuple[float, float] | None:

@@ -22,6 +22,7 @@ from alerts.courier import Courier, Job
 from alerts.database import raise_change
 from alerts.delivery import SendResult
 from alerts.errors import OneProcessError
+from alerts.gathering import gathering
 from alerts.guarding import guarded
 from alerts.handover import claim_notices, is_notice, queue_notices, record_notices, recover_notices
 from alerts.intake import refuse, take_detections
@@ -216,7 +217,7 @@ class AlertService:
 
     def _record(self, now_ms: int) -> None:
         """Write down what came of sends."""
-        with writing(self._engine) as connection:
+        with writing(self._engine) as connection, gathering(connection):
             self._refresh(connection, now_ms)
             calls = [(job, result) for job, result in self._returned if not is_notice(job)]
             notices = [(job, result) for job, result in self._returned if is_notice(job)]
@@ -232,7 +233,7 @@ class AlertService:
         """Take the next detections."""
         detections, refused = backlog.next()
         counts = Counter({"refused": len(refused)} if refused else {})
-        with writing(self._engine) as connection:
+        with writing(self._engine) as connection, gathering(connection):
             self._refresh(connection, now_ms)
             for one in refused:
                 refuse(connection, one.why, now_ms, one.record)
@@ -244,7 +245,7 @@ class AlertService:
     def _turn(self, period: int, now_ms: int) -> bool:
         """Fire timers, claim what may be sent and send it; whether there was anything."""
         try:
-            with writing(self._engine) as connection:
+            with writing(self._engine) as connection, gathering(connection):
                 self._refresh(connection, now_ms)
                 done = self._transact(connection, period, now_ms)
         except DBAPIError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from alerts import models
 from alerts.channels import type_of
-from alerts.database import from_incident
+from alerts.database import column_of, from_incident
 from alerts.delivery import Purpose, Status, notification_id
 from alerts.drills import TEST_KIND
+from alerts.gathering import kept
 from alerts.lifecycle import (
     TAKEN,
     Call,
@@ -42,10 +43,9 @@ NO_CHANNEL = "none"
 def write_change(connection: Connection, change: Change, now_ms: int) -> None:
     """Write an incident, its audit, timers, notifications and report, in the caller's transaction."""
     before, after = change.before, change.after
-    if before is None:
-        connection.execute(insert(models.incident), from_incident(after))
-    elif before != after:
-        connection.execute(update(models.incident).where(models.incident.c.id == after.id).values(from_incident(after)))
+    if before is None or before != after:
+        with kept(connection) as rows:
+            rows.add_incident(from_incident(after), new=before is None)
     _write_standing(connection, () if before is None else before.standing, after, now_ms)
     noted = _difference(before, after)
     for effect in change.effects:
@@ -63,21 +63,15 @@ def _write_effect(
     noted: tuple[dict[str, Any] | None, dict[str, Any] | None],
     now_ms: int,
 ) -> None:
-    timers = models.timer
     match effect:
         case Note():
             write_audit(connection, effect, now_ms, incident=incident.id, before=noted[0], after=noted[1])
         case SetTimer():
-            connection.execute(
-                delete(timers).where(timers.c.incident == incident.id, timers.c.kind == effect.kind.value)
-            )
-            connection.execute(
-                insert(timers), {"incident": incident.id, "kind": effect.kind.value, "due_ms": effect.due_ms}
-            )
+            with kept(connection) as rows:
+                rows.set_timer(incident.id, effect.kind.value, effect.due_ms)
         case ClearTimer():
-            connection.execute(
-                delete(timers).where(timers.c.incident == incident.id, timers.c.kind == effect.kind.value)
-            )
+            with kept(connection) as rows:
+                rows.set_timer(incident.id, effect.kind.value, None)
         case Call():
             _queue_notifications(connection, effect, incident, now_ms)
         case DropPending():
@@ -97,7 +91,8 @@ def write_audit(
 ) -> None:
     """Append an audit row."""
     row = {"at_ms": now_ms, "incident": incident, "what": note.what.value, "who": note.who}
-    connection.execute(insert(models.audit), {**row, "before": before, "after": after, "data": note.data})
+    with kept(connection) as rows:
+        rows.add(models.audit, [{**row, "before": before, "after": after, "data": note.data}])
 
 
 def write_audits(connection: Connection, notes: Iterable[tuple[Note, str]], now_ms: int) -> None:
@@ -107,23 +102,29 @@ def write_audits(connection: Connection, notes: Iterable[tuple[Note, str]], now_
         same | {"incident": incident, "what": note.what.value, "who": note.who, "data": note.data}
         for note, incident in notes
     ]
-    connection.execute(insert(models.audit), rows)
+    with kept(connection) as gathered:
+        gathered.add(models.audit, rows)
 
 
 def queue_record(connection: Connection, journal: str, record: bytes) -> None:
     """Have ``record`` appended to a journal once this transaction is committed."""
-    connection.execute(insert(models.journal_outbox), {"journal": journal, "record": record})
+    with kept(connection) as rows:
+        rows.add(models.journal_outbox, [{"journal": journal, "record": record}])
 
 
 def _difference(before: Incident | None, after: Incident) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    new = {name: value for name, value in from_incident(after).items() if name in _AUDITED}
+    new = _audited(after)
     if before is None:
         return None, new
-    old = {name: value for name, value in from_incident(before).items() if name in _AUDITED}
+    old = _audited(before)
     changed = [name for name in _AUDITED if old[name] != new[name]]
     if not changed:
         return None, None
     return {name: old[name] for name in changed}, {name: new[name] for name in changed}
+
+
+def _audited(incident: Incident) -> dict[str, Any]:
+    return {name: column_of(getattr(incident, name)) for name in _AUDITED}
 
 
 def stand_down(connection: Connection, incident: Incident, now_ms: int) -> None:
@@ -199,7 +200,8 @@ def queue_notification(
         "due_ms": now_ms,
         "done_ms": None if status is Status.PENDING else now_ms,
     }
-    connection.execute(insert(models.notification), row)
+    with kept(connection) as rows:
+        rows.add(models.notification, [row])
     return key
 
 
@@ -238,4 +240,5 @@ def _write_standing(connection: Connection, before: tuple[str, ...], after: Inci
     come = [one for one in after.standing if one not in before]
     if come:
         rows = [{"incident": after.id, "responder": one, "at_ms": now_ms} for one in come]
-        connection.execute(insert(table), rows)
+        with kept(connection) as gathered:
+            gathered.add(table, rows)

@@ -39,14 +39,14 @@ def way_of(one: Candidate, lat: float, lon: float) -> str:
     return f"{means_of(one.travel).profile};{one.lat:.5f},{one.lon:.5f};{lat:.5f},{lon:.5f}"
 
 
-def known_ways(connection: Connection, candidates: Iterable[Candidate], lat: float, lon: float) -> dict[str, float]:
-    """Seconds on the way by responder, for those whose way to this door is kept."""
-    ways = {one.responder: way_of(one, lat, lon) for one in candidates if one.lat is not None and one.lon is not None}
-    if not ways:
-        return {}
-    rows = connection.execute(select(table.c.way, table.c.seconds).where(table.c.way.in_(set(ways.values()))))
-    kept = {way: seconds for way, seconds in rows}  # noqa: C416 - a row is a tuple for SQLAlchemy only
-    return {name: kept[way] for name, way in ways.items() if way in kept}
+def kept_ways(connection: Connection, ways: Iterable[str]) -> dict[str, float]:
+    """Seconds on the way by its key (:func:`way_of`), for those that are kept."""
+    found: dict[str, float] = {}
+    keys = list(ways)
+    for start in range(0, len(keys), _KEYS):
+        some = select(table.c.way, table.c.seconds).where(table.c.way.in_(keys[start : start + _KEYS]))
+        found |= {way: seconds for way, seconds in connection.execute(some)}  # noqa: C416 - a row is no tuple for mypy
+    return found
 
 
 def ask_ways(engine: Engine, known: Directory, osrm: Osrm, tick: Callable[[int], None]) -> Asked:

@@ -22,7 +22,7 @@ from registry.reach.coverage import within_table
 from registry.reach.travel import MEANS
 from registry.rosters import Roster, Rosters
 from registry.rosters.hours import parse_hours, parse_local
-from registry.routes import Asked, ask_ways, known_ways
+from registry.routes import Asked, ask_ways, kept_ways, way_of
 from tests.registry.folders import PEOPLE, RESPONDERS, write_folder
 from tests.servers.routes import Routes, serve_routes
 
@@ -303,8 +303,8 @@ def test_ways_are_asked_for_once_and_forgotten_when_somebody_moves(
     assert len(routes.asked) == 2
     li = candidate_of(known.responders["r-li"], None, 0)
     with registry_engine.connect() as connection:
-        assert known_ways(connection, [li, Candidate("r-desk")], LAT, LON) == {"r-li": 100.0}
-        assert known_ways(connection, [li], LAT + 0.001, LON) == {}
+        way, elsewhere = way_of(li, LAT, LON), way_of(li, LAT + 0.001, LON)
+        assert kept_ways(connection, [way, elsewhere]) == {way: 100.0}
     (folder / "people.yaml").write_text(
         _replaced((folder / "people.yaml").read_text(), {f"lat: {LAT}\n": "lat: 34.27\n"})
     )

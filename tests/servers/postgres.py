@@ -24,6 +24,7 @@ from sqlalchemy.exc import OperationalError
 import alerts
 import registry
 from tests.servers.ports import free_port, wait_for_port
+from tests.servers.require import missing
 
 
 def _program(name: str) -> str | None:
@@ -49,10 +50,11 @@ def postgres_url() -> Iterator[str]:
     """The URL of a server of our own, database ``postgres``; without durability, as nothing here cuts the power."""
     initdb, server = _program("initdb"), _program("postgres")
     if initdb is None or server is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        missing("PostgreSQL is not installed: apt-get install postgresql")
+        raise AssertionError("unreachable")
     account = _unprivileged()
     if os.geteuid() == 0 and account is None:
-        pytest.skip("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody")
+        missing("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody")
     user = {} if account is None else {"user": account[0], "group": account[1], "extra_groups": []}
     folder = Path(tempfile.mkdtemp(prefix="carecircle-postgres-"))
     try:
