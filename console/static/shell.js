@@ -88,6 +88,11 @@
     document.getElementById("toasts").append(box);
     if (kind === "calm") setTimeout(() => box.remove(), 8000); // what went wrong stays until it is closed
   }
+  // on a phone the tabs of a page are wider than it: the one that is open must be seen
+  for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+    const row = tab.closest(".tabs");
+    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+  }
   // an answer to htmx may carry the header HX-Trigger: {"toast": {"text": "...", "tone": "calm"}}
   document.addEventListener("toast", (event) => toast(event.detail.text, event.detail.tone));
   document.addEventListener("htmx:responseError", () => toast(words["toast.failed"], "critical"));

@@ -85,7 +85,7 @@ def test_an_import_writes_exactly_what_was_shown(town: Engine, app: FastAPI) -> 
     """With a row of the audit for each change; and it is refused where somebody changed the registry meanwhile."""
     with browser_of(app, town, "near", NOON_MS) as browser:
         page = upload(browser, people__csv=_ROWS.format(home=HOME), notes__txt="x")
-        assert "2 rows would change" in page
+        assert "would change: 2." in page
         assert "New &lt;b&gt;One&lt;/b&gt;" not in page  # the key says which row
         assert "p-0100" in page
         assert "notes.txt" in html.unescape(page)
@@ -96,11 +96,11 @@ def test_an_import_writes_exactly_what_was_shown(town: Engine, app: FastAPI) -> 
         outdated = settled(browser, late.headers["location"])
         assert "Nothing was written" in outdated
         again = browser.post("/administration/import/again", data={"job": job})
-        assert "2 rows would change" in settled(browser, again.headers["location"])
+        assert "would change: 2." in settled(browser, again.headers["location"])
         done = browser.post("/administration/import/confirm", data={"job": job})
-        assert "Written: 2 rows" in settled(browser, done.headers["location"])
+        assert "Rows changed: 2." in settled(browser, done.headers["location"])
         nothing = browser.post("/administration/import/confirm", data={"job": job})
-        assert "Written: 2 rows" in settled(browser, nothing.headers["location"])
+        assert "Rows changed: 2." in settled(browser, nothing.headers["location"])
     with browser_of(app, town, "far", NOON_MS) as other:
         assert "not there any more" in other.get(f"/administration/import?job={job}").text
     with town.connect() as connection:
