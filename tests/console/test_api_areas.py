@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -34,7 +35,7 @@ from tests.console.planting import DISTRICT, Street, plant, rows_with
 from tests.console.users import add_user
 
 NOW_MS = 1_772_424_000_000
-NEAR, FAR = "zqnear", "zqfar"
+NEAR, FAR, NOWHERE = "zqnear", "zqfar", "zqnil"
 EVERY_ROLE = tuple(Role)  # as many routes as possible; only the areas stand between
 #: Routes about everybody of the user's areas that show none of the planted texts, and why.
 SILENT = {
@@ -116,7 +117,8 @@ class District:
         known = {
             "area": street.area, "patient_id": street.id("person"), "fhir_device_id": street.id("device"),
             "plan_id": street.id("visit"), "override_id": street.id("roster_override"),
-            "observation_id": f"hr.{NOW_MS - 60_000:x}.{street.id('person')}", "action": "acknowledge",
+            "observation_id": f"hr.{NOW_MS - 60_000:x}.{street.id('person')}",
+            "action": "acknowledge", "name": "responders",
             "session_id": street.id("console_session"), "token_id": str(street.id("console_token")),
             "user_id": str(street.id("console_user")),
             "what": "disable", "secret": "nothing", "token": "nothing", "code": "nothing",
@@ -154,9 +156,9 @@ class District:
 
     def queries(self, route: Route, street: Street) -> dict[str, str]:
         """The parameters of a list that name a thing, with those of a street."""
-        names = [one.alias for one in route.context.dependant.query_params]
+        names = {one.alias for one in route.context.dependant.query_params} - {"_id", "to"}
         found = {name: self.words(name, street) for name in names}
-        return {name: value for name, value in found.items() if value != street.word.upper() and name != "_id"}
+        return {name: value for name, value in found.items() if value != street.word.upper()}
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +250,11 @@ def what_tells(planted: District, routes: Sequence[Route]) -> list[str]:
                 answer = await ask(planted.app, "GET", at_home, query=query, headers=near)
                 must(answer.status < 500, route, f"fails with ?{query}", answer)
                 silent(route, answer, value)
+                if FAR in value:  # a thing: it is as if there were none
+                    none = urlencode({parameter.alias: value.replace(FAR, NOWHERE)})
+                    nothing = await ask(planted.app, "GET", at_home, query=none, headers=near)
+                    same = answer.body.replace(FAR.encode(), NOWHERE.encode()) == nothing.body
+                    must(same, route, f"answers otherwise to ?{query} than to ?{none}", answer)
 
     asyncio.run(look())
     return wrong
@@ -266,7 +273,8 @@ def test_nothing_that_is_sent_changes_anything_of_the_other_street(own: District
             before = rows_with(own.engine, FAR)
             possible = False
             for street in (own.far, own.near):
-                for kind, body, values in bodies(route, own):
+                written = await form_of(route, own)
+                for kind, body, values in bodies(route, own, written):
                     headers = {**own.log_in("near"), "content-type": kind, "accept": "text/html"}
                     path = own.address(route, street)
                     answer = await ask(own.app, route.method, path, headers=headers, body=body)
@@ -291,8 +299,55 @@ def test_nothing_that_is_sent_changes_anything_of_the_other_street(own: District
     assert not wrong, "\n".join(wrong)
 
 
-def bodies(route: Route, district: District) -> list[tuple[str, bytes, list[str]]]:
-    """(type, content, values) of what is sent: nothing, and every field that the route takes about the other street."""
+async def form_of(route: Route, district: District) -> dict[str, str]:
+    """The form that stands on the page of the same address, as it would be sent from the own street."""
+    fields: dict[str, str] = {}
+    if any(one.path == route.path and one.method == "GET" for one in district.routes()):
+        page = next(one for one in district.routes() if one.path == route.path and one.method == "GET")
+        query = urlencode(district.queries(page, district.near))
+        path = district.address(page, district.near)
+        answer = await ask(district.app, "GET", path, query=query, headers=district.log_in("near"))
+        reader = _Forms()
+        reader.feed(answer.body.decode())
+        fields = reader.fields
+    return fields
+
+
+class _Forms(HTMLParser):
+    """All fields of the forms of a page that post, with what stands in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._posts = False
+        self._of = ""  # the select or text area that is open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._posts = given.get("method", "get").lower() == "post"
+        if not self._posts:
+            return
+        if tag in ("select", "textarea"):
+            self._of = given.get("name", "")
+            self.fields.setdefault(self._of, "")
+        elif tag == "option" and ("selected" in given or not self.fields.get(self._of)):
+            self.fields[self._of] = given.get("value", "")
+        elif tag == "input" and (given.get("type") not in ("checkbox", "radio") or "checked" in given):
+            self.fields[given.get("name", "")] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._of = "" if tag in ("select", "textarea") else self._of
+        self._posts = self._posts and tag != "form"
+
+    def handle_data(self, data: str) -> None:
+        if self._of and not self.fields[self._of]:
+            self.fields[self._of] = data.strip()
+
+
+def bodies(route: Route, district: District, written: dict[str, str]) -> list[tuple[str, bytes, list[str]]]:
+    """(type, content, values) of what is sent: nothing; every field that the route takes about the other street; and
+    the form of its page, with each field by itself about the other street."""
     fields = {one.alias: one.field_info.annotation for one in route.context.dependant.body_params}
     models = [model for kind in fields.values() for model in _models(kind)]
     if models:
@@ -310,9 +365,14 @@ def bodies(route: Route, district: District) -> list[tuple[str, bytes, list[str]
             *(("application/json", json.dumps(one).encode(), values) for one in every),
             ("application/json", b"", []),
         ]
-    given = {name: district.words(name, district.far) for name in fields}
-    form = "application/x-www-form-urlencoded"
-    return [(form, urlencode(given).encode(), list(given.values())), (form, b"", [])]
+    far = {name: district.words(name, district.far) for name in (fields or written) if name != "csrf"}
+    if (table := _SINGULAR.get(route.path.split("/")[2] if route.path.count("/") > 1 else "")) is not None:
+        far |= {name: str(district.far.id(table)) for name in ("id", "key") if name in far}  # one that is there already
+    known = {name: value for name, value in far.items() if value != district.far.word.upper()}
+    sent = [far, *({**written, name: value} for name, value in known.items() if written), {**written, **known}, {}]
+    kept = [{name: value for name, value in one.items() if name not in ("", "csrf")} for one in sent]
+    once = {urlencode(one).encode(): list(one.values()) for one in kept}
+    return [("application/x-www-form-urlencoded", body, values) for body, values in once.items()]
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:
