@@ -69,10 +69,10 @@ _GAPS = Panel(
 )  # fmt: skip
 _ONLINE = Panel(
     Words("Devices online by area", "各区域在线设备"),
-    Words("Devices that are heard of, the areas on top of each other.", "在线设备数，各区域叠加。"),
+    Words("Devices that are heard of, each area with all below it.", "在线设备数（各区域含下级）。"),
     "timeseries",
     (Query(influxql.zoomed("area_state", "devices_online", IN_AREA, by=["area"]), Words("$tag_area", "$tag_area")),),
-    "short", 12, stack=True, draw="steps", soft=(0, 5), decimals=0, shortest_step="1m",
+    "short", 12, draw="steps", soft=(0, 5), decimals=0, shortest_step="1m",
 )  # fmt: skip
 _OFFLINE = Panel(
     Words("Offline by area", "各区域离线设备"),

@@ -135,7 +135,9 @@ def _panel(panel: Panel, language: str) -> builders.Panel:
             made.override_by_query(ref, properties)
     for column in panel.columns:
         made.override_by_name(column.name, _column(column, language))
-    for transformation in panel.transformations:
+    order = {"indexByName": {column.name: at for at, column in enumerate(panel.columns)}}
+    ordered = ({"id": "organize", "options": order},) if panel.columns else ()
+    for transformation in (*panel.transformations, *ordered):
         made.with_transformation(_transformation(transformation, names))
     made.options(_options(panel, language))
     if panel.kind == "barchart":
@@ -227,8 +229,9 @@ def _transformation(given: dict[str, Any], names: list[str]) -> models.DataTrans
 def _options(panel: Panel, language: str) -> dict[str, Any]:
     legend: dict[str, Any] = {"displayMode": "list", "placement": "bottom", "showLegend": True}
     if panel.kind == "stat":
+        colored = len(panel.thresholds) > 1 or any("thresholds" in query.look for query in panel.queries)
         return {
-            "colorMode": "background_solid" if len(panel.thresholds) > 1 else "value",
+            "colorMode": "background_solid" if colored else "value",
             "graphMode": "none",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
             "textMode": "value_and_name" if len(panel.queries) > 1 else "value",
@@ -247,7 +250,7 @@ def _custom(panel: Panel) -> dict[str, Any]:
         "drawStyle": panel.draw if panel.draw in ("line", "bars", "points") else "line",
         "lineWidth": 1,
         "fillOpacity": 60 if panel.draw == "bars" else (20 if panel.stack else 0),
-        "showPoints": "always" if panel.draw == "points" else "never",
+        "showPoints": "always" if panel.draw == "points" else "auto",
         "pointSize": 5,
         "spanNulls": 3_600_000,
         "stacking": {"mode": "normal" if panel.stack else "none", "group": "A"},

@@ -12,8 +12,11 @@ from collections.abc import Sequence
 
 from store import schema
 
-#: The chosen area and all below it; one person; the chosen devices.
+#: The chosen area and all below it.
 IN_AREA = r'"area" =~ /^${area:regex}(\.|$)/'
+#: The chosen area alone: for what is counted with all below it already (`area_state.devices_online`).
+AREA_ITSELF = '"area" =~ /^${area:regex}$/'
+#: One person, the chosen devices, the chosen machines.
 OF_PERSON = '"person" =~ /^${person:regex}$/'
 OF_DEVICE = '"device" =~ /^${device:regex}$/'
 ON_HOST = '"host" =~ /^${host:regex}$/'
@@ -35,7 +38,7 @@ _STATISTICS: dict[str, tuple[str, str, str]] = {
 
 def zoomed(
     measurement: str, field: str, where: str, *, stat: str = "mean", by: Sequence[str] = (), named: str = "",
-    fill: str = "none", scale: str = "",
+    fill: str = "null", scale: str = "",
 ) -> str:  # fmt: skip
     """One number per step of the zoom, from whichever bucket fits.
 
@@ -43,6 +46,7 @@ def zoomed(
         stat: mean, sum, count, min or max, over all points of a step.
         by: tags that make series of their own.
         named: the column's name; the field's without it.
+        fill: of steps without a point; null tells Grafana that there is a gap, which it bridges up to an hour.
         scale: what the number is multiplied by or so, ``* 100``.
     """
     spec = schema.checked_fields(measurement, [field])
@@ -76,8 +80,8 @@ def zoomed(
 
 
 def newest(measurement: str, fields: Sequence[str], where: str, *, by: Sequence[str], named: Sequence[str] = ()) -> str:
-    """The newest value of each field as measured, per value of the tags ``by``; the time is that of the first field's
-    where there is one field only."""
+    """The newest value of each field as measured, per value of the tags ``by``. The time is the point's for one field;
+    for several it is the range's begin, and says nothing."""
     spec = schema.checked_fields(measurement, fields)
     schema.check_tags(spec, by)
     names = named or fields

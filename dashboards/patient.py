@@ -49,16 +49,18 @@ _NEWS2 = Panel(
 )  # fmt: skip
 _LATEST = Panel(
     Words("Latest readings", "最新读数"),
-    Words("The newest value of each vital sign within the time range.", "所选时间内各项体征的最新值。"),
+    Words("The newest value of each vital sign within the time range, coloured by its NEWS2 points.",
+          "所选时间内各项体征的最新值，按 NEWS2 得分着色。"),
     "stat",
     tuple(
-        Query(influxql.newest("vitals", [field], OF_PERSON, by=["person"]), words, look={"unit": unit, **look})
-        for field, words, unit, look in (
-            ("hr", Words("Pulse", "脉搏"), "suffix:/min", {}),
-            ("spo2", Words("Oxygen saturation", "血氧"), "percent", {}),
-            ("rr", Words("Breaths", "呼吸"), "suffix:/min", {}),
-            ("temp", Words("Temperature", "体温"), "celsius", {"decimals": 1}),
-            ("sbp", Words("Systolic", "收缩压"), "suffix:mmHg", {}),
+        Query(influxql.newest("vitals", [field], OF_PERSON, by=["person"]), words,
+              look={"unit": unit, "thresholds": limits.news2_bands(field), "decimals": digits})
+        for field, words, unit, digits in (
+            ("hr", Words("Pulse", "脉搏"), "suffix:/min", 0),
+            ("spo2", Words("Oxygen saturation", "血氧"), "percent", 0),
+            ("rr", Words("Breaths", "呼吸"), "suffix:/min", 0),
+            ("temp", Words("Temperature", "体温"), "celsius", 1),
+            ("sbp", Words("Systolic", "收缩压"), "suffix:mmHg", 0),
         )
     ),
     "none", 14, 6, decimals=0,
@@ -204,7 +206,7 @@ _EVENTS = Panel(
         Column("severity", Words("Severity", "等级"), words=common.SEVERITY_WORDS),
         Column("state", Words("State", "状态"), words=common.STATE_WORDS),
         Column("outcome", Words("Outcome", "结果"), words=common.OUTCOME_WORDS),
-        Column("since_open_s", Words("After", "距发生"), "s", limits.ANSWER_S, 0),
+        Column("since_open_s", Words("After", "距发生"), "s", decimals=0),
     ),
     sort=("Time", True),
 )  # fmt: skip
@@ -243,5 +245,5 @@ DASHBOARD = Dashboard(
     ),
     since="now-24h",
     refresh="30s",
-    events=influxql.incidents('"state", "severity", "kind"', OF_PERSON),
+    events=influxql.incidents('"state", "severity", "kind"', OF_PERSON, state='"state" =~ /^(open|resolved)$/'),
 )  # fmt: skip

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dashboards import common, influxql, limits
-from dashboards.influxql import IN_AREA
+from dashboards.influxql import AREA_ITSELF, IN_AREA
 from dashboards.responses import ARRIVED, TAKEN
 from dashboards.spec import Column, Dashboard, Panel, Query, Section, Variable, to
 from dashboards.words import Words
 
 _BELOW = r'"area" =~ /^${below:regex}(\.|$)/'
+_BELOW_ITSELF = '"area" =~ /^${below:regex}$/'
+#: The processor counts what is online in an area with all below it, alerts counts the rest area by area.
+_WHOLE = "devices_online"
 _HERE = to("supervision", "var-area=${__data.fields.area}")
 _STATE = (
     ("people", Words("People", "人员"), limits.PLAIN),
@@ -30,7 +33,7 @@ _ABOUT = {
 
 
 def _now(field: str, title: Words, thresholds: tuple[limits.Step, ...], w: int) -> Panel:
-    query = influxql.over_newest("sum", "area_state", field, IN_AREA, by=["area"])
+    query = influxql.over_newest("sum", "area_state", field, AREA_ITSELF if field == _WHOLE else IN_AREA, by=["area"])
     return Panel(title, _ABOUT[field], "stat", (Query(query, title),), "short", w, 4, thresholds=thresholds, decimals=0)
 
 
@@ -42,7 +45,8 @@ _CHILD = Panel(
     ),
     "stat",
     tuple(
-        Query(influxql.over_newest("sum", "area_state", field, _BELOW, by=["area"]), words,
+        Query(influxql.over_newest("sum", "area_state", field, _BELOW_ITSELF if field == _WHOLE else _BELOW,
+                                   by=["area"]), words,
               look={"thresholds": thresholds})
         for field, words, thresholds in _STATE
     ),
@@ -52,8 +56,8 @@ _CHILD = Panel(
 _AREAS = Panel(
     Words("All areas below", "全部下级区域"),
     Words(
-        "Each area by itself, without those below it; click on one to go there.",
-        "各区域自身的数据（不含下级）；点击进入。",
+        "Each area by itself, without those below it (devices: with them); click on one to go there.",
+        "各区域自身的数据（不含下级；在线设备含下级）；点击进入。",
     ),
     "table",
     (Query(influxql.newest("area_state", [field for field, _, _ in _STATE], IN_AREA, by=["area"]), table=True),),
@@ -68,12 +72,12 @@ _AREAS = Panel(
 )  # fmt: skip
 
 
-def _sum_over_time(field: str, title: Words, about: Words, w: int = 12) -> Panel:
+def _over_time(field: str, title: Words, about: Words) -> Panel:
     # the areas' means on top of each other are the sum, at any zoom
     query = influxql.zoomed("area_state", field, IN_AREA, by=["area"])
     return Panel(
-        title, about, "timeseries", (Query(query, Words("$tag_area", "$tag_area")),), "short", w, stack=True,
-        draw="steps", soft=(0, 2), decimals=0, shortest_step="1m",
+        title, about, "timeseries", (Query(query, Words("$tag_area", "$tag_area")),), "short", 12,
+        stack=field != _WHOLE, draw="steps", soft=(0, 2), decimals=0, shortest_step="1m",
     )  # fmt: skip
 
 
@@ -132,10 +136,10 @@ DASHBOARD = Dashboard(
         Section(
             Words("Over time", "变化"),
             (
-                _sum_over_time("open_incidents", Words("Open incidents", "未结束事件"),
+                _over_time("open_incidents", Words("Open incidents", "未结束事件"),
                                Words("The areas on top of each other.", "各区域叠加。")),
-                _sum_over_time("devices_online", Words("Devices online", "在线设备"),
-                               Words("The areas on top of each other.", "各区域叠加。")),
+                _over_time("devices_online", Words("Devices online", "在线设备"),
+                           Words("Each area with all below it.", "各区域（含下级）。")),
                 _AREAS,
             ),
         ),

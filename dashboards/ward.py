@@ -8,7 +8,8 @@ from dashboards.spec import Column, Dashboard, Panel, Query, Section, to
 from dashboards.words import Words
 
 _OF_ONE = to("patient", "var-area=${area}&var-person=${__data.fields.person}")
-_PEOPLE = influxql.newest("score", ["value", "upper"], IN_AREA, by=["person", "area"])
+#: One field only: its time is when the person was scored last.
+_PEOPLE = influxql.newest("score", ["value"], IN_AREA, by=["person", "area"])
 
 
 def _how_many(title: Words, about: Words, points: int, color: str) -> Panel:
@@ -28,6 +29,7 @@ _LIST = Panel(
     (
         Query(influxql.zoomed("score", "value", IN_AREA, by=["person"], stat="max", named="trend")),
         Query(_PEOPLE, table=True),
+        Query(influxql.newest("score", ["upper", "lower"], IN_AREA, by=["person"]), table=True),
         Query(influxql.newest("vitals", ["hr", "spo2", "rr"], IN_AREA, by=["person"]), table=True),
     ),
     "none", 24, 18,
@@ -41,7 +43,7 @@ _LIST = Panel(
         Column("rr", Words("Breaths", "呼吸"), "suffix:/min", limits.news2_bands("rr"), 0, width=110),
         Column("area", common.AREA),
         Column("Time 1", Words("Last seen", "最近上报"), "dateTimeFromNow"),
-        Column("Time 2", Words("", ""), hidden=True),
+        *(Column(name, Words("", ""), hidden=True) for name in ("Time 2", "Time 3", "lower")),
     ),
     sort=("value", True),
     transformations=(
@@ -67,7 +69,7 @@ _OPEN = Panel(
         Column("area", common.AREA),
         Column("state", Words("State", "状态"), words=common.STATE_WORDS),
         Column("severity", Words("Severity", "等级"), words=common.SEVERITY_WORDS),
-        Column("since_open_s", Words("After", "距发生"), "s", limits.ANSWER_S, 0),
+        Column("since_open_s", Words("After", "距发生"), "s", decimals=0),
     ),
 )  # fmt: skip
 

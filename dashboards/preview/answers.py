@@ -97,6 +97,11 @@ def transformed(
                         row[options["timeField"]] = datetime.fromtimestamp(row["Time"] / 1000, zone).strftime("%H")
             case "groupBy":
                 tables = [_grouped(tables[0], options["fields"])]
+            case "organize":
+                first = options["indexByName"]
+                tables = [_joined(tables, "") if len(tables) > 1 else tables[0]] if tables else []
+                for table in tables:
+                    table.columns.sort(key=lambda name: first.get(name, len(first)))
             case "sortBy":
                 name = options["sort"][0]["field"]
                 tables[0].rows.sort(key=lambda row: str(row.get(name)))

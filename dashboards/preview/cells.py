@@ -94,7 +94,7 @@ def _sorted(rows: list[Row], looks: Mapping[str, dict[str, Any]], by: Sequence[M
     if not by:
         return rows
     titles = {look.get("displayName", name): name for name, look in looks.items()}
-    name = titles[by[0]["displayName"]]
+    name = titles.get(by[0]["displayName"], "")
     there = [row for row in rows if row.get(name) is not None]
     there.sort(key=lambda row: row[name], reverse=by[0].get("desc", False))
     return there + [row for row in rows if row.get(name) is None]

@@ -67,6 +67,12 @@ def draw_lines(
         way: dict[str, Any] = {"drawstyle": "steps-post"} if custom.get("lineInterpolation") == "stepAfter" else {}
         marker = "o" if custom["drawStyle"] == "points" or len(values) == 1 else ""
         style = "none" if custom["drawStyle"] == "points" else ("--" if "custom.lineStyle" in look else "-")
+        if not marker and custom["showPoints"] == "auto" and thick:
+            lonely = np.diff(at, prepend=-np.inf, append=np.inf) > max(custom["spanNulls"] / 86_400_000, 1.5 * width)
+            alone = lonely[:-1] & lonely[1:]
+            on.plot(
+                at[alone], (base + values)[alone], color=shade, marker="o", markersize=2.5, linestyle="none", zorder=3
+            )
         gaps, heights = _with_gaps(at, base + values, custom["spanNulls"] / 86_400_000, width)
         on.plot(gaps, heights, color=shade, linewidth=thick, linestyle=style, marker=marker, markersize=3,
                 label=line.name if thick else None, zorder=3, **way)  # fmt: skip
@@ -80,7 +86,7 @@ def draw_lines(
         right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.0f} %"))
     _thresholds(axes, defaults)
     axes.set_xlim(*instants([span.from_ms, span.to_ms]))
-    locator = _dates.AutoDateLocator(tz=zone, maxticks=8)
+    locator = _dates.AutoDateLocator(tz=zone, minticks=4, maxticks=10)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(_dates.ConciseDateFormatter(locator, tz=zone, show_offset=False))
     _dressed(axes, defaults, zone, language)
@@ -111,7 +117,8 @@ def _fill_down(axes: Axes, line: Line, look: Mapping[str, Any], lines: Sequence[
     both = [(t, below[t], v) for t, v in zip(line.t_ms, line.values, strict=True) if t in below]
     if both:
         t, low, high = zip(*both, strict=True)
-        axes.fill_between(instants(t), low, high, color="#8e8e8e", alpha=0.28, linewidth=0, zorder=2, label=line.name)
+        axes.fill_between(instants(t), low, high, color="#8e8e8e", alpha=0.28, linewidth=0, zorder=2,
+                          label=None if look.get("custom.lineWidth") != 0 else line.name)  # fmt: skip
 
 
 def _limits(axes: Axes, defaults: Mapping[str, Any], some: bool, kind: str) -> None:
@@ -143,7 +150,8 @@ def _dressed(axes: Axes, defaults: Mapping[str, Any], zone: ZoneInfo, language: 
     whole = defaults.get("decimals") == 0 and defaults["unit"] not in ("percentunit", "s", "ms", "bytes")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=whole))
     low, high = axes.get_ylim()
-    fine = defaults.get("decimals") if high - low > 2 else 2
+    narrow = high - low <= 2 and defaults["unit"] != "percentunit" and not whole
+    fine = 2 if narrow else defaults.get("decimals")
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda v, _: shown(v, defaults["unit"], fine, now_ms=0, zone=zone, language=language))
     )
@@ -153,7 +161,7 @@ def _legend(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
     if not handles or len(handles) > 12:
         return
     axes.legend(
-        handles, labels, loc="upper left", bbox_to_anchor=(0, -0.13), ncol=6, fontsize=_SMALL, frameon=False,
+        handles, labels, loc="upper left", bbox_to_anchor=(0, -0.09), ncol=8, fontsize=_SMALL, frameon=False,
         borderpad=0, handlelength=1.2, columnspacing=1.2, labelcolor="#52545c",
     )  # fmt: skip
 

@@ -133,6 +133,7 @@ def _panel(
             facecolor="white",
             edgecolor="#dfe2e6",
             linewidth=0.7,
+            zorder=-1,
             transform=figure.transFigure,
         )
     )
@@ -141,7 +142,7 @@ def _panel(
         title = title.replace(f"${{{name}}}", ", ".join(values))
     figure.text((x_in + 0.13) / _WIDTH_IN, (top_in - 0.23) / high, title, fontsize=8.5, weight="bold", color="#24292e")
     plain = panel["type"] in ("stat", "table")
-    inset = (0.13, 0.13, 0.12, 0.3) if plain else (0.62, 0.42, 0.4, 0.34)  # left, bottom, right, top
+    inset = (0.13, 0.13, 0.12, 0.3) if plain else (0.62, 0.47, 0.4, 0.34)  # left, bottom, right, top
     axes = figure.add_axes((
         (x_in + inset[0]) / _WIDTH_IN, (top_in - h_in + inset[1]) / high,
         (w_in - inset[0] - inset[2]) / _WIDTH_IN, (h_in - inset[1] - inset[3]) / high,
