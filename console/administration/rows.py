@@ -35,6 +35,7 @@ from registry.contacts import Home
 from registry.database import writing
 from registry.editing import Mistake, read_contact, read_entry
 from registry.entries import (
+    DeviceEntry,
     Entry,
     EntryKey,
     PersonEntry,
@@ -79,7 +80,7 @@ def row_routes(desk: Desk) -> APIRouter:
     @allow(placed(Permission.REGISTRY_WRITE, _PLACES["responders"]))
     def test(viewer: CurrentViewer, row: str) -> Response:
         """Send a test message, by the way that alarms go."""
-        responder = _there(desk, "responders", row)
+        responder = _there(desk, viewer, "responders", row)
         assert isinstance(responder, ResponderEntry)
         now_ms = desk.now_ms()
         with writing(desk.engine) as connection:
@@ -135,7 +136,7 @@ def _table_routes(router: APIRouter, desk: Desk, table: str) -> None:
     def look(
         request: Request, viewer: CurrentViewer, row: str, said: Annotated[str, Query(max_length=16)] = ""
     ) -> Response:
-        entry = _there(desk, table, row)
+        entry = _there(desk, viewer, table, row)
         if isinstance(entry, PersonEntry):
             with writing(desk.engine) as connection:
                 record_view(connection, viewer, "person", entry.key, desk.now_ms(), area=entry.area)
@@ -168,8 +169,13 @@ def key_in(table: str, row: str) -> EntryKey:
     return row
 
 
-def _there(desk: Desk, table: str, row: str) -> Entry:
+def _there(desk: Desk, viewer: Viewer, table: str, row: str) -> Entry:
+    """A row of which the gate has seen the area; a device lies with its person too."""
     entry = desk.load(table, key_in(table, row))
+    if isinstance(entry, DeviceEntry) and entry.person is not None:
+        person = desk.known.now().directory.people.get(entry.person)
+        if person is None or not viewer.sees(person.area):
+            raise HTTPException(404)
     if entry is None:
         raise HTTPException(404)
     return entry
@@ -181,7 +187,7 @@ def _shown(_desk: Desk, viewer: Viewer, table: str, entry: Entry) -> dict[str, s
 
 def _change(desk: Desk, request: Request, viewer: Viewer, table: str, row: str, form: dict[str, str]) -> Response:
     """Show what a form changes, then, when that was shown, write it."""
-    was = _there(desk, table, row) if row else None
+    was = _there(desk, viewer, table, row) if row else None
     if form.get("step") == "channel":
         more = {**form, "channel_count": str(min(channel_count(form) + 1, MOST_CHANNELS))}
         return form_page(desk, request, viewer, table, row, Form(more, was))
@@ -249,7 +255,7 @@ def _key_field(table: str) -> str:
 
 
 def _remove(desk: Desk, request: Request, viewer: Viewer, table: str, row: str, form: dict[str, str]) -> Response:
-    was = _there(desk, table, row)
+    was = _there(desk, viewer, table, row)
     key = key_in(table, row)
     edit = desk.editor.check(viewer, (), [(table, key)])
     shown_now = desk.editor.seen(was)

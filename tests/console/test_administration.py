@@ -21,7 +21,9 @@ from console.app import create_app
 from console.settings import ConsoleSettings
 from registry.editing import load_entry
 from registry.entries import ContactEntry, DeviceEntry, PersonEntry, ResponderEntry
+from registry.keys import draw_key
 from registry.models import area as areas
+from registry.models import person as people
 from tests.console.conftest import NOON_MS, Clock
 from tests.console.district import LINK_KEY, WANG, ZHANG
 from tests.console.users import add_user, browser_of
@@ -293,3 +295,31 @@ def test_a_test_message_goes_out_once_and_says_who_sent_it(town: Engine) -> None
         (who,) = connection.execute(select(audit.c.who).where(audit.c.what == "test_sent")).scalars()
     assert [tuple(row) for row in waiting] == [(WANG, "pending")]
     assert who == "near"
+
+
+def test_a_door_code_is_sealed_and_never_shown_again(town: Engine) -> None:
+    """Not on the form, not in the audit; an empty field keeps it, and it goes when somebody says so."""
+    url = town.url
+    key = draw_key()
+    sealed = registry.create_engine(url.render_as_string(hide_password=False), keys=registry.Keys(lambda: key))
+    address = "/administration/people/p-0003"
+    try:
+        with logged_in(sealed, "near") as browser:
+            assert save(browser, address, door_code="4711#") == 303
+            assert "4711" not in browser.get(address).text
+            assert save(browser, address, address="Elsewhere") == 303
+            kept = entry(sealed, "people", "p-0003")
+            assert isinstance(kept, PersonEntry)
+            assert (kept.door_code, kept.address) == ("4711#", "Elsewhere")
+            with sealed.connect() as connection:
+                stored = connection.execute(select(people.c.door_code).where(people.c.key == "p-0003")).scalar_one()
+                said = str(connection.execute(select(audit.c.data)).scalars().all())
+            assert stored.startswith("sealed:")
+            assert "4711" not in said
+            assert "door_code" in said
+            assert save(browser, address, door_code_off="1") == 303
+        gone = entry(sealed, "people", "p-0003")
+        assert isinstance(gone, PersonEntry)
+        assert gone.door_code == ""
+    finally:
+        sealed.dispose()
