@@ -24,7 +24,6 @@ _MIN_MS = 60_000
 BEFORE_MS, AFTER_MS = 120 * _MIN_MS, 60 * _MIN_MS
 #: The rows of the table beside the drawing.
 _ROW_S = 1800
-_SPAN = Span((BEFORE_MS + AFTER_MS) // 1000, None, _ROW_S)
 #: A sensor that says on and nothing more was noticed for so long.
 _MOMENT_MS = 2 * _MIN_MS
 _MOST = 2000
@@ -53,7 +52,8 @@ class Measured:
 
 def course_around(store: Store, person: str, onset_ms: int, now_ms: int) -> Course:
     """The vital signs from two hours before an instant to one after it, or to now. Raises StoreError."""
-    return read_course(store, person, _SPAN, min(onset_ms + AFTER_MS, max(now_ms, onset_ms)))
+    end_ms = min(onset_ms + AFTER_MS, max(now_ms, onset_ms))
+    return read_course(store, person, Span((end_ms - onset_ms + BEFORE_MS) // 1000, None, _ROW_S), end_ms)
 
 
 def read_measured(points: Points, profile: Profile, onset_ms: int, now_ms: int, zone: ZoneInfo) -> Measured:

@@ -9,12 +9,13 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 import console.access.database
 import registry
+from alerts import actions
 from alerts.lifecycle import Outcome, State
 from alerts.queries import incident_detail
 from console.access.rules import Role
 from console.app import wall_clock_ms
 from registry import models
-from tests.alerts.story import telling
+from tests.alerts.story import Story, telling
 from tests.browser.checks import assert_fits
 from tests.browser.conftest import Desk
 from tests.browser.site import Site, running_site
@@ -114,6 +115,24 @@ def test_two_who_press_at_the_same_moment_have_one_winner(desk: Desk, site: Site
     assert f"{winner} was first" in lost
 
 
+def test_who_presses_a_button_that_was_another_moment_ago_is_told_who_was_first(desk: Desk, site: Site) -> None:
+    """The desk acts for Wang on a page that is a moment old, while Zhang's phone has taken it; then it is closed."""
+    incident = happen(site)
+    board = desk.open("/", size="desktop")
+    phone = desk.open(f"/incidents/{incident}", user="zhang", size="phone")
+    form = "form[action$='/acknowledge']"
+    board.locator(form).evaluate("(form) => { window.kept = form.cloneNode(true); window.kept.hidden = true; }")
+    phone.locator("#acknowledge").tap()
+    expect(phone.locator(".flash")).to_contain_text("Acknowledged")
+    expect(board.locator("[data-list=taken] article")).to_contain_text("Zhang Min 张敏 has it")
+    expect(board.locator(form)).to_have_count(0)
+    board.evaluate("() => { document.body.append(window.kept); window.kept.requestSubmit(); }")
+    expect(board.locator(".flash.warning")).to_contain_text("Zhang Min 张敏 was first")
+    expect(phone.locator("#door-show")).to_be_visible()
+    phone.locator("#door-show").tap()
+    expect(phone.locator("#door")).to_contain_text("No door code is stored")
+
+
 def test_stored_text_breaks_no_page(desk: Desk, site: Site) -> None:
     """Markup, names of 10,000 letters, right to left, emoji: no script runs, and nothing is wider than a phone."""
     now_ms = wall_clock_ms()
@@ -153,6 +172,20 @@ def rename(site: Site, keys: list[str], longest: int) -> None:
             connection.execute(models.person.update().where(models.person.c.key == key).values(values))
 
 
+def hand_over_and_back(desk: Page, phone: Page, story: Story) -> None:
+    """The coordinator asks Ann to take it over; it stays Bob's, as she cannot."""
+    desk.locator("#hand-over summary").click()
+    desk.locator("#to").select_option(label="Ann")
+    desk.locator("#hand_over").click()
+    expect(desk.locator(".flash")).to_contain_text("until they acknowledge")
+    expect(phone.locator("[data-part=head]")).to_contain_text("Ann is asked to take it over")
+    story.forward(1)
+    assert "ann" in story.told()
+    actions.cannot_come(story.engine, story.incident().id, "ann", story.now_ms, via="link")
+    expect(phone.locator("[data-part=head]")).not_to_contain_text("Ann is asked")
+    expect(phone.locator("[data-part=head]")).to_contain_text("Bob has it")
+
+
 def test_a_fall_is_lived_through_by_two_at_once(chromium: Browser, tmp_path: Path, sink: Sink) -> None:
     """From the detection in the journal to what it was: the desk watches while a responder's phone acts."""
     engine = registry.create_engine(f"sqlite:///{tmp_path}/carecircle.db")
@@ -178,6 +211,7 @@ def test_a_fall_is_lived_through_by_two_at_once(chromium: Browser, tmp_path: Pat
             expect(desk.locator("[data-list=taken] article")).to_contain_text("Bob has it")
             expect(desk.locator("[data-list=waiting] article")).to_have_count(0)
             desk.locator("article h3 a").click()
+            hand_over_and_back(desk, phone, story)
             for step, shown in (("en_route", "On the way"), ("on_scene", "On scene")):
                 phone.locator(f"#{step}").tap()
                 expect(desk.locator("[data-part=head] .tags")).to_contain_text(shown)
