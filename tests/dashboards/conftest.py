@@ -14,6 +14,7 @@ import registry
 from store import open_store
 from tests.dashboards.district import fill
 from tests.servers.influxdb import InfluxServer
+from tests.servers.require import require
 
 
 @dataclass(frozen=True)
@@ -24,21 +25,21 @@ class Filled:
     now_ms: int
 
 
-@pytest.fixture(scope="module")
-def filled(
-    influx_server: InfluxServer, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Filled]:
-    """Written by the writer, once for a module: nobody may write into it."""
-    influx_server.start()
-    influx_server.create_buckets()
+@pytest.fixture(scope="session")
+def filled(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """A server of its own, which no other test empties, written by the writer once: nobody may change its past."""
+    require("influxd")
+    require("nginx")
     folder = tmp_path_factory.mktemp("district")
     shutil.copy(sqlite_template, folder / "carecircle.db")
-    engine = registry.create_engine(f"sqlite:///{folder / 'carecircle.db'}")
-    store = open_store(influx_server.url, token=influx_server.token, org=influx_server.org)
     now_ms = time.time_ns() // 1_000_000
-    try:
-        fill(store, folder, engine, now_ms)
-        yield Filled(influx_server, now_ms)
-    finally:
-        store.close()
-        engine.dispose()
+    with InfluxServer(folder / "influx") as server:
+        server.create_buckets()
+        engine = registry.create_engine(f"sqlite:///{folder / 'carecircle.db'}")
+        store = open_store(server.url, token=server.token, org=server.org)
+        try:
+            fill(store, folder, engine, now_ms)
+        finally:
+            store.close()
+            engine.dispose()
+        yield Filled(server, now_ms)
