@@ -25,7 +25,9 @@ def test_a_row_a_channel_and_a_file_are_changed_by_hand(desk: Desk) -> None:
     page.goto("/administration/import")
     expect(page.get_by_role("link", name="Import and export")).to_be_in_viewport()
     rows = "key,name,area\np-0003,Zhao Dehua,chongqing.yubei.longxi.shimahe\n"
-    page.get_by_label("Files", exact=True).set_input_files({"name": "people.csv", "mimeType": "text/csv", "buffer": rows.encode()})
+    page.get_by_label("Files", exact=True).set_input_files(
+        {"name": "people.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    )
     page.get_by_role("button", name="Show what changes").click()
     expect(page.locator("#job")).to_contain_text("would change: 1.")
     page.get_by_role("button", name="Write exactly this").click()
