@@ -94,7 +94,7 @@ class Grafana:
     def _dashboards(self, options: Options) -> list[Item]:
         items = []
         for uid, folder, body in push.wanted_dashboards(options):
-            found = self._or_none(lambda uid=uid: self._api.dashboard.get_dashboard(uid))
+            found = self._or_none(self._api.dashboard.get_dashboard, uid)
             there = version = None
             if found is not None:
                 if found["meta"].get("provisioned"):
@@ -118,9 +118,7 @@ class Grafana:
         items = []
         for wanted in push.wanted_rules(options, self.org_id):
             group = wanted["title"]
-            there = self._or_none(
-                lambda group=group: self._api.alertingprovisioning.get_rule_group(RULES_FOLDER, group)
-            )
+            there = self._or_none(self._api.alertingprovisioning.get_rule_group, RULES_FOLDER, group)
             items.append(Item(Kind.RULES, group, group, wanted, there and push.comparable(wanted, there)))
         return items
 
@@ -158,12 +156,12 @@ class Grafana:
     def _do_rules(self, item: Item, _options: Options) -> None:
         self._api.alertingprovisioning.update_rule_group(RULES_FOLDER, item.uid, dict(item.wanted))
 
-    def _or_none(self, ask: Callable[[], Any]) -> Any:
+    def _or_none(self, ask: Callable[..., Any], *arguments: str) -> Any:
         """The answer, or None where Grafana says that there is no such thing."""
         from grafana_client.client import GrafanaClientError
 
         try:
-            return ask()
+            return ask(*arguments)
         except GrafanaClientError as error:
             if error.status_code == 404:
                 return None

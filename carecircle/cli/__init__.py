@@ -8,6 +8,7 @@ import typer
 
 from carecircle import __version__
 from carecircle.cli import evaluate, quarantine, registry, setup
+from carecircle.cli.backup import backup, restore
 from carecircle.cli.bench import app as bench_app
 from carecircle.cli.dashboards import app as dashboards_app
 from carecircle.cli.demo import demo
@@ -43,6 +44,8 @@ app.add_typer(incidents_app, name="incidents")
 app.add_typer(bench_app, name="bench")
 app.add_typer(dashboards_app, name="dashboards")
 app.command()(report)
+app.command()(backup)
+app.command()(restore)
 app.command()(probe)
 app.command()(doctor)
 

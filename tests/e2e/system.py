@@ -60,7 +60,7 @@ class System:
         self.engine: Engine = roles.prepare(self.settings)
         write_district(folder / "district", members, webhook_url=webhook_url, webhook_secret=SECRET)
         imported = registry.import_folder(self.engine, folder / "district")
-        assert imported.applied, imported.problems
+        assert not imported.problems, imported.problems
         self.supervisor = Supervisor(log=folder / "log", environment=self.environment)
         self.raw: list[RawMessage] = []
         self._wanted = wanted
