@@ -207,16 +207,20 @@ def of_files(watched: Watched) -> Iterator[Metric]:
         lag = GaugeMetricFamily(
             _NAME + "journal_lag_bytes", "Written and not yet taken", labels=["journal", "consumer"]
         )
+        # of `raw`: even a gateway that hears nothing writes so every five seconds
+        written = CounterMetricFamily(_NAME + "journal_written_bytes", "Ever written", labels=["journal"])
         for folder in sorted(path for path in watched.journal_dir.iterdir() if path.is_dir())[:_MOST_VALUES]:
             segments = list_segments(folder)
             if not segments:
                 continue
             end = segments[-1].start + segments[-1].size()
+            written.add_metric([folder.name], end)
             for path in sorted(folder.glob(f"*{SUFFIX}"))[:_MOST_VALUES]:
                 position = load_offset(path)
                 if position is not None:
                     lag.add_metric([folder.name, path.name.removesuffix(SUFFIX)], max(0, end - position))
         yield lag
+        yield written
     if watched.quarantine_dir is not None:
         kept = CounterMetricFamily(
             _NAME + "quarantine", "Messages that could not be taken, by reason", labels=["stage", "reason"]

@@ -30,7 +30,7 @@ def person() -> Variable:
 def devices_of_person() -> Variable:
     """What the person wears and has at home; `device` points know no person."""
     query = influxql.values_of("device", ("vitals", "motion", "home"), influxql.OF_PERSON)
-    return Variable("device", DEVICE, query, every=True, several=True)
+    return Variable("device", DEVICE, query, every=True, several=True, listed=True)
 
 
 def devices_of_area() -> Variable:

@@ -96,8 +96,7 @@ def _variable(variable: Variable, language: str) -> builders.QueryVariable:
     made.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
     made.multi(variable.several).include_all(variable.every)
     if variable.every:
-        # of one choice all is everything there is; of several it is what is listed, which depends on the area
-        if not variable.several:
+        if not variable.listed:
             made.all_value(".*")
         made.current(models.VariableOption(text="All", value="$__all"))
     if variable.hidden:

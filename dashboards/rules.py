@@ -19,6 +19,8 @@ from dashboards.words import Words
 LAG_LIMIT_BYTES = int(LAG_BYTES[-1].value or 0)
 #: A gateway that listens and hears nothing says so every 5 s, so 0.2 a second is silence and less is no gateway.
 READS_PER_S, MESSAGES_PER_S = 0.1, 0.3
+#: The same in bytes of the journal `raw`, where such a sign takes 60 (12 a second).
+READS_BYTES_PER_S, MESSAGES_BYTES_PER_S = 6, 15
 #: An outbox is emptied within seconds; a message that waits so long waits for somebody.
 OUTBOX_S = 120
 _FOLDER = "CareCircle"
@@ -146,6 +148,12 @@ PROMETHEUS: tuple[PrometheusRule, ...] = (
     PrometheusRule("CareCircleDetectionsWait", 'carecircle_journal_lag_bytes{journal="detections"} > 1024', 120,
                    "critical",
                    Words("Detections wait to become calls", "检测结果尚未转为呼叫")),
+    PrometheusRule("CareCircleGatewayNotReading",
+                   f'rate(carecircle_journal_written_bytes_total{{journal="raw"}}[2m]) < {READS_BYTES_PER_S}', 60,
+                   "critical", Words("The gateway does not read", "网关未在读取")),
+    PrometheusRule("CareCircleNoMessages",
+                   f'rate(carecircle_journal_written_bytes_total{{journal="raw"}}[10m]) < {MESSAGES_BYTES_PER_S}', 60,
+                   "warning", Words("No device sends anything", "没有任何设备上报")),
     PrometheusRule("CareCircleStoreAway", "carecircle_store_up == 0", 120, "warning",
                    Words("InfluxDB does not answer; points wait in the journals",
                          "InfluxDB 无应答；数据点在日志中等待")),

@@ -98,13 +98,20 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """Something to choose. ``every``: may all be chosen; ``several``: more than one."""
+    """Something to choose.
+
+    Attributes:
+        every: all may be chosen.
+        several: more than one may be.
+        listed: to choose all is to choose each that is listed, and not anything (which is shorter to ask for).
+    """
 
     name: str
     label: Words
     query: str
     every: bool = False
     several: bool = False
+    listed: bool = False
     hidden: bool = False
 
 

@@ -93,7 +93,7 @@ DASHBOARD = Dashboard(
         Variable(
             "below", Words("Right below", "直接下级"),
             influxql.values_of("area", ["area_state"], r'"area" =~ /^${area:regex}\.[^.]+$/'),
-            every=True, several=True, hidden=True,
+            every=True, several=True, listed=True, hidden=True,
         ),
     ),
     (

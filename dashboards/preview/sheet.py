@@ -146,7 +146,7 @@ def _panel(
     axes = figure.add_axes((
         (x_in + inset[0]) / _WIDTH_IN, (top_in - h_in + inset[1]) / high,
         (w_in - inset[0] - inset[2]) / _WIDTH_IN, (h_in - inset[1] - inset[3]) / high,
-    ), facecolor="none")  # fmt: skip
+    ), facecolor="none", label="panel")  # fmt: skip
     shortest = panel["interval"]
     lines, tables = [], []
     for target in panel["targets"]:

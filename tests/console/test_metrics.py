@@ -111,6 +111,9 @@ def test_journals_and_quarantine_of_this_machine_are_seen(browser: TestClient, s
     found = read(browser)
     assert of(found, "journal_lag_bytes", journal="raw", consumer="processor") == 0
     assert (of(found, "journal_lag_bytes", journal="raw", consumer="archive") or 0) > 500
+    assert of(found, "journal_written_bytes_total", journal="raw") == of(
+        found, "journal_lag_bytes", journal="raw", consumer="archive"
+    )
     assert of(found, "quarantine_total", stage="processor", reason=reason.value) == 3
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import dashboards
-from dashboards.macros import Span, fill_in, panels, variables
+from dashboards.macros import ALL, Span, fill_in, panels, variables
 from tests.dashboards.conftest import Filled
 
 pytestmark = pytest.mark.xdist_group("dashboards")
@@ -28,7 +28,8 @@ def values(dashboard: dict[str, Any], filled: Filled, span: Span) -> dict[str, l
         assert names, f"variable {variable['name']} has no value"
         wanted = CHOSEN.get(variable["name"])
         assert wanted is None or wanted[0] in names
-        found[variable["name"]] = wanted or (names if variable["multi"] else names[:1])
+        every = [ALL] if variable.get("allValue") else names
+        found[variable["name"]] = wanted or (every if variable["includeAll"] else names[:1])
     return found
 
 

@@ -12,8 +12,12 @@ import pytest
 import yaml
 
 import dashboards
+from dashboards import rules
 from dashboards.macros import Span, fill_in
 from dashboards.rules import RULES
+from ingest.gateway import _LISTENING_S
+from journal import JournalWriter
+from telemetry.records import LISTENING, pack_raw
 from tests.dashboards.conftest import Filled
 
 pytestmark = pytest.mark.xdist_group("dashboards")
@@ -112,9 +116,20 @@ def test_an_expression_is_promql_over_metrics_that_the_console_has(rule: dict[st
     names = re.findall(r"carecircle_(\w+)", rule["expr"])
     assert names
     for name in names:
-        assert f'_NAME + "{name}"' in source, name
+        assert f'_NAME + "{name.removesuffix("_total")}"' in source, name
     assert re.fullmatch(r"\d+s", rule["for"])
     assert " / " in rule["annotations"]["summary"]
+
+
+def test_a_gateway_that_hears_nothing_lies_between_the_two_limits(tmp_path: Path) -> None:
+    """Its sign every five seconds, in messages and in bytes of the journal."""
+    with JournalWriter(tmp_path, consumers=("processor",), reserve_bytes=0) as journal:
+        before = journal.position
+        journal.append([pack_raw(1_800_000_000_000, 0, LISTENING, b"")])
+        journal.commit()
+        bytes_per_s = (journal.position - before) / _LISTENING_S
+    assert rules.READS_BYTES_PER_S < bytes_per_s < rules.MESSAGES_BYTES_PER_S
+    assert rules.READS_PER_S < 1 / _LISTENING_S < rules.MESSAGES_PER_S
 
 
 def test_a_broken_expression_would_be_found() -> None:
