@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 _MOST_BYTES = 8 << 20
 _READ_BYTES = 256 << 10
 #: Taken in one transaction, as others wait for the database meanwhile, and sends for its end.
-_BITE = 16
+_BITE = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,33 +54,35 @@ class Mover:
 
     def move(self, now_ms: int) -> int:
         """Move what waits; returns how many records were moved."""
-        moved = sum(self._move(journal, now_ms) for journal in CONSUMERS)
+        journals = [name for name in CONSUMERS if now_ms >= self._not_before_ms.get(name, 0)]
+        moved = self._move(journals, now_ms) if journals else 0
         if now_ms - self._dropped_ms >= _DROP_EVERY_MS:
             self._dropped_ms = now_ms
             for writer in self._writers.values():
                 writer.drop_consumed()
         return moved
 
-    def _move(self, journal: str, now_ms: int) -> int:
-        if now_ms < self._not_before_ms.get(journal, 0):
-            return 0
+    def _move(self, journals: list[str], now_ms: int) -> int:
         table = models.journal_outbox
-        mine = select(table.c.id, table.c.record).where(table.c.journal == journal).order_by(table.c.id)
+        mine = select(table).where(table.c.journal.in_(journals)).order_by(table.c.id).limit(_AT_ONCE)
         with self._engine.connect() as connection:
-            rows = connection.execute(mine.limit(_AT_ONCE)).all()
-        if not rows:
-            return 0
-        try:
-            writer = self._writer(journal)
-            writer.append([row.record for row in rows])
-            writer.commit()
-        except JournalFull as error:
-            self._wait(journal, error, now_ms)
-            return 0
-        self.full.discard(journal)
-        with writing(self._engine) as connection:
-            connection.execute(delete(table).where(table.c.id.in_([row.id for row in rows])))
-        return len(rows)
+            rows = connection.execute(mine).all()
+        moved: list[int] = []
+        for journal in dict.fromkeys(row.journal for row in rows):
+            records = {row.id: row.record for row in rows if row.journal == journal}
+            try:
+                writer = self._writer(journal)
+                writer.append(list(records.values()))
+                writer.commit()
+            except JournalFull as error:
+                self._wait(journal, error, now_ms)
+                continue
+            self.full.discard(journal)
+            moved += records
+        if moved:
+            with writing(self._engine) as connection:
+                connection.execute(delete(table).where(table.c.id.in_(moved)))
+        return len(moved)
 
     def _writer(self, journal: str) -> JournalWriter:
         if journal not in self._writers:

@@ -62,7 +62,7 @@ _UNREAD_MS = 10_000
 _MAX_ON_THEIR_WAY = 400
 #: Timers fired in one step, and while there are detections to take.
 _TIMERS = 500
-_TIMERS_BESIDE = 8
+_TIMERS_BESIDE = 32
 #: The process with the journals leaves it to others to send what they can begin within this time.
 _HEAD_START_MS = 250
 #: How long a stopping service waits for the answers of what is on its way.

@@ -49,18 +49,18 @@ def test_a_backlog_is_taken_by_urgency_and_each_person_in_order() -> None:
 def test_the_offset_moves_on_when_all_that_was_read_is_taken(tmp_path: Path) -> None:
     """Until then a crash must give all of it again, as the order is another one."""
     with JournalWriter(tmp_path / "j", consumers=["alerts"], reserve_bytes=0) as writer:
-        writer.append([pack_detection(detection(n, 1)) for n in range(20)])
+        writer.append([pack_detection(detection(n, 1)) for n in range(80)])
         writer.append([b"\xc1 no detection"])
         writer.commit()
         with JournalReader(tmp_path / "j", "alerts") as reader:
             backlog = Backlog(reader)
             backlog.fill()
             detections, refused = backlog.next()
-            assert (len(detections), len(refused)) == (16, 1)
+            assert (len(detections), len(refused)) == (64, 1)
             backlog.taken()
             assert reader.committed == 0
             backlog.fill()
-            assert (len(backlog.next()[0]), backlog.next()[1]) == (4, [])
+            assert (len(backlog.next()[0]), backlog.next()[1]) == (16, [])
             backlog.taken()
             assert not backlog
             assert reader.committed == writer.position
