@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from alerts import actions
@@ -101,9 +99,8 @@ def test_who_has_no_channel_is_asked_by_telephone(story: Story) -> None:
     assert story.incident().acknowledged_by == "mute"
 
 
-def test_a_call_that_arrives_is_not_followed_by_a_stand_down(story: Story, tmp_path: Path) -> None:
+def test_a_call_that_arrives_is_not_followed_by_a_stand_down(story: Story) -> None:
     """Who was told before that they need not go is asked now, and not told again that they need not."""
-    del tmp_path
     story.happens("fall")
     story.forward(31)
     incident = story.incident().id
@@ -113,3 +110,18 @@ def test_a_call_that_arrives_is_not_followed_by_a_stand_down(story: Story, tmp_p
     actions.hand_over(story.engine, incident, "ann", "bob", story.now_ms)
     story.forward(20)
     assert [(one.path, one.body["type"]) for one in story.news()] == [("/bob", "incident.notify")]
+
+
+def test_who_is_still_asked_is_not_told_that_they_need_not_go(story: Story) -> None:
+    """Though enough have come for the help that was asked for meanwhile."""
+    incident = taken(story)
+    actions.hand_over(story.engine, incident, "ann", "bob", story.now_ms)
+    a_moment(story)
+    actions.need_help(story.engine, incident, "ann", story.now_ms)
+    a_moment(story)
+    assert actions.acknowledge(story.engine, incident, "chen", story.now_ms).done
+    a_moment(story)
+    assert "bob" not in stood_down(story)
+    assert actions.acknowledge(story.engine, incident, "bob", story.now_ms).done
+    view = story.incident()
+    assert (view.acknowledged_by, [one.responder for one in view.also_by]) == ("bob", ["chen"])
