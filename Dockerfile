@@ -14,6 +14,11 @@ RUN /opt/carecircle/bin/pip install --no-deps .
 
 FROM python:3.11.13-slim-bookworm
 LABEL org.opencontainers.image.title="CareCircle"
+# pg_dump and pg_restore, for `carecircle backup`; Debian's, of the same version as the server in docker-compose.yml.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 carecircle \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin carecircle \
     && install --directory --owner=10001 --group=10001 --mode=0750 /data
