@@ -9,6 +9,8 @@ from dashboards.spec import Column, Dashboard, Panel, Query, Section
 from dashboards.words import Words
 
 _CHOSEN = f"{IN_AREA} AND {OF_DEVICE}"
+#: All devices of an area are in these: for 18,000 that is 26 million points a day by the minute, 430,000 by the hour.
+_HOUR = "1h"
 _TIME = Column("Time", Words("", ""), hidden=True)
 
 
@@ -41,7 +43,7 @@ _BATTERY_TIME = Panel(
         Query(influxql.zoomed("device", "battery", _CHOSEN, stat="min"), Words("lowest", "最低"),
               look={"color": "red", "custom.lineStyle": {"fill": "dash", "dash": [6, 6]}}),
     ),
-    "percent", 12, 10, thresholds=limits.BATTERY_PCT, least=0, most=100, decimals=0, shortest_step="1m",
+    "percent", 12, 10, thresholds=limits.BATTERY_PCT, least=0, most=100, decimals=0, shortest_step=_HOUR,
 )  # fmt: skip
 _LAG = Panel(
     Words("Delay of messages", "消息延迟"),
@@ -55,7 +57,7 @@ _LAG = Panel(
         Query(influxql.zoomed("device", "lag_ms", _CHOSEN, stat="max"), Words("worst", "最大"),
               look={"color": "purple"}),
     ),
-    "ms", 12, thresholds=limits.LAG_MS, least=0, decimals=0, shortest_step="1m",
+    "ms", 12, thresholds=limits.LAG_MS, least=0, decimals=0, shortest_step=_HOUR,
 )  # fmt: skip
 _GAPS = Panel(
     Words("Messages missing in the sequence", "序列缺失"),
@@ -65,7 +67,7 @@ _GAPS = Panel(
     ),
     "timeseries",
     (Query(influxql.zoomed("device", "seq_gap", _CHOSEN, stat="sum", by=["area"]), Words("$tag_area", "$tag_area")),),
-    "short", 12, draw="bars", stack=True, soft=(0, 5), decimals=0, shortest_step="1m",
+    "short", 12, draw="bars", stack=True, soft=(0, 5), decimals=0, shortest_step=_HOUR,
 )  # fmt: skip
 _ONLINE = Panel(
     Words("Devices online by area", "各区域在线设备"),

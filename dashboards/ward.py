@@ -50,7 +50,7 @@ _LIST = Panel(
         {"id": "timeSeriesTable", "filter": {"id": "byRefId", "options": "A"}, "options": {}},
         {"id": "joinByField", "options": {"byField": "person", "mode": "outer"}},
     ),
-    shortest_step="5m",
+    shortest_step="1h",  # of everybody in the area: by the hour that is a twelfth of what is stored
 )  # fmt: skip
 _OPEN = Panel(
     Words("Incidents of the time range", "时间范围内的事件"),
