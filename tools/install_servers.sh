@@ -16,6 +16,7 @@ influxd influxdb
 nginx nginx-light
 initdb postgresql
 chromium chromium
+npm npm
 PROGRAMS
 if ! ls /usr/share/fonts/opentype/noto/NotoSansCJK* >/dev/null 2>&1; then missing+=(fonts-noto-cjk); fi
 
