@@ -118,6 +118,10 @@ def test_what_is_kept_is_seen_by_the_next_statement_and_undone_with_its_savepoin
             connection.execute(insert(models.timer), {"incident": "a", "kind": "call", "due_ms": 1})
             _keep(connection, "a")  # there is one: seen when it is written
         assert outcome.error is not None
+        with guarded(connection, "both") as outcome:
+            _keep(connection, "a")  # it is never written, so that nobody sees it
+            _defect()
+        assert isinstance(outcome.error, ArithmeticError)
         _keep(connection, "d")
     with registry_engine.connect() as connection:
         assert _ids(connection) == ["a", "b", "d"]
@@ -139,7 +143,7 @@ def test_a_transaction_that_fails_writes_nothing_of_what_was_kept(registry_engin
 
 
 def _defect() -> None:
-    raise ValueError
+    raise ArithmeticError
 
 
 def _keep(connection: Connection, name: str) -> None:
