@@ -62,12 +62,19 @@ _LAG = Panel(
 _GAPS = Panel(
     Words("Messages missing in the sequence", "序列缺失"),
     Words(
-        "How many messages were skipped by devices' sequence numbers in each step, by area.",
-        "按设备序号统计的每步缺失消息数（按区域）。",
+        f"How much of a device's newest {limits.GAP_WINDOW} motion messages never came: the worst device of each area. "
+        "Red is what the detector calls a bad link, when it lasts.",
+        f"设备最近 {limits.GAP_WINDOW} 条运动消息中未到达的比例：各区域最差设备。红色为持续时判定链路差的水平。",
     ),
     "timeseries",
-    (Query(influxql.zoomed("device", "seq_gap", _CHOSEN, stat="sum", by=["area"]), Words("$tag_area", "$tag_area")),),
-    "short", 12, draw="bars", stack=True, soft=(0, 5), decimals=0, shortest_step=_HOUR,
+    (
+        Query(
+            influxql.zoomed("device", "seq_gap", _CHOSEN, stat="max", by=["area"],
+                            scale=f"* 100 / {limits.GAP_WINDOW}"),
+            Words("$tag_area", "$tag_area"),
+        ),
+    ),
+    "percent", 12, draw="steps", thresholds=limits.LOST_PCT, least=0, soft=(0, 6), decimals=0, shortest_step=_HOUR,
 )  # fmt: skip
 _ONLINE = Panel(
     Words("Devices online by area", "各区域在线设备"),

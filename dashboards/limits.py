@@ -1,5 +1,6 @@
-"""The thresholds that are drawn, taken from where they are decided. Nothing here is a number of its own, but the times
-to answer: those are the promises of the service, which ``alerts.reporting`` measures (a test compares the two).
+"""The thresholds that are drawn, taken from where they are decided. Numbers of our own are those of stages that
+may not be imported here (a test compares them with theirs): the promises of the service, which ``alerts.reporting``
+measures, and what ``ingest`` counts gaps in.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ BATTERY_PCT: tuple[Step, ...] = (
 )  # fmt: skip
 LOW_BATTERY_PCT = _battery.low_pct
 LOST_PCT: tuple[Step, ...] = (Step(None, GREEN), Step(_delivery.sound_pct, YELLOW), Step(_delivery.lost_pct, RED))
+#: `device.seq_gap` counts what is missing of so many numbers (``ingest.dedupe``, a test compares the two).
+GAP_WINDOW = 512
 #: A message that is older on arrival is no longer about now.
 LIVE_S = EventParameters().late_s
 LAG_MS: tuple[Step, ...] = (Step(None, GREEN), Step(LIVE_S * 1000 / 2, YELLOW), Step(LIVE_S * 1000, RED))

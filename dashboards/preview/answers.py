@@ -154,7 +154,8 @@ def _joined(tables: list[Table], by: str) -> Table:
 
 def _grouped(table: Table, fields: Mapping[str, Any]) -> Table:
     by = [name for name, how in fields.items() if how["operation"] == "groupby"]
-    made = {name: how["aggregations"][0] for name, how in fields.items() if how["operation"] == "aggregate"}
+    aggregated = {name: how["aggregations"][0] for name, how in fields.items() if how["operation"] == "aggregate"}
+    made = {name: aggregated[name] for name in table.columns if name in aggregated}
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in table.rows:
         groups.setdefault(tuple(row.get(name) for name in by), []).append(row)

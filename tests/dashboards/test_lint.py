@@ -18,6 +18,7 @@ from dashboards.macros import panels, variables
 from detectors.device.link_parameters import BatteryParameters, DeliveryParameters
 from detectors.parameters import EventParameters
 from detectors.vitals.news2 import EMERGENCY_POINTS, PARTS, URGENT_POINTS, news2
+from ingest import dedupe
 from store import schema
 
 FILES = [
@@ -210,7 +211,8 @@ def test_the_other_thresholds_are_the_detectors_and_the_reports() -> None:
     assert battery[2][0] == BatteryParameters().charged_pct
     assert f'"v" <= {BatteryParameters().low_pct:g}' in panel_of("fleet", "Battery low")["targets"][0]["query"]
     assert steps_of(panel_of("fleet", "Delay of messages"))[-1][0] == EventParameters().late_s * 1000
-    assert limits.LOST_PCT[-1].value == DeliveryParameters().lost_pct
+    assert steps_of(panel_of("fleet", "Messages missing in the sequence"))[-1][0] == DeliveryParameters().lost_pct
+    assert limits.GAP_WINDOW == dedupe.WINDOW
     assert (limits.ANSWERED_SOON_S, limits.ANSWERED_S) == (measures.SOON_S, measures.LATE_S)
     assert limits.DOOR_S == measures.DOOR_S
     goals = {measures.SOON_S: limits.ANSWERED_SOON_GOAL_PCT / 100, measures.LATE_S: limits.ANSWERED_GOAL_PCT / 100}
