@@ -80,13 +80,14 @@ _LAST_SEEN = Panel(
 _SCORE = Panel(
     Words("NEWS2 over time", "NEWS2 变化"),
     Words(
-        "Between the lines lies what the score can be, since not every sign is measured all the time.",
-        "并非所有体征始终有测量值，实际评分位于两线之间。",
+        "The worst of each step. Between the lines lies what the score can be, since not every sign is measured all "
+        "the time.",
+        "每步的最差值。并非所有体征始终有测量值，实际评分位于两线之间。",
     ),
     "timeseries",
     (
-        Query(influxql.zoomed("score", "lower", OF_PERSON), Words("at least", "至少"), look={"color": BLUE}),
-        Query(influxql.zoomed("score", "upper", OF_PERSON), Words("at most", "至多"), look={"color": GREY},
+        Query(influxql.zoomed("score", "lower", OF_PERSON, stat="max"), Words("at least", "至少"), look={"color": BLUE}),
+        Query(influxql.zoomed("score", "upper", OF_PERSON, stat="max"), Words("at most", "至多"), look={"color": GREY},
               fill_to=Words("at least", "至少")),
     ),
     "none", 12, thresholds=limits.NEWS2, band=True, soft=(0, 10), decimals=0, draw="steps", shortest_step="1m",
