@@ -86,7 +86,8 @@ _SCORE = Panel(
     ),
     "timeseries",
     (
-        Query(influxql.zoomed("score", "lower", OF_PERSON, stat="max"), Words("at least", "至少"), look={"color": BLUE}),
+        Query(influxql.zoomed("score", "lower", OF_PERSON, stat="max"), Words("at least", "至少"),
+              look={"color": BLUE}),
         Query(influxql.zoomed("score", "upper", OF_PERSON, stat="max"), Words("at most", "至多"), look={"color": GREY},
               fill_to=Words("at least", "至少")),
     ),
