@@ -15,7 +15,8 @@ import pytest
 
 from tests.servers.require import missing
 
-_CLIENT = "grafana-client==5.1.4"
+_CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+_CLIENT = "grafana-client"
 _LIMIT_S = 120
 
 
@@ -27,17 +28,22 @@ def grafana_client_folder() -> Path:
     with (folder / "lock").open("w") as lock:  # tests run in several processes
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = folder / "installed"
-        if not done.exists() or done.read_text() != _CLIENT:
+        if not done.exists() or done.read_text() != _pins():
             _install(folder)
-            done.write_text(_CLIENT)
+            done.write_text(_pins())
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     return folder
 
 
+def _pins() -> str:
+    return _CONSTRAINTS.read_text()
+
+
 def _install(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=0"]
-    command += ["--timeout=10", "--upgrade", "--target", str(folder), "--no-binary=urllib3-future", _CLIENT]
+    command += ["--timeout=10", "--upgrade", "--target", str(folder), "--no-binary=urllib3-future"]
+    command += ["--constraint", str(_CONSTRAINTS), _CLIENT]
     environment = {**os.environ, "URLLIB3_NO_OVERRIDE": "1"}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
