@@ -1,6 +1,6 @@
 # Everything is done in .venv, which the first target that needs it makes. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-style lint-types lint-imports lint-documents lint-tree bench train-falls screenshots schema constraints venv clean
+.PHONY: help demo test soak lint lint-style lint-types lint-imports lint-documents lint-tree bench train-falls screenshots schema constraints venv clean
 
 BASE := .venv/.base
 DEV := .venv/.dev
@@ -17,6 +17,10 @@ demo: $(BASE) ## the whole system on this machine, with simulated wearers; ARGS=
 test: $(DEV) ## all tests, the servers they need included; ARGS goes to pytest
 	@tools/install_servers.sh
 	@.venv/bin/python tools/run_tests.py $(ARGS)
+
+soak: $(DEV) ## the tests that take long and are left out of `make test`; ARGS goes to pytest
+	@tools/install_servers.sh
+	@.venv/bin/python -m pytest -m soak --durations 10 $(ARGS)
 
 lint: lint-style lint-types lint-imports lint-documents lint-tree ## style, types, import rules, generated documents, what must not be committed
 

@@ -282,6 +282,7 @@ def test_half_a_folder_still_has_plots(kind: str, tmp_path: Path) -> None:
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in ("a.png", "b.png", "c.png"))
 
 
+@pytest.mark.soak
 def test_cross_validation_and_stress_go_together(four: Path, tmp_path: Path) -> None:
     """The same weights under every condition, said so; whoever is measured has not been trained on."""
     given = ["falls", "--data", str(four), "--cross-validate", "--stress", "--dataset", "hifd", "--out", str(tmp_path)]

@@ -81,6 +81,7 @@ def test_the_alarms_file_is_as_promised(files: tuple[Path, Path], tmp_path: Path
         assert (out / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.soak
 def test_labels_change_nothing(files: tuple[Path, Path], tmp_path: Path) -> None:
     """Column 6 and what follows is not read, whatever it says."""
     train, test = (read_events(path) for path in files)

@@ -60,7 +60,7 @@ def engine(tmp_path: Path, built: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> ConsoleSettings:
     """The console as a district runs it."""
     return ConsoleSettings(

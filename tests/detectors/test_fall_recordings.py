@@ -52,6 +52,7 @@ def test_the_shipped_weights_keep_their_floor_on_people_they_know(folder: Folder
     assert at_wrist.latency_p95_s <= 3.1
 
 
+@pytest.mark.soak
 def test_a_wrist_model_finds_the_falls_of_people_it_has_never_seen(folder: Folder) -> None:
     """Trained on two thirds of WEDA's people, run on the others' strict streams. Few people, so a margin below the
     cross-validated floor of 95 %."""

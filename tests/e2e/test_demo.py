@@ -13,6 +13,8 @@ import pytest
 
 from tests.servers.require import data_root
 
+HAS_RECORDINGS = (data_root() / "falls").is_dir()
+
 
 def demo(folder: Path, *arguments: str) -> dict[str, Any]:
     """Run it, and read what it wrote; it exits non-zero when a message was lost or a fall or call missed."""
@@ -50,12 +52,13 @@ def verify(summary: dict[str, Any]) -> None:
     "source",
     [
         pytest.param("recordings", marks=pytest.mark.xdist_group("first")),
-        pytest.param("synthetic", marks=pytest.mark.xdist_group("second")),
+        # where there are recordings they are the harder case, and one minute of the test run is enough
+        pytest.param("synthetic", marks=[pytest.mark.soak] if HAS_RECORDINGS else []),
     ],
 )
 def test_a_minute_of_the_demo_finds_every_fall_and_call_and_loses_nothing(tmp_path: Path, source: str) -> None:
     """Twelve falls and two calls among forty wearers; settings of a real system in the environment do not matter."""
-    if source == "recordings" and not (data_root() / "falls").is_dir():
+    if source == "recordings" and not HAS_RECORDINGS:
         pytest.skip(f"no recordings in {data_root()}: set CARECIRCLE_DATA to the folder that has falls/")
     summary = demo(tmp_path, "--seconds", "60", "--source", source)
     assert summary["source"] == source
