@@ -29,7 +29,7 @@ def read_catalogue(language: str) -> dict[str, str]:
             found = {str(message.id): str(message.string) for message in read_po(file, locale=language) if message.id}
         twice = texts.keys() & found.keys()
         if twice:
-            raise ValueError(f"{path.name}: {sorted(twice)} stand in another file of {language!r} too: keep one of them")
+            raise ValueError(f"{path.name}: {sorted(twice)} stand in another file of {language!r} too: keep one")
         texts |= found
     return texts
 

@@ -84,8 +84,9 @@ def people_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer,
         }
         kept_page = [*kept, *_area_of(choice.path), ("page", "")]
         return renderer.page(
-            request, "people.html", now_ms=now_ms, found=found, asked=asked, choice=choice, risks=everybody.risks_of(viewer.sees),
-            health=health, store=points.store() is not None, standing_score=standing_score,
+            request, "people.html", now_ms=now_ms, found=found, asked=asked, choice=choice,
+            risks=everybody.risks_of(viewer.sees), health=health, store=points.store() is not None,
+            standing_score=standing_score,
             page_address="?" + urlencode(kept_page),
             **list_words(renderer.texts(request), asked, orders, sorted_address, health=health),
         )  # fmt: skip
