@@ -42,6 +42,10 @@ class Gathered:
     """What is to be written. Rows of a table are written in the order in which they were kept."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing of it is to be written."""
         self._new: dict[str, Row] = {}
         self._changed: dict[str, Row] = {}
         self._timers: dict[tuple[str, str], int | None] = {}
@@ -75,10 +79,6 @@ class Gathered:
         """An attempt of a notification, which is its newest."""
         self._begun[notification] = attempt["number"]
         self.add(models.attempt, [attempt])
-
-    def forget(self) -> None:
-        """It is not to be written."""
-        self.__init__()  # type: ignore[misc]
 
     def write(self, connection: Connection) -> None:
         """Write it; nothing is kept afterwards."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Request
@@ -295,11 +295,11 @@ def login_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, 
         response.delete_cookie(_GUEST)
         return response
 
-    def _guest_page(request: Request, template: str, **values: object) -> Response:
+    def _guest_page(request: Request, template: str, **values: Any) -> Response:
         """A page with a form for somebody who is not logged in."""
         guest = request.cookies.get(_GUEST) or draw()
         request.state.csrf = form_token(guest)
-        response = renderer.page(request, template, **values)  # type: ignore[arg-type]
+        response = renderer.page(request, template, **values)
         secure = is_secure(request, settings)
         response.set_cookie(_GUEST, guest, max_age=_GUEST_S, httponly=True, secure=secure, samesite="lax")
         return response

@@ -9,7 +9,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,10 +106,10 @@ class Imports:
             job.state = "checking"
         self._run(self._check, job, viewer)
 
-    def _run(self, work: object, job: Job, *values: object) -> None:
+    def _run(self, work: Callable[..., None], job: Job, *values: object) -> None:
         def run() -> None:
             try:
-                work(job, *values)  # type: ignore[operator]
+                work(job, *values)
             except OutdatedError:
                 job.state = "outdated"
             except NoFolderError:

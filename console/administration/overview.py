@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -48,7 +49,7 @@ def overview_routes(desk: Desk) -> APIRouter:
 
 def counts(directory: Directory, viewer: Viewer) -> dict[str, int]:
     """How many rows of each table lie in the viewer's areas."""
-    sees = _remembered(viewer)
+    sees = functools.cache(viewer.sees)
     people = {key for key, one in directory.people.items() if sees(one.area)}
     return {
         "areas": sum(map(sees, directory.areas)),
@@ -62,7 +63,7 @@ def counts(directory: Directory, viewer: Viewer) -> dict[str, int]:
 
 def worries(directory: Directory, viewer: Viewer, now_ms: int) -> list[Worry]:
     """What `carecircle registry check` says of the viewer's areas, and where nobody is on call now. Pure."""
-    sees = _remembered(viewer)
+    sees = functools.cache(viewer.sees)
     worn = {device.person for device in directory.devices.values()}
     alone: list[tuple[str, str]] = []
     far: list[tuple[str, str]] = []
@@ -102,16 +103,3 @@ def worries(directory: Directory, viewer: Viewer, now_ms: int) -> list[Worry]:
 
 def _worry(name: str, tone: str, items: list[tuple[str, str]]) -> Worry:
     return Worry(name, tone, tuple(sorted(items)[:_SHOWN]), len(items))
-
-
-class _remembered:  # noqa: N801 - a function with a memory
-    """Whether the viewer sees an area, worked out once for each."""
-
-    def __init__(self, viewer: Viewer) -> None:
-        self._viewer = viewer
-        self._known: dict[str, bool] = {}
-
-    def __call__(self, area: str) -> bool:
-        if area not in self._known:
-            self._known[area] = self._viewer.sees(area)
-        return self._known[area]

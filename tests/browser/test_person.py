@@ -88,8 +88,13 @@ def test_each_sign_is_drawn_and_read_out_with_the_keyboard(doctor: Desk) -> None
 def test_the_marks_of_incidents_lead_to_them(doctor: Desk) -> None:
     """Below the drawings, with their time."""
     page = open_person(doctor, "/people/p-0001")
-    page.locator(".marks a", has_text="Fall").click()
+    mark = page.locator(".marks a", has_text="Fall")
+    there = mark.get_attribute("href")
+    mark.click()
     page.wait_for_url("**/incidents/*")
+    assert there is not None
+    assert page.url.endswith(there)
+    expect(page.locator("h1")).to_contain_text("Fall")
 
 
 def test_one_reading_is_a_drawing_too_and_the_width_follows_the_window(doctor: Desk) -> None:
