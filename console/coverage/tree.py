@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -176,7 +176,7 @@ def gap_week(gaps: Sequence[Gap], now_ms: int, zone: ZoneInfo) -> GapWeek:
 
 
 def _cell(gaps: Sequence[Gap], day: date, hour: int, zone: ZoneInfo, now_ms: int) -> Cell:
-    begin = datetime(day.year, day.month, day.day) + timedelta(hours=hour)  # noqa: DTZ001 - local
+    begin = datetime.combine(day, time(hour))
     begin_ms, end_ms = instant_ms(begin, zone), instant_ms(begin + timedelta(hours=1), zone)
     if begin_ms >= end_ms or end_ms <= now_ms:
         return Cell(Cover.NONE, begin_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -106,7 +106,7 @@ def monday_of(day: date) -> date:
 
 def midnight_ms(day: date, zone: ZoneInfo) -> int:
     """When a local day begins."""
-    return instant_ms(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001 - local
+    return instant_ms(datetime.combine(day, time.min), zone)
 
 
 def week_of(book: Book, rosters: Sequence[Roster], monday: date, zone: ZoneInfo, now_ms: int, area: str) -> Week:
