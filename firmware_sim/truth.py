@@ -21,6 +21,7 @@ class Fall(msgspec.Struct, frozen=True, kw_only=True):
     person: str | None
     impact_ms: int
     motion: str
+    outcome: str = ""  # gets_up, lies, unconscious; "" where nobody knows
 
 
 class Press(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,39 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """Anything else that a system may have to find: an illness, a still home, a sensor that sticks.
+
+    ``kind`` is the kind of the detection that is due for it. It begins at ``begin_ms``; ``due_ms`` is by when it should
+    be found, None where nothing has to be said about it (it then only explains what is). ``end_ms`` None: it lasts.
+    """
+
+    kind: str
+    begin_ms: int
+    due_ms: int | None = None
+    end_ms: int | None = None
+    device: str | None = None
+    person: str | None = None
+    detail: str = ""
+
+
+class Spoiled(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was sent and that no system may take: it is due in the quarantine, for ``reason``.
+
+    ``reason`` is a value of :class:`telemetry.errors.Reason`, ``device`` the one whose topic it was sent to, ``sha256``
+    of the payload, in hex; ``boot`` and ``seq`` where the payload still has them.
+    """
+
+    device: str
+    stream: str
+    at_ms: int
+    reason: str
+    sha256: str
+    fault: str
+    boot: int | None = None
+    seq: int | None = None
+
+
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """The ground truth of a run. Instants are epoch milliseconds by the simulation's clock."""
 
@@ -70,6 +104,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     sos: list[Press]
     published: list[Published]
     faults: list[Fault] = []
+    happenings: list[Happening] = []
+    spoiled: list[Spoiled] = []
 
     @property
     def messages_published(self) -> int:
