@@ -102,7 +102,9 @@ def unpack_block(record: bytes | memoryview) -> RawBlock:
     steps = np.vstack([columns, np.full((1, n), len(data), _INDEX)])
     if (steps[1:] < steps[:-1]).any():
         raise ValueError(f"raw block of {len(record)} bytes has topics or payloads that lie outside of it")
-    return RawBlock(recv_ms, *columns, flags=np.frombuffer(record, np.uint8, n, flags_at), data=data)
+    topic_start, topic_end, payload_start, end = columns
+    flags = np.frombuffer(record, np.uint8, n, flags_at)
+    return RawBlock(recv_ms, topic_start, topic_end, payload_start, end, flags, data)
 
 
 def messages_of(record: bytes | memoryview) -> Iterator[RawMessage]:

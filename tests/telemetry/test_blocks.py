@@ -21,9 +21,9 @@ def block_of(messages: list[tuple[Flag, bytes, bytes]], recv_ms: int = 1_760_000
         topic_start = len(data) + 3
         data += b"???" + topic + b"!!" + payload
         columns.append((topic_start, topic_start + len(topic), len(data) - len(payload), len(data)))
-    index = np.array(columns, np.uint32).reshape(len(messages), 4).T
+    starts, topic_ends, payloads, ends = np.array(columns, np.uint32).reshape(len(messages), 4).T
     flags = np.array([int(flag) for flag, _, _ in messages], np.uint8)
-    return RawBlock(recv_ms, *index, flags=flags, data=np.frombuffer(bytes(data), np.uint8))
+    return RawBlock(recv_ms, starts, topic_ends, payloads, ends, flags, np.frombuffer(bytes(data), np.uint8))
 
 
 @given(MESSAGES)
