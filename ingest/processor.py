@@ -28,7 +28,8 @@ from ingest.long_memory import SNAPSHOT_EVERY_S, LongMemory, Mark
 from ingest.pipeline import Output, Pipeline
 from journal import JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
-from telemetry.records import PointBatch, RawMessage, pack_points, unpack_raw
+from telemetry.blocks import messages_of
+from telemetry.records import PointBatch, RawMessage, pack_points
 
 _log = logging.getLogger(__name__)
 
@@ -287,7 +288,7 @@ def _messages(records: Sequence[bytes | memoryview], journal: str) -> list[RawMe
     messages = []
     for record in records:
         try:
-            messages.append(unpack_raw(record))
+            messages.extend(messages_of(record))
         except ValueError as error:  # only a defect of ours can write such a record: the checksum was right
             _log.error("%s: %s", journal, error)
     return messages

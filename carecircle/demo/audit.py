@@ -6,9 +6,10 @@ import threading
 from pathlib import Path
 
 from journal import JournalReader
+from telemetry.blocks import messages_of
 from telemetry.codec import decode
 from telemetry.errors import TelemetryError
-from telemetry.records import unpack_raw
+from telemetry.records import RawMessage
 from telemetry.topics import parse_topic
 
 _NAME = "demo-audit"
@@ -46,14 +47,14 @@ class Audit:
                 batches = reader.read()
                 for batch in batches:
                     for record in batch.records:
-                        self._count(record)
+                        for message in messages_of(record):
+                            self._count(message)
                 if not batches:
                     reader.wait(0.2)
         finally:
             reader.close()
 
-    def _count(self, record: bytes | memoryview) -> None:
-        message = unpack_raw(record)
+    def _count(self, message: RawMessage) -> None:
         try:
             device, stream = parse_topic(message.topic)
             said = decode(stream, message.payload)

@@ -22,8 +22,9 @@ from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.scenario import Member
 from journal import JournalReader
+from telemetry.blocks import messages_of
 from telemetry.codec import decode_motion
-from telemetry.records import RawMessage, unpack_raw
+from telemetry.records import RawMessage
 from telemetry.topics import parse_topic
 from tests.servers.sink import SECRET
 
@@ -125,7 +126,7 @@ class System:
         try:
             while not self._stop.is_set():
                 batches = reader.read()
-                self.raw.extend(unpack_raw(record) for batch in batches for record in batch.records)
+                self.raw.extend(m for batch in batches for record in batch.records for m in messages_of(record))
                 if not batches:
                     reader.wait(0.1)
             assert reader.gap_bytes == 0

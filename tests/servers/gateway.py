@@ -18,7 +18,8 @@ from typing import Self
 from ingest.gateway import Gateway, wall_clock_ms
 from ingest.gateway_settings import GatewaySettings
 from journal import JournalReader
-from telemetry.records import RawMessage, unpack_raw
+from telemetry.blocks import messages_of
+from telemetry.records import RawMessage
 
 
 def wait_until(true: Callable[[], object], timeout_s: float = 10.0, *, what: str = "") -> None:
@@ -34,7 +35,7 @@ def raw_messages(directory: Path, *, markers: bool = False) -> list[RawMessage]:
     messages = []
     with JournalReader(directory / "journal" / "raw", "test") as reader:
         while batches := reader.read():
-            messages += [unpack_raw(record) for batch in batches for record in batch.records]
+            messages += [m for batch in batches for record in batch.records for m in messages_of(record)]
     return [message for message in messages if markers or not message.topic.startswith(b"$")]
 
 
