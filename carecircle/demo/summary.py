@@ -8,7 +8,8 @@ from typing import Any
 
 from alerts.queries import IncidentView
 from carecircle.demo.responders import Notice
-from firmware_sim.truth import Found, Score, Truth, match
+from firmware_sim.scoring import Found, Score, match
+from firmware_sim.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from firmware_sim.device import Wearer
 from firmware_sim.motion import LSB_DPS, LSB_G
 from firmware_sim.population import build_devices
 from firmware_sim.scenario import parse_scenario
+from firmware_sim.scoring import Found, Score, match
 from firmware_sim.synthetic import Synthetic
-from firmware_sim.truth import Fall, Found, Score, Truth, match
+from firmware_sim.truth import Fall, Truth
 
 T = 1_790_000_000_000
 

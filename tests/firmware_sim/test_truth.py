@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_sim.ranges import Ranges
-from firmware_sim.truth import Fall, Found, Press, Published, Truth, match
+from firmware_sim.scoring import Found, match
+from firmware_sim.truth import Fall, Press, Published, Truth
 
 T = 1_790_000_000_000
 
