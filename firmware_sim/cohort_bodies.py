@@ -11,7 +11,7 @@ from firmware_sim.cohort_people import Flags, Floats, Traits
 
 SIGNS: tuple[str, ...] = ("hr", "spo2", "rr", "temp", "sbp", "dbp", "weight", "glucose")
 #: Standard deviation and hours of each wandering, by sign.
-_WANDERING: dict[str, tuple[tuple[float, float], ...]] = {
+WANDERING: dict[str, tuple[tuple[float, float], ...]] = {
     "hr": ((2.5, 0.5), (2.0, 6), (2.0, 40)),
     "spo2": ((0.4, 0.5), (0.4, 20)),
     "rr": ((0.9, 0.5), (0.6, 20)),
@@ -22,21 +22,40 @@ _WANDERING: dict[str, tuple[tuple[float, float], ...]] = {
     "glucose": ((0.7, 2), (0.6, 40)),
 }
 #: What sleep adds.
-_ASLEEP = {"hr": -8.0, "spo2": -0.8, "rr": -1.5, "sbp": -12.0, "dbp": -8.0}
+ASLEEP = {"hr": -8.0, "spo2": -0.8, "rr": -1.5, "sbp": -12.0, "dbp": -8.0}
 #: What a brisk walk adds.
-_EFFORT = {"hr": 32.0, "spo2": -1.0, "rr": 8.0, "sbp": 15.0, "dbp": 3.0}
+EFFORT = {"hr": 32.0, "spo2": -1.0, "rr": 8.0, "sbp": 15.0, "dbp": 3.0}
 #: How long the heart remembers one, and how long a bout of activity lasts on average.
-_RECOVERY_S, _BOUT_S = 180.0, 900.0
-_WARMEST_H, _WARMTH_CELSIUS = 17.0, 0.35
-_MEALS_H = (7.5, 12.0, 18.5)
-_MEAL_MMOL_L, _MEAL_PEAK_H, _MEAL_LASTS_H = 3.2, 0.9, 5.0
+RECOVERY_S, _BOUT_S = 180.0, 900.0
+WARMEST_H, WARMTH_CELSIUS = 17.0, 0.35
+MEALS_H = (7.5, 12.0, 18.5)
+MEAL_MMOL_L, MEAL_PEAK_H, MEAL_LASTS_H = 3.2, 0.9, 5.0
 #: Nobody is lower than this but by a deterioration.
-_LEAST_GLUCOSE_MMOL_L = 4.4
+LEAST_GLUCOSE_MMOL_L = 4.4
 #: From one reading to the next: a fibrillation of years, and a new one.
-_IRREGULAR_BPM, _FAST_IRREGULAR_BPM = 6.0, 9.0
+IRREGULAR_BPM, FAST_IRREGULAR_BPM = 6.0, 9.0
 #: Who is seriously ill sits down.
 _ILL = ("sepsis", "respiratory_failure")
 _ILL_SHARE = 0.3
+
+
+def warmth_celsius(hour: float) -> float:
+    """What the time of day adds to the temperature, at a local hour."""
+    return WARMTH_CELSIUS * math.cos(2 * math.pi * (hour - WARMEST_H) / 24)
+
+
+def meals_mmol_l(hour: float) -> list[float]:
+    """What each meal that is not over adds to the blood sugar, at a local hour."""
+    parts = [(hour - meal_h) % 24 / MEAL_PEAK_H for meal_h in MEALS_H if (hour - meal_h) % 24 < MEAL_LASTS_H]
+    return [MEAL_MMOL_L * part * math.exp(1 - part) for part in parts]
+
+
+def falling_glucose(span: Span, t_ms: int, glucose_mmol_l: float) -> float:
+    """What a hypoglycaemia makes of the blood sugar that would be there without it."""
+    share = min(1.0, (t_ms - span.begin_ms) / (span.event_ms - span.begin_ms))
+    # low is reached at the event: whoever is not helped goes on down
+    low = span.effects["lowest"] + 0.4
+    return min(glucose_mmol_l, 6.5 + share * (low - 6.5)) - 0.4 * (share >= 1)
 
 
 class Bodies:
@@ -53,7 +72,7 @@ class Bodies:
         self._traits, self._every_s, self._utc_offset_s, self._rng = traits, every_s, utc_offset_s, rng
         n = len(traits)
         self._wander = {
-            name: [np.asarray(rng.normal(0, size, n)) for size, _ in parts] for name, parts in _WANDERING.items()
+            name: [np.asarray(rng.normal(0, size, n)) for size, _ in parts] for name, parts in WANDERING.items()
         }
         self._effort = np.zeros(n)
         self._bout_s = np.zeros(n)
@@ -70,21 +89,18 @@ class Bodies:
         effort = self._move(sleeps, happens)
         body: dict[str, Floats] = {}
         for name in SIGNS:
-            value = getattr(traits, name) + _ASLEEP.get(name, 0.0) * sleeps + _EFFORT.get(name, 0.0) * self._strain
-            for part, (size, hours) in zip(self._wander[name], _WANDERING[name], strict=True):
+            value = getattr(traits, name) + ASLEEP.get(name, 0.0) * sleeps + EFFORT.get(name, 0.0) * self._strain
+            for part, (size, hours) in zip(self._wander[name], WANDERING[name], strict=True):
                 keep = math.exp(-self._every_s / 3600 / hours)
                 part *= keep
                 part += math.sqrt(1 - keep * keep) * size * rng.standard_normal(len(traits))
                 value = value + part
             body[name] = value
-        body["temp"] = body["temp"] + _WARMTH_CELSIUS * math.cos(2 * math.pi * (hour - _WARMEST_H) / 24)
-        for meal_h in _MEALS_H:
-            since = (hour - meal_h) % 24
-            if since < _MEAL_LASTS_H:
-                part_h = since / _MEAL_PEAK_H
-                body["glucose"] = body["glucose"] + _MEAL_MMOL_L * part_h * math.exp(1 - part_h)
-        body["glucose"] = np.maximum(body["glucose"], _LEAST_GLUCOSE_MMOL_L)
-        body["hr"] = body["hr"] + np.where(traits.fibrillation, rng.normal(0, _IRREGULAR_BPM, len(traits)), 0.0)
+        body["temp"] = body["temp"] + warmth_celsius(hour)
+        for meal_mmol_l in meals_mmol_l(hour):
+            body["glucose"] = body["glucose"] + meal_mmol_l
+        body["glucose"] = np.maximum(body["glucose"], LEAST_GLUCOSE_MMOL_L)
+        body["hr"] = body["hr"] + np.where(traits.fibrillation, rng.normal(0, IRREGULAR_BPM, len(traits)), 0.0)
         for span in happens:
             self._add(span, t_ms, body)
         return body, effort
@@ -95,12 +111,9 @@ class Bodies:
             if name in body:
                 body[name][person] += size
         if span.kind == "fast_pulse":
-            body["hr"][person] += self._rng.normal(0, _FAST_IRREGULAR_BPM)
+            body["hr"][person] += self._rng.normal(0, FAST_IRREGULAR_BPM)
         if span.kind == "hypoglycaemia":
-            share = min(1.0, (t_ms - span.begin_ms) / (span.event_ms - span.begin_ms))
-            # low is reached at the event: whoever is not helped goes on down
-            low = span.effects["lowest"] + 0.4
-            body["glucose"][person] = min(body["glucose"][person], 6.5 + share * (low - 6.5)) - 0.4 * (share >= 1)
+            body["glucose"][person] = falling_glucose(span, t_ms, body["glucose"][person])
 
     def _move(self, sleeps: Flags, happens: list[Span]) -> Floats:
         """Bouts of activity."""
@@ -113,5 +126,5 @@ class Bodies:
         self._effort[(self._bout_s <= 0) & ~begins] = 0.0
         effort = self._effort.copy()
         effort[[span.person for span in happens if span.kind in _ILL]] *= _ILL_SHARE
-        self._strain = np.maximum(effort, self._strain * math.exp(-every_s / _RECOVERY_S))
+        self._strain = np.maximum(effort, self._strain * math.exp(-every_s / RECOVERY_S))
         return effort

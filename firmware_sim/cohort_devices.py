@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 
 from firmware_sim.cohort_events import DAY_MS, Span, asleep
 from firmware_sim.cohort_people import Flags, Floats, Traits
 
 #: Standard deviation of a reading, by sign.
-_NOISE = {"hr": 1.8, "spo2": 0.6, "rr": 0.9, "temp": 0.06, "sbp": 4.0, "dbp": 3.0, "weight": 0.2, "glucose": 0.25}
-_DECIMALS = {"temp": 1, "weight": 1, "glucose": 1}
-_WORN = ("hr", "spo2", "rr", "temp")
+NOISE = {"hr": 1.8, "spo2": 0.6, "rr": 0.9, "temp": 0.06, "sbp": 4.0, "dbp": 3.0, "weight": 0.2, "glucose": 0.25}
+DECIMALS = {"temp": 1, "weight": 1, "glucose": 1}
+WORN = ("hr", "spo2", "rr", "temp")
 #: Nothing reports a number outside of this.
-_SENSIBLE = {
+SENSIBLE = {
     "hr": (30, 220), "spo2": (60, 100), "rr": (4, 60), "temp": (28, 42), "sbp": (60, 260), "dbp": (30, 150),
     "weight": (30, 200), "glucose": (1.5, 30),
 }  # fmt: skip
@@ -20,7 +23,7 @@ _CHARGES_H = 1.3
 _CUFF_H = (8.0, 20.0)
 _SCALES_H = 7.0
 _PRICKS_H = (7.2, 17.8)
-_SENSOR_S = 300
+SENSOR_S = 300
 #: A cuff's manual asks for five minutes of sitting; so many do not do so.
 _SITS_S, _HASTY = 300, 0.2
 
@@ -39,7 +42,7 @@ class Devices:
         self._hasty = np.zeros(n, np.bool_)  # does not sit down before it today
         self._partner = traits.weight + rng.choice([-1, 1], n) * rng.uniform(8, 20, n)
         self._loose_c = np.full(n, np.nan)  # what a loose sensor has cooled to
-        self._last = {name: np.full(n, np.nan) for name in _WORN}
+        self._last = {name: np.full(n, np.nan) for name in WORN}
         self._day = -1
         self._today = {name: np.zeros(n, np.bool_) for name in ("cuff0", "cuff1", "scales", "prick0", "prick1")}
         self._asked: set[int] = set()
@@ -52,10 +55,10 @@ class Devices:
         n = len(traits)
         sleeps = asleep(traits, hour)
         values: dict[str, Floats] = {}
-        for name, size in _NOISE.items():
+        for name, size in NOISE.items():
             noisy = body[name] + size * rng.standard_normal(n)
-            low, high = _SENSIBLE[name]
-            values[name] = np.asarray(np.round(np.clip(noisy, low, high), _DECIMALS.get(name, 0)), np.float64)
+            low, high = SENSIBLE[name]
+            values[name] = np.asarray(np.round(np.clip(noisy, low, high), DECIMALS.get(name, 0)), np.float64)
         dips = sleeps & traits.apnoea & (rng.random(n) < 0.04)
         values["spo2"] = np.where(dips, values["spo2"] - rng.integers(4, 12, n), values["spo2"])
         # steps are taken for heartbeats now and then
@@ -67,14 +70,14 @@ class Devices:
         self._rested_s = np.where(effort > 0, 0.0, self._rested_s + self._every_s)
         self._keep(values, self._asked_for(t_ms, hour, sleeps, going))
         self._spoil(values, wrong)
-        for name in _WORN:
+        for name in WORN:
             self._last[name] = values[name].copy()
         charging = (hour - traits.charges_h) % 24 < _CHARGES_H
         worn = ~charging & ~(traits.off_at_night & sleeps) & (rng.random(n) > 0.02)
-        for name in (*_WORN, "quality", "enmo_g"):
+        for name in (*WORN, "quality", "enmo_g"):
             values[name][~worn] = np.nan
         there = np.zeros(n, np.bool_)
-        for name in _NOISE:
+        for name in NOISE:
             there |= np.isfinite(values[name])
         return values, there
 
@@ -111,7 +114,7 @@ class Devices:
         cuff |= first
         self._again = first & traits.hypertension
         prick = due("prick0", _PRICKS_H[0]) | due("prick1", _PRICKS_H[1])
-        sensor = traits.glucose_sensor & (t_ms // 1000 % max(_SENSOR_S, self._every_s) < self._every_s)
+        sensor = traits.glucose_sensor & (t_ms // 1000 % max(SENSOR_S, self._every_s) < self._every_s)
         for span in going:  # who feels ill measures, some of them
             passed = (t_ms - span.begin_ms) / (span.event_ms - span.begin_ms)
             if passed > 0.75 and span.person not in self._asked:
@@ -127,26 +130,14 @@ class Devices:
         loose = np.zeros(len(traits), np.bool_)
         for span in wrong:
             p = span.person
+            one = {name: float(column[p]) for name, column in values.items()}
             if span.kind == "loose":
                 loose[p] = True
-                self._come_loose(p, values)
-            elif span.kind == "stuck":
-                for name in ("hr", "spo2", "rr"):
-                    values[name][p] = self._last[name][p] if np.isfinite(self._last[name][p]) else values[name][p]
-                if np.isfinite(span.effects["held"]):
-                    values["hr"][p] = span.effects["held"]
-            elif span.kind == "cold_hand":
-                values["spo2"][p] -= round(rng.uniform(3, 7))
-                if traits.tells_quality[p]:
-                    values["quality"][p] = round(float(rng.uniform(0.2, 0.6)), 2)
-            elif span.kind == "pressed_sensor":
-                values["glucose"][p] = np.round(span.effects["low"] + rng.normal(0, 0.15), 1) + values["glucose"][p] * 0
-            elif span.kind == "fahrenheit":
-                values["temp"][p] = np.round(values["temp"][p] * 1.8 + 32, 1)
-            elif span.kind == "kilopascal":
-                values["sbp"][p], values["dbp"][p] = (np.round(values[s][p] / 7.5006, 1) for s in ("sbp", "dbp"))
-            elif span.kind == "milligram":
-                values["glucose"][p] = np.round(values["glucose"][p] * 18.016)
+                self._loose_c[p] = come_loose(one, float(self._loose_c[p]), self._every_s, traits.tells_quality[p], rng)
+            else:
+                spoil(span, one, {name: float(self._last[name][p]) for name in WORN}, traits.tells_quality[p], rng)
+            for name, value in one.items():
+                values[name][p] = value
         self._loose_c[~loose] = np.nan
         shares = traits.shares_scales & (rng.random(len(traits)) < 0.25)
         other = np.round(self._partner + rng.normal(0, 0.3, len(traits)), 1)
@@ -158,14 +149,50 @@ class Devices:
             values["hr"] = np.where(spikes, np.round(values["hr"] * factor), values["hr"])
             values["spo2"] = np.where(spikes, values["spo2"] - 15, values["spo2"])
 
-    def _come_loose(self, p: int, values: dict[str, Floats]) -> None:
-        rng, traits = self._rng, self._traits
-        if np.isnan(self._loose_c[p]):
-            self._loose_c[p] = values["temp"][p]
-        self._loose_c[p] += (31.5 - self._loose_c[p]) * (1 - np.exp(-self._every_s / 900))
-        values["temp"][p] = round(float(self._loose_c[p] + rng.normal(0, 0.1)), 1)
-        values["hr"][p] = round(rng.uniform(40, 185)) if rng.random() < 0.6 else 0.0
-        values["spo2"][p] = round(rng.uniform(72, 95)) if rng.random() < 0.6 else 0.0
-        values["rr"][p] = round(rng.uniform(6, 40)) if rng.random() < 0.6 else np.nan
-        if traits.tells_quality[p]:
-            values["quality"][p] = round(float(rng.uniform(0.05, 0.45)), 2)
+
+def spoil(
+    span: Span, one: dict[str, float], last: Mapping[str, float], tells_quality: bool, rng: np.random.Generator
+) -> None:
+    """What an artefact (not ``loose``) makes of one person's readings; NaN stays NaN.
+
+    Args:
+        span: the artefact.
+        one: the readings by name; changed in place.
+        last: what the watch showed before.
+        tells_quality: whether the device tells how good a reading is.
+        rng: of everything.
+    """
+    if span.kind == "stuck":
+        for name in ("hr", "spo2", "rr"):
+            one[name] = last[name] if math.isfinite(last[name]) else one[name]
+        if math.isfinite(span.effects["held"]):
+            one["hr"] = span.effects["held"]
+    elif span.kind == "cold_hand":
+        one["spo2"] -= round(rng.uniform(3, 7))
+        if tells_quality:
+            one["quality"] = round(float(rng.uniform(0.2, 0.6)), 2)
+    elif span.kind == "pressed_sensor":
+        one["glucose"] = float(np.round(span.effects["low"] + rng.normal(0, 0.15), 1)) + one["glucose"] * 0
+    elif span.kind == "fahrenheit":
+        one["temp"] = float(np.round(one["temp"] * 1.8 + 32, 1))
+    elif span.kind == "kilopascal":
+        one["sbp"], one["dbp"] = (float(np.round(one[sign] / 7.5006, 1)) for sign in ("sbp", "dbp"))
+    elif span.kind == "milligram":
+        one["glucose"] = float(np.round(one["glucose"] * 18.016))
+
+
+def come_loose(
+    one: dict[str, float], loose_c: float, elapsed_s: float, tells_quality: bool, rng: np.random.Generator
+) -> float:
+    """What a loose watch makes of one person's readings, changed in place. ``loose_c`` is what the sensor had cooled to
+    at the reading before (NaN: it was worn); returns what it has cooled to."""
+    if math.isnan(loose_c):
+        loose_c = one["temp"]
+    loose_c += (31.5 - loose_c) * (1 - float(np.exp(-elapsed_s / 900)))
+    one["temp"] = round(float(loose_c + rng.normal(0, 0.1)), 1)
+    one["hr"] = round(rng.uniform(40, 185)) if rng.random() < 0.6 else 0.0
+    one["spo2"] = round(rng.uniform(72, 95)) if rng.random() < 0.6 else 0.0
+    one["rr"] = round(rng.uniform(6, 40)) if rng.random() < 0.6 else math.nan
+    if tells_quality:
+        one["quality"] = round(float(rng.uniform(0.05, 0.45)), 2)
+    return loose_c

@@ -35,17 +35,17 @@ _EFFECTS: dict[str, dict[str, tuple[float, float]]] = {
     "fast_pulse": {"hr": (62, 10), "sbp": (-8, 8), "rr": (3, 1)},
 }
 #: How long it takes, hours.
-_LASTS_H = {
+LASTS_H = {
     "sepsis": (12, 30), "respiratory_failure": (5, 20), "heart_failure": (120, 216), "hypertensive_crisis": (8, 36),
     "hypoglycaemia": (0.7, 1.5), "fast_pulse": (3, 8),
 }  # fmt: skip
 _BENIGN_A_WEEK = {"stress": 0.5, "cold": 0.03, "new_medicine": 0.01}
 _BENIGN_H = {"stress": (0.3, 1.0), "cold": (36, 84), "new_medicine": (24 * 60, 24 * 60)}
-_ARTEFACTS_A_WEEK = {
+ARTEFACTS_A_WEEK = {
     "loose": 0.7, "stuck": 0.1, "cold_hand": 0.2, "pressed_sensor": 0.15, "fahrenheit": 0.005,
     "kilopascal": 0.005, "milligram": 0.005,
 }  # fmt: skip
-_ARTEFACT_H = {
+ARTEFACT_H = {
     "loose": (0.15, 1.5), "stuck": (1, 8), "cold_hand": (0.4, 1.0), "pressed_sensor": (0.3, 0.7),
     "fahrenheit": (48, 96), "kilopascal": (48, 96), "milligram": (48, 96),
 }  # fmt: skip
@@ -86,23 +86,39 @@ def deteriorations(traits: Traits, days: int, start_ms: int, known_days: int, rn
     sick = rng.permutation(len(traits))[: len(traits) // 2]
     for nth, person in enumerate(sick.tolist()):
         kind = DETERIORATIONS[nth % len(DETERIORATIONS)]
-        lasts_ms = round(rng.uniform(*_LASTS_H[kind]) * HOUR_MS)
+        lasts_ms = round(rng.uniform(*LASTS_H[kind]) * HOUR_MS)
         earliest_ms = start_ms + known_days * DAY_MS
         latest_ms = start_ms + days * DAY_MS - lasts_ms - HELPED_MS
         begin_ms = round(rng.uniform(earliest_ms, latest_ms))
-        effects = {name: float(rng.normal(*of)) for name, of in _EFFECTS[kind].items()}
-        if kind == "sepsis" and rng.random() < 0.25:
-            effects["temp"] = float(rng.normal(0.1, 0.2))  # every fourth older person has no fever
+        effects, worn = course_effects(kind, rng)
         if kind == "hypoglycaemia":
             traits.diabetes[person] = True
-            traits.glucose_sensor[person] = rng.random() < 0.7
-            effects["lowest"] = float(rng.normal(2.4, 0.2))
+            traits.glucose_sensor[person] = worn
         if kind == "heart_failure":
             traits.heart_failure[person] = True
         if kind == "hypertensive_crisis":
             traits.hypertension[person] = True
         spans.append(Span(person, kind, begin_ms, begin_ms + lasts_ms, effects, HELPED_MS))
     return spans
+
+
+def course_effects(kind: str, rng: np.random.Generator) -> tuple[dict[str, float], bool]:
+    """What a deterioration adds at its event, by sign; and whether whoever has low sugar wears a sensor."""
+    effects = {name: float(rng.normal(*of)) for name, of in _EFFECTS[kind].items()}
+    worn = False
+    if kind == "sepsis" and rng.random() < 0.25:
+        effects["temp"] = float(rng.normal(0.1, 0.2))  # every fourth older person has no fever
+    if kind == "hypoglycaemia":
+        worn = bool(rng.random() < 0.7)
+        effects["lowest"] = float(rng.normal(2.4, 0.2))
+    return effects, worn
+
+
+def artefact_effects(rng: np.random.Generator) -> dict[str, float]:
+    """What belongs to an artefact: ``held`` is the pulse that a stuck watch shows, NaN for the last one; ``low`` the
+    sugar of a pressed sensor."""
+    held = float(np.round(rng.uniform(125, 160))) if rng.random() < 0.4 else np.nan
+    return {"held": held, "low": float(rng.uniform(2.6, 3.5))}
 
 
 def benign(traits: Traits, days: int, start_ms: int, rng: np.random.Generator) -> list[Span]:
@@ -117,17 +133,15 @@ def benign(traits: Traits, days: int, start_ms: int, rng: np.random.Generator) -
 
 
 def artefacts(traits: Traits, days: int, start_ms: int, rng: np.random.Generator) -> list[Span]:
-    """What devices do wrong. ``held`` among the effects is the pulse that a stuck watch shows."""
-    spans = _often(traits, days, start_ms, _ARTEFACTS_A_WEEK, _ARTEFACT_H, rng)
+    """What devices do wrong."""
+    spans = _often(traits, days, start_ms, ARTEFACTS_A_WEEK, ARTEFACT_H, rng)
     out = []
     for s in spans:
         if s.kind == "pressed_sensor" and not traits.glucose_sensor[s.person]:
             continue
         if s.kind == "milligram" and not traits.diabetes[s.person]:
             continue
-        held = float(np.round(rng.uniform(125, 160))) if rng.random() < 0.4 else np.nan
-        low = float(rng.uniform(2.6, 3.5))
-        out.append(Span(s.person, s.kind, s.begin_ms, s.event_ms, {"held": held, "low": low}))
+        out.append(Span(s.person, s.kind, s.begin_ms, s.event_ms, artefact_effects(rng)))
     return out
 
 
