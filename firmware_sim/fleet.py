@@ -8,6 +8,7 @@ import itertools
 import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from firmware_sim.clock import Clock
 from firmware_sim.device import Device, Wearer
 from firmware_sim.errors import BrokerRefusedError, SimulationError
 from firmware_sim.mqtt import REFUSALS, BrokerAddress
-from firmware_sim.population import Source, build_devices, motion_source
+from firmware_sim.pool import PooledWearer
+from firmware_sim.pool_lane import PoolLane
+from firmware_sim.pool_session import PoolSession
+from firmware_sim.population import Source, build_devices, motion_pool, motion_source
 from firmware_sim.scenario import Scenario
 from firmware_sim.session import Message, Session
 from firmware_sim.truth import Fall, Fault, Press, Published, Truth
@@ -28,6 +32,8 @@ from telemetry.topics import Stream, topic
 _CONNECTING = 64
 #: Of a hub: it speaks for many.
 _HUB_WINDOW = 512
+#: Making one device takes about as long; a district's must not begin with seconds of history.
+_MAKING_S = 200e-6
 #: The loop looks up this often at least, in s.
 _LONGEST_NAP_S = 0.05
 _PROGRESS_EVERY_S = 0.5
@@ -82,6 +88,7 @@ class Fleet:
         self.scenario = scenario
         self.seed = scenario.seed if seed is None else seed
         self.source = motion_source(source, self.seed, recordings, activities=scenario.wearers.activities)
+        self._pool = motion_pool(scenario, self.source, self.seed)
         self.faults: list[Fault] = []
         self._broker = broker
         self._clock = clock or Clock()
@@ -89,7 +96,9 @@ class Fleet:
         self._on_progress = on_progress
         self._stop = asyncio.Event()
         self._devices: dict[str, Device] = {}
+        self._fallers: list[Wearer] = []
         self._sessions: list[Session] = []
+        self._pools: list[PoolSession] = []
         self._session_of: dict[str, Session] = {}
         self._last_report = (0.0, 0)
         self._due: list[tuple[int, int, Device]] = []  # when, order of entry, who
@@ -119,10 +128,13 @@ class Fleet:
             SimulationError: the scenario cannot be played, or the system allows too few connections.
         """
         clock = self._clock
-        start_ms = clock.now_ms() if self._start_ms is None else self._start_ms
-        self._start_ms = start_ms
-        devices = build_devices(self.scenario, self.source, self.seed, start_ms)
+        if self._start_ms is None:
+            lead_s = _MAKING_S * (self.scenario.wearers.count + self.scenario.buttons)
+            self._start_ms = clock.now_ms() + int(lead_s * 1000)
+        start_ms = self._start_ms
+        devices = build_devices(self.scenario, self.source, self.seed, start_ms, self._pool)
         self._devices = {device.id: device for device in devices}
+        self._fallers = [device for device in devices if isinstance(device, Wearer) and device.track.falls]
         self._connect_all(devices)
         gate = asyncio.Semaphore(_CONNECTING)
         links = [asyncio.create_task(s.run(gate), name=f"session {s.name}") for s in self._sessions]
@@ -145,12 +157,12 @@ class Fleet:
     def truth(self, end_ms: int) -> Truth:
         """What happened up to ``end_ms``, and what the broker took until now."""
         falls, sos, published = [], [], []
+        for faller in self._fallers:
+            falls += [
+                Fall(device=faller.id, person=faller.person, impact_ms=at_ms, motion=key)
+                for at_ms, key in faller.falls_by(end_ms)
+            ]
         for device in self._devices.values():
-            if isinstance(device, Wearer):
-                falls += [
-                    Fall(device=device.id, person=device.person, impact_ms=at_ms, motion=key)
-                    for at_ms, key in device.falls_by(end_ms)
-                ]
             sos += [
                 Press(
                     device=device.id,
@@ -175,6 +187,8 @@ class Fleet:
                         dropped=dropped.pairs() if dropped else [],
                     )
                 )
+        for session in self._pools:
+            published += session.lane.published()
         assert self._start_ms is not None
         return Truth(
             scenario=self.scenario.name,
@@ -209,6 +223,8 @@ class Fleet:
         for index, (name, group) in enumerate(groups):
             session = self._session(name, group, np.random.default_rng([self.seed, index, 2]))
             self._sessions.append(session)
+            if isinstance(session, PoolSession):
+                self._pools.append(session)
             for device in group:
                 self._session_of[device.id] = session
 
@@ -221,7 +237,11 @@ class Fleet:
             # A hub's will could name one of its devices only; theirs is the silence that follows.
             return group[0].will(self._clock.now_ms()) if self.scenario.connection.kind == "each" else None
 
-        return Session(
+        make: Callable[..., Session] = Session
+        pooled = [device for device in group if isinstance(device, PooledWearer)]
+        if pooled:
+            make = partial(PoolSession, lane=PoolLane(pooled, max(1, int(self.scenario.buffer_s))))
+        return make(
             name,
             self._broker,
             greet=greet,
@@ -255,6 +275,11 @@ class Fleet:
             heapq.heappush(self._due, (due_ms, next(self._entries), device))
 
     def _wake(self, now_ms: int) -> None:
+        for session in self._pools:
+            session.advance(now_ms)
+        self._wake_devices(now_ms)
+
+    def _wake_devices(self, now_ms: int) -> None:
         due = self._due
         while due and due[0][0] <= now_ms:
             due_ms, _, device = heapq.heappop(due)
@@ -288,7 +313,7 @@ class Fleet:
             device.halt()
         deadline = loop.time() + drain_s
         while loop.time() < deadline and (any(s.pending for s in self._sessions) or self._open_calls()):
-            self._wake(self._clock.now_ms())
+            self._wake_devices(self._clock.now_ms())
             self._report()
             await asyncio.sleep(0.02)
         for device in self._devices.values():
@@ -319,6 +344,7 @@ class Fleet:
         assert self._start_ms is not None
         now_ms = self._clock.now_ms()
         devices = self._devices.values()
+        callers = [device for device in devices if device.calls]
         self._on_progress(
             Progress(
                 elapsed_s=(now_ms - self._start_ms) / 1000,
@@ -327,8 +353,8 @@ class Fleet:
                 connected=sum(session.is_up for session in self._sessions),
                 connections=len(self._sessions),
                 backlog=sum(session.pending for session in self._sessions),
-                falls=sum(len(d.falls_by(now_ms)) for d in devices if isinstance(d, Wearer)),
-                calls=sum(len(d.calls) for d in devices),
+                falls=sum(len(faller.falls_by(now_ms)) for faller in self._fallers),
+                calls=sum(len(caller.calls) for caller in callers),
                 calls_open=self._open_calls(),
                 problem=self.problem,
             )

@@ -13,6 +13,8 @@ from firmware_sim.motion import FS_HZ, LSB_DPS, LSB_G, Counts
 # The value's type byte, then the value: uint64, uint32, float64, bin 16 (the MessagePack specification, "Formats").
 _U64, _U32, _F64, _BIN16 = 0xCF, 0xCE, 0xCB, 0xC5
 _HEAD = struct.Struct(">3sBQ5sBI4sBQ")
+#: Where in a motion payload t (8 bytes), boot (4) and seq (8) stand, big-endian, and where the body begins.
+T_AT, BOOT_AT, SEQ_AT, BODY_AT = 4, 18, 27, _HEAD.size
 _TRUE = b"\xc3"
 _MOST_PAIRS = 0x8E  # a map of 14 pairs: one more still has its count in the first byte
 

@@ -72,6 +72,17 @@ class Repertoire(Protocol):
         """A fall, with ``impact`` set."""
 
 
+class Motion(Protocol):
+    """What one wearer does, taken piece by piece."""
+
+    @property
+    def falls(self) -> Sequence[tuple[int, str]]:
+        """(sample of the impact, what kind of fall) of all falls, in order."""
+
+    def take(self, n: int = FS_HZ) -> tuple[Counts, Counts]:
+        """The next ``n`` samples: acc in counts of :data:`LSB_G`, gyro in counts of :data:`LSB_DPS`."""
+
+
 class MotionSource(Protocol):
     """Where motion comes from: recordings or synthesis."""
 

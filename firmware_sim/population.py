@@ -10,6 +10,7 @@ import numpy as np
 from firmware_sim.device import Device, Identity, Setup, SosButton, Wearer
 from firmware_sim.errors import NoRecordingsError, SimulationError
 from firmware_sim.motion import FS_HZ, MotionSource, Track
+from firmware_sim.pool import MotionPool, PooledWearer
 from firmware_sim.recordings import Recordings
 from firmware_sim.scenario import Scenario, members, plan
 from firmware_sim.synthetic import Synthetic
@@ -38,8 +39,19 @@ def motion_source(source: Source, seed: int, recordings: Path | None, *, activit
         return Synthetic(seed)
 
 
-def build_devices(scenario: Scenario, source: MotionSource, seed: int, start_ms: int) -> list[Device]:
+def motion_pool(scenario: Scenario, source: MotionSource, seed: int) -> MotionPool | None:
+    """What the wearers of ``scenario`` share; None where each moves for themselves."""
+    if scenario.wearers.motion == "own":
+        return None
+    return MotionPool(source, seed, gyroscope=scenario.wearers.gyroscope)
+
+
+def build_devices(
+    scenario: Scenario, source: MotionSource, seed: int, start_ms: int, pool: MotionPool | None = None
+) -> list[Device]:
     """The devices of ``scenario``; motion starts at ``start_ms`` (epoch ms), each wearer's within a second of it.
+
+    Who does not fall moves as ``pool`` has it, where there is one.
 
     Raises:
         SimulationError: two falls of one wearer stand too close together.
@@ -53,6 +65,8 @@ def build_devices(scenario: Scenario, source: MotionSource, seed: int, start_ms:
         answers_prompts=scenario.wearers.answers_prompts,
     )
     devices: list[Device] = []
+    # A connection of one's own has no lane of frames: such a wearer encodes the pool's motion as any other.
+    pooled = PooledWearer if scenario.connection.kind == "shared" else Wearer
     buttons = 0
     for index, member in enumerate(members(scenario)):
         # Another start is another boot: else a second run would repeat the first one's message keys.
@@ -64,13 +78,25 @@ def build_devices(scenario: Scenario, source: MotionSource, seed: int, start_ms:
             # Generators of their own: what the broker makes a device do must not change how its wearer moves.
             moves, signs = (np.random.default_rng([seed, index, purpose]) for purpose in (1, 5))
             phase_ms = int(moves.integers(1000))  # else all would publish in the same millisecond
+            vitals = VitalSigns(signs, int(scenario.utc_offset_h * 3600))
+            if pool is not None and not falls_s:
+                devices.append(
+                    pooled(
+                        identity,
+                        setup,
+                        reactions,
+                        origin_ms=start_ms + phase_ms,
+                        track=pool.draw(member.placement, moves),
+                        vitals=vitals,
+                    )
+                )
+                continue
             samples = [round((at_s * 1000 - phase_ms) / 1000 * FS_HZ) for at_s in falls_s]
             repertoire = source.wearer(member.placement, moves, falls=bool(samples))
             try:
                 track = Track(repertoire, samples, moves, scenario.wearers.lies_s)
             except SimulationError as error:
                 raise SimulationError(f"{member.device}: {error}") from None
-            vitals = VitalSigns(signs, int(scenario.utc_offset_h * 3600))
             devices.append(
                 Wearer(identity, setup, reactions, origin_ms=start_ms + phase_ms, track=track, vitals=vitals)
             )

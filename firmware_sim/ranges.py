@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 
@@ -40,6 +40,19 @@ class Ranges:
             first.insert(i, number)
             last.insert(i, number)
         return True
+
+    def add_run(self, first: int, last: int) -> None:
+        """Take in all numbers from ``first`` to ``last``."""
+        firsts, lasts = self._first, self._last
+        if not lasts or first > lasts[-1] + 1:
+            firsts.append(first)
+            lasts.append(last)
+            return
+        begin = bisect_left(lasts, first - 1)  # the first range that touches the run
+        end = bisect_right(firsts, last + 1)  # one past the last that does
+        if begin < end:
+            first, last = min(first, firsts[begin]), max(last, lasts[end - 1])
+        firsts[begin:end], lasts[begin:end] = [first], [last]
 
     def __contains__(self, number: int) -> bool:
         i = bisect_right(self._first, number)

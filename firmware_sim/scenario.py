@@ -29,6 +29,7 @@ class Wearers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     activities: Literal["everyday", "all"] = "everyday"
     lies_s: _Positive = 60.0  # after a fall
     answers_prompts: bool = False
+    motion: Literal["own", "pool"] = "own"  # pool: who does not fall shares everyday motion encoded beforehand
 
 
 class At(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
