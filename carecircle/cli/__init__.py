@@ -17,6 +17,7 @@ from carecircle.cli.incidents import app as incidents_app
 from carecircle.cli.probe import probe
 from carecircle.cli.report import report
 from carecircle.cli.run import run
+from carecircle.cli.score import score
 from carecircle.cli.simulate import simulate
 from carecircle.cli.users import app as users_app
 from carecircle.cli.visits import app as visits_app
@@ -34,6 +35,7 @@ Start with `carecircle demo`: it needs no set-up and no other program.
 app.command()(demo)
 app.command()(run)
 app.command()(simulate)
+app.command()(score)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(registry.app, name="registry")
 app.add_typer(quarantine.app, name="quarantine")

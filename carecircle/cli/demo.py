@@ -39,6 +39,9 @@ def demo(
     data_dir: Annotated[
         Path | None, typer.Option(help="Keep journals, databases and logs in this folder; default: thrown away.")
     ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option("--run", help="Leave scenario, truth and findings here, for `carecircle score`.")
+    ] = None,
 ) -> None:
     """Show everything at work: sensor data going in, falls found, responders called. Nothing to set up.
 
@@ -47,6 +50,7 @@ def demo(
     Exits with 1 when a message was lost or a fall or call missed.
     """
     from carecircle.demo.run import DemoError, Options, run
+    from carecircle.score import ScoreError
     from firmware_sim.errors import SimulationError
 
     console = Console()
@@ -60,11 +64,11 @@ def demo(
             said = True
         live.update(_picture(view))
 
-    options = Options(seconds, data, source, seed, data_dir)
+    options = Options(seconds, data, source, seed, data_dir, run_dir)
     try:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
             summary = asyncio.run(run(options, show))
-    except (DemoError, SimulationError) as error:
+    except (DemoError, ScoreError, SimulationError) as error:
         fail(str(error), code=1)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
@@ -104,32 +108,18 @@ def _picture(view: View) -> Group:
 
 
 def _say(console: Console, summary: Summary) -> None:
-    score, latency = summary.score, summary.score.impact_to_notified_s
-    table = Table(title="What happened, and what was made of it", title_justify="left", box=None, show_header=False)
-    table.add_column(style="dim")
-    table.add_column()
+    from carecircle.score.table import show
+
     origin = "real recordings" if summary.source == "recordings" else "synthesised (no recordings found)"
-    table.add_row("motion", origin)
-    table.add_row(
-        "messages",
-        f"{summary.messages_published} published, {summary.messages_journaled} journaled, {summary.messages_lost} lost",
+    console.print(f"motion: {origin}", highlight=False)
+    console.print(
+        f"messages: {summary.messages_published} published, {summary.messages_journaled} journaled,"
+        f" {summary.messages_lost} lost",
+        highlight=False,
     )
-    table.add_row("falls", f"{score.falls_detected} of {score.falls_injected} found")
-    table.add_row("calls for help", f"{score.sos_detected} of {score.sos_injected} found")
-    table.add_row("false alarms", str(len(score.false_alarms)))
-    table.add_row(
-        "incidents",
-        f"{summary.incidents}: {summary.notified} notified, {summary.acknowledged} acknowledged,"
+    console.print(
+        f"incidents: {summary.incidents}, {summary.notified} notified, {summary.acknowledged} acknowledged,"
         f" {summary.escalated} escalated",
+        highlight=False,
     )
-    if latency.p50 is not None:
-        table.add_row(
-            "impact to notified", f"p50 {latency.p50:.1f} s, p95 {latency.p95:.1f} s, max {latency.max:.1f} s"
-        )
-    for fall in score.falls_missed:
-        table.add_row("[red]missed fall[/red]", f"{fall.device}, {fall.motion}")
-    for press in score.sos_missed:
-        table.add_row("[red]missed call[/red]", press.device)
-    for found in score.false_alarms:
-        table.add_row("[yellow]false alarm[/yellow]", f"{found.kind} of {found.device}")
-    console.print(table)
+    show(console, summary.score, summary.truth)

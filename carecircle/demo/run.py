@@ -23,8 +23,10 @@ from alerts.queries import IncidentView
 from carecircle import roles
 from carecircle.demo.audit import Audit
 from carecircle.demo.responders import Notice, Responders
-from carecircle.demo.summary import Summary, summarise
+from carecircle.demo.summary import Summary, summarise, told
 from carecircle.ports import free_port
+from carecircle.score import collect
+from carecircle.score import folder as run_folder
 from carecircle.settings import Settings, load
 from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
@@ -32,6 +34,7 @@ from firmware_sim.fleet import Fleet, Progress
 from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.population import Source
 from firmware_sim.scenario import load_scenario, members
+from firmware_sim.scoring import Found
 from firmware_sim.truth import Truth
 
 #: Escalation should show within a minute.
@@ -48,13 +51,14 @@ class DemoError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run. ``seconds`` None: until Ctrl-C. ``data`` is the folder that has ``falls/``."""
+    """How to run. ``seconds`` None: until Ctrl-C. ``data`` has ``falls/``; ``run`` keeps what was played and found."""
 
     seconds: float | None
     data: Path
     source: Source = "auto"
     seed: int | None = None
     data_dir: Path | None = None
+    run: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
 
     Raises:
         DemoError: something did not start.
+        ScoreError: the folder for the run cannot be used.
     """
     with ExitStack() as stack:
         data_dir = options.data_dir
@@ -112,6 +117,8 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
             data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carecircle-demo-")))
         elif (data_dir / "journal").exists():
             raise DemoError(f"{data_dir} holds an earlier run: name an empty folder, the counts would be mixed up")
+        if options.run is not None:
+            run_folder.prepare(options.run)
         broker_port, console_port = free_port(), free_port(_PREFERRED_CONSOLE_PORT)
         stack.enter_context(_broker(broker_port))
         settings, environment = _isolate(data_dir, broker_port, console_port)
@@ -141,9 +148,9 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
         for role in settings.roles:
             supervisor.add_role(role)
         audit = stack.enter_context(Audit(settings.journal_dir / "raw"))
-        stage = _Stage(fleet, progress, engine, audit, responders, supervisor, settings.resolved_public_url(), show)
+        stage = _Stage(fleet, progress, engine, audit, responders, supervisor, settings, show)
         await stage.wait_until_up(settings)
-        return await stage.play(options.seconds)
+        return await stage.play(options.seconds, options.run)
 
 
 class _Latest:
@@ -166,11 +173,12 @@ class _Stage:
         audit: Audit,
         responders: Responders,
         supervisor: Supervisor,
-        url: str,
+        settings: Settings,
         show: Callable[[View], None],
     ) -> None:
         self._fleet, self._engine, self._audit = fleet, engine, audit
-        self._responders, self._supervisor, self._url, self._show = responders, supervisor, url, show
+        self._responders, self._supervisor, self._show = responders, supervisor, show
+        self._url, self._quarantine = settings.resolved_public_url(), settings.quarantine_dir
         self._progress = progress
         self._name = "starting"
 
@@ -192,8 +200,8 @@ class _Stage:
         except httpx.HTTPError:
             return False
 
-    async def play(self, seconds: float | None) -> Summary:
-        """Publish, drain, and compare with the truth."""
+    async def play(self, seconds: float | None, run: Path | None) -> Summary:
+        """Publish, drain, and compare with the truth; ``run`` is the folder to leave it all in."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._fleet.stop)
@@ -208,9 +216,14 @@ class _Stage:
         while time.monotonic() < deadline and not self._is_drained(truth, published):
             await self._refresh()
         notices, _ = self._responders.snapshot()
+        found, refused = self._found(truth, notices), collect.quarantined(self._quarantine, truth)
+        if run is not None:
+            run_folder.save_run(run, self._fleet.scenario, truth)
+            run_folder.save_found(run, found, refused)
         return summarise(
-            truth, self._incidents(), notices, journaled=len(self._audit), lost=len(self._audit.missing(published))
-        )
+            truth, self._incidents(), notices, found, refused,
+            journaled=len(self._audit), lost=len(self._audit.missing(published)),
+        )  # fmt: skip
 
     def _is_drained(self, truth: Truth, published: set[tuple[str, str, int, int]]) -> bool:
         """Whether everything has arrived and each incident was either taken or called a second time."""
@@ -218,7 +231,7 @@ class _Stage:
             return False
         notices, _ = self._responders.snapshot()
         incidents = self._incidents()
-        so_far = summarise(truth, incidents, notices, journaled=0, lost=0)
+        so_far = summarise(truth, incidents, notices, self._found(truth, notices), journaled=0, lost=0)
         if so_far.score.falls_missed or so_far.score.sos_missed:
             return False
         return so_far.notified == len(incidents) and all(
@@ -226,6 +239,9 @@ class _Stage:
             or len({notice.responder for notice in notices if notice.incident == incident.id}) > 1
             for incident in incidents
         )
+
+    def _found(self, truth: Truth, notices: list[Notice]) -> list[Found]:
+        return collect.reported(self._engine, truth, told=told(notices))
 
     def _incidents(self) -> list[IncidentView]:
         return queries.open_incidents(self._engine, resolved_since_ms=0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from alerts.queries import IncidentView
 from carecircle.demo.responders import Notice
-from firmware_sim.scoring import Found, Score, match
+from firmware_sim.scoring import Found, Quarantined, Score, match
 from firmware_sim.truth import Truth
 
 
@@ -21,6 +21,7 @@ class Summary:
     messages_journaled: int
     messages_lost: int
     score: Score
+    truth: Truth
     incidents: int
     notified: int
     acknowledged: int
@@ -53,29 +54,25 @@ class Summary:
         }
 
 
-def found_in(incidents: Sequence[IncidentView], notices: Sequence[Notice]) -> list[Found]:
-    """Every confirmed fall and SOS among the evidence, with the instant at which a responder first heard of it."""
-    first_ms: dict[str, int] = {}
+def told(notices: Sequence[Notice]) -> dict[str, list[int]]:
+    """Incident -> the instants at which a responder heard of it, measured where the messages arrive."""
+    instants: dict[str, list[int]] = {}
     for notice in notices:
-        first_ms[notice.incident] = min(notice.at_ms, first_ms.get(notice.incident, notice.at_ms))
-    return [
-        Found(
-            kind=evidence.kind,
-            device=evidence.device,
-            person=incident.person_key,
-            onset_ms=evidence.onset_ms,
-            notified_ms=first_ms.get(incident.id),
-        )
-        for incident in incidents
-        for evidence in incident.evidence
-        if evidence.stage == "confirmed" and evidence.kind in ("fall", "sos")
-    ]
+        instants.setdefault(notice.incident, []).append(notice.at_ms)
+    return instants
 
 
 def summarise(
-    truth: Truth, incidents: Sequence[IncidentView], notices: Sequence[Notice], *, journaled: int, lost: int
+    truth: Truth,
+    incidents: Sequence[IncidentView],
+    notices: Sequence[Notice],
+    found: Sequence[Found],
+    refused: Sequence[Quarantined] = (),
+    *,
+    journaled: int,
+    lost: int,
 ) -> Summary:
-    """Compare the run with what really happened."""
+    """Compare the run with what really happened; ``found`` and ``refused`` are what the system made of it."""
     called: dict[str, set[str]] = {}
     for notice in notices:
         called.setdefault(notice.incident, set()).add(notice.responder)
@@ -84,7 +81,8 @@ def summarise(
         messages_published=truth.messages_published,
         messages_journaled=journaled,
         messages_lost=lost,
-        score=match(truth, found_in(incidents, notices)),
+        score=match(truth, found, refused),
+        truth=truth,
         incidents=len(incidents),
         notified=sum(incident.id in called for incident in incidents),
         acknowledged=sum(incident.acknowledged_ms is not None for incident in incidents),
