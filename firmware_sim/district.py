@@ -10,6 +10,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import yaml
@@ -35,6 +36,7 @@ _GIVEN = ("Xiulan 秀兰", "Guihua 桂花", "Jianguo 建国", "Yulan 玉兰", "S
           "Zhiyuan 志远", "Meihua 美华", "Deming 德明")  # fmt: skip
 _FAMILY_EN = ("Harris", "Clarke", "Okafor", "Novak", "Silva", "Lindqvist", "Moreau", "Kowalski")
 _GIVEN_EN = ("Margaret", "Arthur", "Doris", "Walter", "Irene", "Stanley", "Edith", "Harold")
+Staff = Literal["full", "thin"]
 _RISKS = (("lives_alone", 0.35), ("very_old", 0.25), ("hypertension", 0.5), ("diabetes", 0.2), ("dementia", 0.08))
 
 
@@ -68,12 +70,14 @@ def write_district(
     webhook_url: str,
     webhook_secret: str,
     seed: int = 1,
+    staff: Staff = "full",
 ) -> None:
     """Write the registry folder for the devices ``members`` and the people who have them.
 
     Every responder has a webhook at ``webhook_url`` (``{responder}`` in it becomes the responder's id) signed with
     ``webhook_secret``, and the console. Each station has a nurse and a carer on call, each street centre and the
-    district one more; the orders of the tiers continue each other.
+    district one more; the orders of the tiers continue each other. ``thin`` staff is that of a night: one carer for all
+    stations of a street, and the district's desk.
     """
     rng = np.random.default_rng([seed, 0xD157])
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,9 +101,28 @@ def write_district(
     _write_yaml(folder / "responders.yaml", [_responder(post, webhook_url, webhook_secret, rng) for post in posts])
     on_call = []
     for path, _, _ in _AREAS:
-        order = [post for post in posts if post.area == path]
+        order = _night(path, posts) if staff == "thin" else [post for post in posts if post.area == path]
         on_call += [{"area": path, "position": n, "responder": post.id} for n, post in enumerate(order, 1)]
     _write_csv(folder / "on_call.csv", on_call)
+
+
+def write_drill(folder: Path, members: Sequence[Member]) -> None:
+    """Write the registry folder for the devices of a drill: test devices that nobody has, for a district that exists.
+
+    What they say is a test: it reaches the responders of the role ``test`` and nobody else.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_csv(
+        folder / "devices.csv",
+        ({"id": m.device, "kind": "test", "placement": m.placement, "model": "drill"} for m in members),
+    )
+
+
+def _night(path: str, posts: Sequence[_Post]) -> list[_Post]:
+    """Who is on call in an area at night: in a street the carer of its first station, in the district its desk."""
+    if path.count(".") == 1:
+        return [post for post in posts if post.area.startswith(f"{path}.") and "carer" in post.roles][:1]
+    return [post for post in posts if post.area == path and "desk" in post.roles]
 
 
 def _place(area: str, rng: np.random.Generator, spread: float) -> dict[str, float]:

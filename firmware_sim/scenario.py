@@ -18,6 +18,10 @@ from firmware_sim.motion import MIN_LEAD_S
 _Count = Annotated[int, Meta(ge=0, le=100_000)]
 _Second = Annotated[float, Meta(ge=0, le=31_536_000)]
 _Positive = Annotated[float, Meta(gt=0, le=604_800)]
+Speed = Annotated[float, Meta(ge=1, le=100_000)]
+
+#: What the names of a drill's devices begin with.
+DRILL = "drill-"
 
 
 class Wearers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +64,12 @@ class ConnectionPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole scenario. ``buffer_s`` is what a device keeps while its link is down, ``utc_offset_h`` where it is."""
+    """A whole scenario. ``buffer_s`` is what a device keeps while its link is down, ``utc_offset_h`` where it is.
+
+    ``lasts_s`` is how long it is played, ``speed`` how many times faster than real: above 1 it is published as history,
+    see :mod:`firmware_sim.history`. ``drill``: its devices have names of their own and belong into the registry as test
+    devices. ``staff``: how many are on call in the district that is written for it.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     wearers: Wearers
@@ -74,6 +83,10 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     heartbeat_s: _Positive = 60.0
     buffer_s: _Positive = 3600.0
     utc_offset_h: Annotated[float, Meta(ge=-12, le=14)] = 8.0
+    lasts_s: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
+    speed: Speed = 1.0
+    drill: bool = False
+    staff: Literal["full", "thin"] = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +103,15 @@ def members(scenario: Scenario) -> list[Member]:
     """The devices, wearers first; the ids depend on the scenario's counts alone, so a registry can be made of them."""
     count = scenario.wearers.count
     at_waist = round(count * scenario.wearers.waist)
+    prefix = DRILL if scenario.drill else ""
     found = []
     for i in range(count):
         # waist and wrist alternate as evenly as the share allows
         placement = "waist" if (i + 1) * at_waist // count > i * at_waist // count else "wrist"
-        found.append(Member(f"{placement}-{i + 1:05}", f"p-{i + 1:05}", "wearable", placement))
+        found.append(Member(f"{prefix}{placement}-{i + 1:05}", f"p-{i + 1:05}", "wearable", placement))
     for i in range(scenario.buttons):
         person = i % count + 1 if count else i + 1
-        found.append(Member(f"button-{i + 1:05}", f"p-{person:05}", "button", "neck"))
+        found.append(Member(f"{prefix}button-{i + 1:05}", f"p-{person:05}", "button", "neck"))
     return found
 
 
