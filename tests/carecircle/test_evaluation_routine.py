@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from carecircle.cli.evaluate import app
-from carecircle.cli.evaluate_routine import figures_of
+from carecircle.evaluation.routine_command import figures_of
 from carecircle.evaluation.routine_read import HomeEvents, iso, read_collapses, read_events
 from carecircle.evaluation.routine_run import run
 from detectors.errors import DetectorError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -22,17 +22,9 @@ _NONE = np.empty(0, np.int64)
 
 
 def routine(
-    train: Annotated[Path, typer.Option(help="Home events to learn from: date time room sensor state, local time.")],
-    test: Annotated[Path, typer.Option(help="Later events of the same home.")],
-    alarms: Annotated[Path, typer.Option(help="Write case,t,alarm_t,kind here.")],
-    collapses: Annotated[
-        Path | None,
-        typer.Option(help="CSV with a column t: after each, all events are dropped and the clock runs on for 24 h."),
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write figures.json and the plots (PNG) into this folder.")] = None,
+    *, train: Path, test: Path, alarms: Path, collapses: Path | None, json_file: Path | None, out: Path | None
 ) -> None:
-    """Run the production routine detector over the events of one home, without looking at a label."""
+    """``carecircle evaluate routine``: the arguments are its options. Raises typer.Exit."""
     console = Console()
     complain = Console(stderr=True)
     try:

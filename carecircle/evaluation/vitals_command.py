@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,19 +15,12 @@ from carecircle.cli.common import fail
 from carecircle.evaluation.vitals_plots import draw_alarms, draw_leads
 from carecircle.evaluation.vitals_run import run
 from carecircle.evaluation.vitals_score import cases, figures_of
-from firmware_sim.cohort import LEAST_DAYS, Cohort
+from firmware_sim.cohort import Cohort
 from firmware_sim.errors import SimulationError
 
 
-def vitals(
-    people: Annotated[int, typer.Option(help="How many; every other one deteriorates once.")] = 240,
-    days: Annotated[int, typer.Option(help=f"How long, {LEAST_DAYS} at least.")] = 28,
-    seed: Annotated[int, typer.Option(help="Of the cohort. The thresholds were chosen on 101 to 109.")] = 1,
-    every_s: Annotated[int, typer.Option(help="How often a watch measures.")] = 120,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write figures.json and the plots (PNG) into this folder.")] = None,
-) -> None:
-    """Run the production vitals detector over people who do not exist, with labelled deterioration."""
+def vitals(*, people: int, days: int, seed: int, every_s: int, json_file: Path | None, out: Path | None) -> None:
+    """``carecircle evaluate vitals``: the arguments are its options. Raises typer.Exit."""
     console = Console()
     try:
         cohort = Cohort(people=people, days=days, seed=seed, every_s=every_s)
