@@ -16,6 +16,7 @@ import numpy as np
 from firmware_sim.clock import Clock
 from firmware_sim.device import Device, Wearer
 from firmware_sim.errors import BrokerRefusedError, SimulationError
+from firmware_sim.history import BACKLOG, History
 from firmware_sim.mqtt import REFUSALS, BrokerAddress
 from firmware_sim.pool import PooledWearer
 from firmware_sim.pool_lane import PoolLane
@@ -34,8 +35,8 @@ _CONNECTING = 64
 _HUB_WINDOW = 512
 #: Making one device takes about as long; a district's must not begin with seconds of history.
 _MAKING_S = 200e-6
-#: The loop looks up this often at least, in s.
-_LONGEST_NAP_S = 0.05
+#: The loop looks up this often at most and at least, in s of real time.
+_SHORTEST_NAP_S, _LONGEST_NAP_S = 0.005, 0.05
 _PROGRESS_EVERY_S = 0.5
 
 
@@ -68,8 +69,10 @@ class Fleet:
         seed: instead of the scenario's.
         source: ``auto``, ``recordings`` or ``synthetic``.
         recordings: folder of the recordings, for the first two.
-        start_ms: when the motion starts, by ``clock``; default: now, when :meth:`run` is called.
-        clock: default: the wall clock.
+        start_ms: when the motion starts, by ``clock``; default: when :meth:`run` is called, or with ``speed`` so that
+            it ends then.
+        speed: instead of the scenario's; above 1 the run is published as history, see :mod:`firmware_sim.history`.
+        clock: default: the wall clock, or one of that speed. A clock that is given is live at whatever pace it runs.
         on_progress: called twice a second.
     """
 
@@ -82,10 +85,13 @@ class Fleet:
         source: Source = "auto",
         recordings: Path | None = None,
         start_ms: int | None = None,
+        speed: float | None = None,
         clock: Clock | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.scenario = scenario
+        speed = scenario.speed if speed is None else speed
+        self._history = History(scenario, speed) if speed > 1 and clock is None else None
         self.seed = scenario.seed if seed is None else seed
         self.source = motion_source(source, self.seed, recordings, activities=scenario.wearers.activities)
         self._pool = motion_pool(scenario, self.source, self.seed)
@@ -119,7 +125,9 @@ class Fleet:
         self._stop.set()
 
     async def run(self, duration_s: float | None, *, drain_s: float = 15.0) -> Truth:
-        """Publish for ``duration_s`` seconds (None: until :meth:`stop`), then drain for ``drain_s`` at most.
+        """Publish for ``duration_s`` simulated seconds, then drain for ``drain_s`` at most.
+
+        None: as long as the scenario lasts, which may be until :meth:`stop`.
 
         Draining means: no new motion, but what waits goes out, and calls are repeated until acknowledged.
 
@@ -127,12 +135,13 @@ class Fleet:
             BrokerRefusedError: the broker refuses every device.
             SimulationError: the scenario cannot be played, or the system allows too few connections.
         """
+        duration_s = self.scenario.lasts_s if duration_s is None else duration_s
+        start_ms = self._start_ms = self._begin_ms(duration_s)
+        scenario = self.scenario if self._history is None else self._history.scenario
+        devices = build_devices(scenario, self.source, self.seed, start_ms, self._pool)
+        if self._history is not None:
+            self._clock = Clock(speed=self._history.speed, start_ms=start_ms)
         clock = self._clock
-        if self._start_ms is None:
-            lead_s = _MAKING_S * (self.scenario.wearers.count + self.scenario.buttons)
-            self._start_ms = clock.now_ms() + int(lead_s * 1000)
-        start_ms = self._start_ms
-        devices = build_devices(self.scenario, self.source, self.seed, start_ms, self._pool)
         self._devices = {device.id: device for device in devices}
         self._fallers = [device for device in devices if isinstance(device, Wearer) and device.track.falls]
         self._connect_all(devices)
@@ -153,6 +162,17 @@ class Fleet:
                 task.cancel()
             await asyncio.gather(*links, return_exceptions=True)
             await asyncio.sleep(0)  # let the sockets close
+
+    def _begin_ms(self, duration_s: float | None) -> int:
+        if self._start_ms is not None:
+            return self._start_ms
+        now_ms = self._clock.now_ms()
+        if self._history is None:
+            lead_s = _MAKING_S * (self.scenario.wearers.count + self.scenario.buttons)
+            return now_ms + int(lead_s * 1000)
+        if duration_s is None:
+            raise SimulationError(f"{self.scenario.name}: with a speed it must be known how long it lasts: `lasts_s`")
+        return now_ms - int(duration_s * 1000)
 
     def truth(self, end_ms: int) -> Truth:
         """What happened up to ``end_ms``, and what the broker took until now."""
@@ -231,11 +251,14 @@ class Fleet:
     def _session(self, name: str, group: list[Device], rng: np.random.Generator) -> Session:
         def greet() -> list[Message]:
             now_ms = self._clock.now_ms()
-            return [message for device in group for message in device.greet(now_ms)]
+            return [self._said(message) for device in group for message in device.greet(now_ms)]
 
         def will() -> tuple[str, bytes] | None:
             # A hub's will could name one of its devices only; theirs is the silence that follows.
-            return group[0].will(self._clock.now_ms()) if self.scenario.connection.kind == "each" else None
+            if self.scenario.connection.kind != "each":
+                return None
+            on, payload = group[0].will(self._clock.now_ms())
+            return on, payload if self._history is None else self._history.said_now(payload)
 
         make: Callable[..., Session] = Session
         pooled = [device for device in group if isinstance(device, PooledWearer)]
@@ -251,6 +274,9 @@ class Fleet:
             rng=rng,
             window=64 if len(group) == 1 else _HUB_WINDOW,
         )
+
+    def _said(self, message: Message) -> Message:
+        return message if self._history is None else self._history.said(message)
 
     def _command(self, on: str, payload: bytes) -> None:
         device = self._devices.get(on.split("/")[2] if on.count("/") == 3 else "")
@@ -288,7 +314,7 @@ class Fleet:
             device.planned_ms = None
             send = self._session_of[device.id].send
             for message in device.wake(now_ms):
-                send(message)
+                send(self._said(message))
             self._plan_wake(device)
 
     async def _publish(self, end_ms: int | None) -> None:
@@ -302,9 +328,16 @@ class Fleet:
             if end_ms is not None and now_ms >= end_ms:
                 return
             next_ms = self._due[0][0] if self._due else now_ms + 1000
-            latest_ms = now_ms + _LONGEST_NAP_S * 1000
-            await clock.sleep_until(min(max(next_ms, now_ms + 5), latest_ms))
+            shortest_ms, longest_ms = (nap_s * 1000 * clock.speed for nap_s in (_SHORTEST_NAP_S, _LONGEST_NAP_S))
+            await clock.sleep_until(min(max(next_ms, now_ms + shortest_ms), now_ms + longest_ms))
             self._check_refusals()
+            while self._history is not None and self._is_behind() and not self._stop.is_set():
+                self._report()
+                await clock.stand_still(_SHORTEST_NAP_S)
+                self._check_refusals()
+
+    def _is_behind(self) -> bool:
+        return sum(session.pending for session in self._sessions) > BACKLOG
 
     async def _drain(self, drain_s: float) -> None:
         """Let everything out that waits; then say farewell for each device."""
@@ -319,7 +352,7 @@ class Fleet:
         for device in self._devices.values():
             session = self._session_of[device.id]
             if session.is_up:
-                session.send(device.farewell(self._clock.now_ms()))
+                session.send(self._said(device.farewell(self._clock.now_ms())))
         while loop.time() < deadline + 1 and any(s.is_up and s.pending for s in self._sessions):
             await asyncio.sleep(0.01)
         self._report(final=True)

@@ -26,6 +26,7 @@ def _key(name: str) -> bytes:
 _BOOT, _SEQ = _key("boot"), _key("seq")
 _FORMAT = _key("fs") + struct.pack(">Bd", _F64, FS_HZ) + _key("lsb") + struct.pack(">Bd", _F64, LSB_G) + _key("acc")
 _GYRO = _key("glsb") + struct.pack(">Bd", _F64, LSB_DPS) + _key("gyr")
+_HIST, _HIST_JSON = _key("hist") + _TRUE, b',"hist":true}'
 _START = {False: b"\x86" + _key("t"), True: b"\x88" + _key("t")}
 
 
@@ -45,14 +46,16 @@ def motion_payload(t: int, boot: int, seq: int, body: bytes, *, gyro: bool) -> b
 
 
 def with_hist(payload: bytes) -> bytes:
-    """The same message, marked as coming from the device's buffer. MessagePack maps and JSON objects.
+    """The same message, marked as coming from the device's buffer. MessagePack maps and JSON objects; once is enough.
 
     Raises:
         ValueError: the payload is neither, or has more than 14 fields.
     """
     first = payload[0]
+    if payload.endswith((_HIST, _HIST_JSON)):
+        return payload
     if 0x80 <= first <= _MOST_PAIRS:
-        return bytes([first + 1]) + payload[1:] + _key("hist") + _TRUE
+        return bytes([first + 1]) + payload[1:] + _HIST
     if payload.endswith(b"}"):
-        return payload[:-1] + b',"hist":true}'
+        return payload[:-1] + _HIST_JSON
     raise ValueError(f"cannot mark a payload that starts with {payload[:4]!r} as hist")
