@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 from msgspec import Meta, Struct
 
+from firmware_sim.district_layout import DistrictPlan
 from firmware_sim.errors import ScenarioError
 from firmware_sim.motion import MIN_LEAD_S
 
@@ -68,7 +69,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``lasts_s`` is how long it is played, ``speed`` how many times faster than real: above 1 it is published as history,
     see :mod:`firmware_sim.history`. ``drill``: its devices have names of their own and belong into the registry as test
-    devices. ``staff``: how many are on call in the district that is written for it.
+    devices. ``staff``: how many are on call in the district that is written for it; ``district``: how large
+    that is, None for a neighbourhood.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -87,6 +89,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     speed: Speed = 1.0
     drill: bool = False
     staff: Literal["full", "thin"] = "full"
+    district: DistrictPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ def _write_district(scenario: str, folder: Path, seed: int | None) -> None:
             webhook_url="http://127.0.0.1:9/",
             webhook_secret=secret,
             seed=loaded.seed if seed is None else seed,
+            plan=loaded.district,
         )
     except (SimulationError, OSError) as error:
         fail(str(error))

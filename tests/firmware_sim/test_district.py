@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from firmware_sim.district import write_district
-from firmware_sim.scenario import load_scenario, members
+from firmware_sim.district_layout import DistrictPlan
+from firmware_sim.scenario import Member, load_scenario, members
 from registry import create_engine, directory, import_folder, upgrade
 
 
@@ -51,3 +53,36 @@ def test_the_same_seed_invents_the_same_people(tmp_path: Path) -> None:
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
     assert (tmp_path / "a/people.csv").read_bytes() != (tmp_path / "c/people.csv").read_bytes()
+
+
+def test_a_whole_district_has_the_counts_of_its_plan_and_somebody_on_call_everywhere(tmp_path: Path) -> None:
+    """Streets, stations, organisations and staff; by day and by night a station answers, then its street, the desk."""
+    plan = DistrictPlan(name="long", streets=3, stations=10, providers=24, staff=150)
+    devices = [Member(f"wrist-{i:05}", f"p-{i:05}", "wearable", "wrist") for i in range(400)]
+    write_district(
+        tmp_path / "registry",
+        devices,
+        webhook_url="http://127.0.0.1:9/{responder}",
+        webhook_secret="whsec_bm90IGEgc2VjcmV0IGF0IGFsbA==",
+        plan=plan,
+    )
+    engine = create_engine(f"sqlite:///{tmp_path / 'registry.db'}")
+    upgrade(engine)
+    diff = import_folder(engine, tmp_path / "registry")
+    assert diff.problems == []
+    with engine.connect() as connection:
+        found = directory(connection)
+    assert Counter(path.count(".") for path in found.areas) == {0: 1, 1: 3, 2: 10}
+    assert len(found.responders) == 150
+    assert len({responder.provider for responder in found.responders.values() if responder.provider}) == 24
+    homes = Counter(person.area for person in found.people.values())
+    assert set(homes) == {path for path in found.areas if path.count(".") == 2}
+    assert max(homes.values()) > min(homes.values())
+    monday_noon_ms = 1_790_568_000_000
+    for station in homes:
+        by_day, by_night = (found.on_call_for(station, monday_noon_ms + h * 3_600_000) for h in (0, 12))
+        assert len(by_day) == 2
+        assert len(by_night) == 1
+        assert all(r.area == station for r in [*by_day, *by_night])
+        assert [r.roles for r in found.on_call_for(station.rsplit(".", 1)[0], 0)] == [("coordinator",)] * 3
+    assert [r.roles for r in found.on_call_for("long", 0)] == [("desk",)] * 4
