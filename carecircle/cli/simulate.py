@@ -6,26 +6,34 @@ import asyncio
 import base64
 import csv
 import signal
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
 from carecircle.cli.common import fail
 
 if TYPE_CHECKING:
-    from firmware_sim.fleet import Fleet, Progress
+    from carecircle.cli.simulate_show import Standing
+    from firmware_sim.fleet import Fleet
+    from firmware_sim.scenario import Scenario
     from firmware_sim.truth import Truth
 
 #: Exit code of a run in which messages were published but not all of them reached the broker.
 _INCOMPLETE = 3
+#: Exit code of a run that was left by a second Ctrl-C.
+_LEFT = 130
 
 
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of one in the box: demo, quiet.")],
+    scenario: Annotated[
+        str | None,
+        typer.Argument(help="A scenario file, or the name of one in the box: see --list.", show_default=False),
+    ] = None,
     broker: Annotated[
         str,
         typer.Option(
@@ -33,7 +41,12 @@ def simulate(
             help="mqtt://[user:password@]host[:port] or mqtts://...; {device} in user or password is the device's id.",
         ),
     ] = "mqtt://127.0.0.1:1883",
-    seconds: Annotated[float | None, typer.Option(min=1, help="Publish this long; default: until Ctrl-C.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="Play this long; default: as the scenario says, or until Ctrl-C.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option("--run", help="Leave the scenario and the truth here, for `carecircle score`.")
+    ] = None,
     truth: Annotated[Path | None, typer.Option(help="Write what really happened to this file (JSON).")] = None,
     source: Annotated[
         Literal["auto", "recordings", "synthetic"],
@@ -43,6 +56,13 @@ def simulate(
         Path, typer.Option(envvar="CARECIRCLE_DATA", help="Folder that has falls/ with the recordings.")
     ] = Path("../shared/data"),
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's seed.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="When it begins: 2026-03-01T08:00+08:00 or epoch milliseconds; default: now.")
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(min=1, max=100_000, help="So many times faster than real, published as history (hist)."),
+    ] = None,
     ca: Annotated[Path | None, typer.Option(help="Certificate authority of the broker, with mqtts://.")] = None,
     passwords: Annotated[
         Path | None,
@@ -54,110 +74,201 @@ def simulate(
         Path | None,
         typer.Option(help="Publish nothing: write the scenario's people and devices here, for `registry import`."),
     ] = None,
+    registered: Annotated[
+        bool, typer.Option("--registered", help="Of a drill: its devices are in the registry as test devices.")
+    ] = False,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to get rid of what waits, at the end.")] = 15.0,
+    list_: Annotated[bool, typer.Option("--list", help="Say which scenarios are in the box, and leave.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Say whether SCENARIO is one, and leave.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print SCENARIO as YAML, and leave.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of scenarios, and leave.")] = False,
 ) -> None:
     """Simulate the devices of a scenario against a broker: wearers, buttons, falls and calls for help.
 
-    Ctrl-C ends it cleanly: what waits is sent, and every device says goodbye.
+    Ctrl-C ends it cleanly: what waits is sent, open calls are repeated until acknowledged, and every device says
+    goodbye. Once more leaves at once.
     """
-    import uvloop
-
+    if list_:
+        return _list()
+    if schema:
+        return _schema()
+    if scenario is None:
+        fail("name a scenario: a file, or one of the box (`carecircle simulate --list`)")
     from firmware_sim.errors import SimulationError
-    from firmware_sim.fleet import Fleet
-    from firmware_sim.mqtt import BrokerAddress
     from firmware_sim.scenario import load_scenario
-
-    console = Console()
-    if district is not None:
-        _write_district(scenario, district, seed)
-        return
-    try:
-        logins = {} if passwords is None else _read_passwords(passwords)
-        address = BrokerAddress.from_url(broker, ca=ca, passwords=logins)
-        _ = address.tls_context
-        with Live(console=console, refresh_per_second=4, transient=True) as live:
-            fleet = Fleet(
-                load_scenario(scenario),
-                address,
-                seed=seed,
-                source=source,
-                recordings=data / "falls",
-                on_progress=lambda progress: live.update(_table(progress)),
-            )
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                result = runner.run(_until_signal(fleet, seconds, drain))
-    except (SimulationError, OSError) as error:
-        fail(str(error))
-    if truth is not None:
-        result.save(truth)
-    waiting = _summary(console, result, fleet)
-    if waiting:
-        raise typer.Exit(_INCOMPLETE)
-
-
-def _write_district(scenario: str, folder: Path, seed: int | None) -> None:
-    import secrets
-
-    from firmware_sim.district import write_district
-    from firmware_sim.errors import SimulationError
-    from firmware_sim.scenario import load_scenario, members
 
     try:
         loaded = load_scenario(scenario)
-        # nobody listens on port 9: responders are called, and are not reached
-        secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-        write_district(
-            folder,
-            members(loaded),
-            webhook_url="http://127.0.0.1:9/",
-            webhook_secret=secret,
-            seed=loaded.seed if seed is None else seed,
-            plan=loaded.district,
-        )
+        if check or show:
+            return _check_or_show(loaded, scenario, show=show)
+        if district is not None:
+            return _write_district(loaded, district, seed)
+        if loaded.drill and not registered:
+            fail(
+                f"{loaded.name} is a drill. A call of a device that the registry does not have is a real one, for the "
+                f"district's desk: import what `carecircle simulate {scenario} --district DIR` writes, then say "
+                "--registered"
+            )
+        _play(
+            loaded, broker, ca, passwords, run_dir, truth,
+            seconds=seconds, source=source, recordings=data / "falls", seed=seed, start_ms=_instant(start),
+            speed=speed, drain_s=drain,
+        )  # fmt: skip
     except (SimulationError, OSError) as error:
         fail(str(error))
-    typer.echo(f"{folder}: import it with `carecircle registry import {folder}`")
 
 
-async def _until_signal(fleet: Fleet, seconds: float | None, drain_s: float) -> Truth:
+def _play(
+    scenario: Scenario,
+    broker: str,
+    ca: Path | None,
+    passwords: Path | None,
+    run_dir: Path | None,
+    truth: Path | None,
+    *,
+    seconds: float | None,
+    source: Literal["auto", "recordings", "synthetic"],
+    recordings: Path,
+    seed: int | None,
+    start_ms: int | None,
+    speed: float | None,
+    drain_s: float,
+) -> None:
+    import uvloop
+
+    from carecircle.cli.simulate_show import Standing, announce, summarise
+    from carecircle.score import ScoreError
+    from carecircle.score.folder import prepare, save_run
+    from firmware_sim.errors import BrokerRefusedError
+    from firmware_sim.fleet import Fleet
+    from firmware_sim.mqtt import BrokerAddress
+
+    console = Console()
+    try:
+        if run_dir is not None:
+            prepare(run_dir)
+    except ScoreError as error:
+        fail(str(error))
+    address = BrokerAddress.from_url(broker, ca=ca, passwords={} if passwords is None else _read_passwords(passwords))
+    _ = address.tls_context
+    lasts_s = scenario.lasts_s if seconds is None else seconds
+    with Standing(console, lasts_s) as standing:
+        fleet = Fleet(
+            scenario, address, seed=seed, source=source, recordings=recordings, start_ms=start_ms, speed=speed,
+            on_progress=standing.update,
+        )  # fmt: skip
+        url = f"{'mqtts' if address.tls else 'mqtt'}://{address.host}:{address.port}"
+        announce(console, scenario, fleet, url, lasts_s, scenario.speed if speed is None else speed)
+        began_s = time.monotonic()
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                result = runner.run(_until_signal(fleet, seconds, drain_s, standing))
+        except BrokerRefusedError as error:
+            fail(f"{error}: log in by user:password in the URL or by --passwords FILE")
+        except asyncio.CancelledError:
+            fail("left at once: what waited was not sent, and there is no truth file", code=_LEFT)
+    if truth is not None:
+        result.save(truth)
+    if run_dir is not None:
+        save_run(run_dir, scenario, result)
+    lost = summarise(console, result, fleet, time.monotonic() - began_s)
+    if run_dir is not None:
+        console.print(f"Now `carecircle score {run_dir}`", highlight=False, markup=False, soft_wrap=True)
+    if lost:
+        raise typer.Exit(_INCOMPLETE)
+
+
+async def _until_signal(fleet: Fleet, seconds: float | None, drain_s: float, standing: Standing) -> Truth:
     loop = asyncio.get_running_loop()
+    running = asyncio.create_task(fleet.run(seconds, drain_s=drain_s), name="fleet")
+    asked = False
+
+    def end() -> None:
+        nonlocal asked
+        if asked:
+            running.cancel()
+            return
+        asked = True
+        standing.say(
+            f"Ending: no new readings; what waits is sent and open calls are repeated, for {drain_s:g} s at most. "
+            "Ctrl-C once more leaves at once."
+        )
+        fleet.stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, fleet.stop)
-    return await fleet.run(seconds, drain_s=drain_s)
+        loop.add_signal_handler(number, end)
+    return await running
 
 
-def _table(progress: Progress) -> Table:
-    table = Table(title=f"{progress.elapsed_s:.0f} s", title_justify="left", expand=False)
-    for column in ("connected", "published", "per second", "waiting", "falls", "calls (open)"):
-        table.add_column(column, justify="right")
-    table.add_row(
-        f"{progress.connected}/{progress.connections}",
-        f"{progress.published}",
-        f"{progress.rate:.0f}",
-        f"{progress.backlog}",
-        f"{progress.falls}",
-        f"{progress.calls} ({progress.calls_open})",
+def _list() -> None:
+    from firmware_sim.scenario import in_the_box, load_scenario
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for name in in_the_box():
+        first, _, _ = load_scenario(name).description.strip().partition(". ")
+        table.add_row(name, first.removesuffix(".") + ".")
+    Console(highlight=False).print(table)
+
+
+def _schema() -> None:
+    from firmware_sim.scenario_schema import document
+
+    typer.echo(document(), nl=False)
+
+
+def _check_or_show(scenario: Scenario, where: str, *, show: bool) -> None:
+    from firmware_sim.scenario import plan
+    from firmware_sim.scenario_schema import to_yaml
+
+    if show:
+        typer.echo(to_yaml(scenario), nl=False)
+        return
+    happens = plan(scenario, scenario.seed)
+    typer.echo(
+        f"{where}: {scenario.name}, {scenario.wearers.count} wearers, {scenario.buttons} buttons, "
+        f"{len(happens.falls)} falls, {len(happens.sos)} calls for help"
     )
-    if progress.problem:
-        table.caption = progress.problem
-    return table
 
 
-def _summary(console: Console, truth: Truth, fleet: Fleet) -> int:
-    """Say what happened; returns how many messages the broker never took."""
-    waiting = sum(len(device.outbox.queue) for device in fleet.devices)
-    dropped = sum(last - first + 1 for part in truth.published for first, last in part.dropped)
-    acked = sum(press.acked_ms is not None for press in truth.sos)
-    console.print(
-        f"{truth.scenario}: {truth.devices} devices, motion: {truth.source}, seed {truth.seed}; "
-        f"{truth.messages_published} messages published, {waiting} not sent, {dropped} dropped by full buffers; "
-        f"{len(truth.falls)} falls, {len(truth.sos)} calls for help, {acked} acknowledged",
-        highlight=False,
+def _instant(text: str | None) -> int | None:
+    """Epoch ms of what was said; local time where no zone is named."""
+    if text is None:
+        return None
+    if text.isdigit():
+        return int(text)
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        fail(f"--start {text!r} is neither 2026-03-01T08:00+08:00 nor epoch milliseconds")
+
+
+def _write_district(scenario: Scenario, folder: Path, seed: int | None) -> None:
+    import secrets
+
+    from firmware_sim.district import write_district, write_drill
+    from firmware_sim.scenario import members
+
+    if scenario.drill:
+        write_drill(folder, members(scenario))
+        typer.echo(
+            f"{folder}: import it with `carecircle registry import {folder}`, and give the channel of those who "
+            "rehearse the role `test`"
+        )
+        return
+    # nobody listens on port 9: responders are called, and are not reached
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+    write_district(
+        folder,
+        members(scenario),
+        webhook_url="http://127.0.0.1:9/",
+        webhook_secret=secret,
+        seed=scenario.seed if seed is None else seed,
+        staff=scenario.staff,
+        plan=scenario.district,
     )
-    problem = fleet.problem
-    if problem and waiting:
-        console.print(f"last trouble: {problem}", highlight=False)
-    return waiting + dropped
+    typer.echo(f"{folder}: import it with `carecircle registry import {folder}`")
 
 
 def _read_passwords(path: Path) -> dict[str, str]:
