@@ -21,7 +21,7 @@ from tests.servers.postgres import (  # noqa: F401
 )
 from tests.servers.services import mail, push  # noqa: F401
 from tests.servers.sink import sink  # noqa: F401
-from tests.servers.small_disk import small_disk  # noqa: F401
+from tests.servers.small_disk import larger_disk, small_disk  # noqa: F401
 
 
 @pytest.hookimpl(trylast=True)
