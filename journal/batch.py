@@ -28,6 +28,11 @@ _HEADER = struct.Struct("<4sIIIQI")
 _BEFORE_CRC = struct.Struct("<4sIIIQ")
 HEADER_BYTES = _HEADER.size
 
+#: A record is what one append is given: its bytes, or the pieces that they are made of.
+Record = bytes | tuple[bytes, ...]
+#: A piece of this size is written from where it is; smaller ones are put together first.
+_WORTH_A_PIECE = 16 << 10
+
 #: The longest payload of one batch. A reader must hold a batch whole, and a damaged length must not ask for gigabytes.
 MAX_PAYLOAD_BYTES = 256 << 20
 
@@ -78,18 +83,36 @@ class Parsed(NamedTuple):
     batch: Batch | None
 
 
-def encode(records: Sequence[bytes], position: int) -> tuple[bytes, bytes]:
-    """``(header, payload)`` of a batch that will stand at ``position``.
+def size_of(record: Record) -> int:
+    """Its bytes."""
+    return sum(map(len, record)) if isinstance(record, tuple) else len(record)
+
+
+def encode(records: Sequence[Record], position: int) -> list[bytes]:
+    """A batch that will stand at ``position``: its header, and what follows in as few pieces as need no copy.
 
     Raises:
         BatchTooLargeError: more than :data:`MAX_PAYLOAD_BYTES`.
     """
-    lengths = np.fromiter(map(len, records), dtype="<u4", count=len(records))
-    payload = b"".join((lengths.tobytes(), *records))
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise BatchTooLargeError(len(payload), MAX_PAYLOAD_BYTES)
-    before = _BEFORE_CRC.pack(MAGIC, len(payload), len(records), google_crc32c.value(payload), position)
-    return before + google_crc32c.value(before).to_bytes(4, "little"), payload
+    lengths = np.fromiter(map(size_of, records), dtype="<u4", count=len(records))
+    length = 4 * len(records) + int(lengths.sum(dtype=np.int64))
+    if length > MAX_PAYLOAD_BYTES:
+        raise BatchTooLargeError(length, MAX_PAYLOAD_BYTES)
+    pieces: list[bytes] = []
+    small: list[bytes] = [lengths.tobytes()]
+    for record in records:
+        for piece in record if isinstance(record, tuple) else (record,):
+            if len(piece) < _WORTH_A_PIECE:
+                small.append(piece)
+            else:
+                pieces += (b"".join(small), piece)
+                small = []
+    pieces.append(b"".join(small))
+    crc = 0
+    for piece in pieces:
+        crc = google_crc32c.extend(crc, piece)
+    before = _BEFORE_CRC.pack(MAGIC, length, len(records), crc, position)
+    return [before + google_crc32c.value(before).to_bytes(4, "little"), *pieces]
 
 
 def parse(buffer: bytes, offset: int, position: int) -> Parsed:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from journal.batch import encode
+from journal.batch import Record, encode, size_of
 from journal.disk import Reserve, WriterLock, free_bytes, is_full
 from journal.doorbell import Doorbell
 from journal.errors import CommitFailedError, JournalError, JournalFull
@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 _MARGIN_BYTES = 1 << 20
 #: How often a full journal looks whether there is room. In between, append refuses without a system call.
 _LOOK_AGAIN_S = 0.05
+#: The kernel takes no more at once (IOV_MAX of Linux).
+_MOST_PIECES = 1024
 
 
 class JournalWriter:
@@ -116,8 +118,10 @@ class JournalWriter:
         """Whether the disk was full at the last append and no room has been found since."""
         return self._full
 
-    def append(self, records: Sequence[bytes]) -> int:
+    def append(self, records: Sequence[Record]) -> int:
         """Write ``records`` as one batch and return its end position. Durable after :meth:`commit`.
+
+        A record may be given as the pieces that it is made of: large ones are written without being copied.
 
         Raises:
             JournalFull: the disk is full; none of ``records`` was kept. Cheap while it stays so.
@@ -128,14 +132,14 @@ class JournalWriter:
         if not records:
             return self._end
         if self._full:
-            self._find_room(sum(map(len, records)))
-        header, payload = encode(records, self._end)
-        size = len(header) + len(payload)
+            self._find_room(sum(map(size_of, records)))
+        pieces = encode(records, self._end)
+        size = sum(map(len, pieces))
         held = self._end - self._start
         try:
             if held and (held + size > self._segment_bytes or time.monotonic() - self._begun_at > self._segment_age_s):
                 self._roll()
-            self._write(header, payload)
+            self._write(pieces, size)
         except OSError as error:
             os.ftruncate(self._fd, self._end - self._start)
             if not is_full(error):
@@ -150,11 +154,11 @@ class JournalWriter:
         self._dirty = True
         return self._end
 
-    def _write(self, header: bytes, payload: bytes) -> None:
+    def _write(self, pieces: list[bytes], size: int) -> None:
         offset = self._end - self._start
-        written = os.pwritev(self._fd, (header, payload), offset)
-        while written < len(header) + len(payload):
-            written += os.pwrite(self._fd, (header + payload)[written:], offset + written)
+        written = os.pwritev(self._fd, pieces[:_MOST_PIECES], offset)
+        while written < size:
+            written += os.pwrite(self._fd, b"".join(pieces)[written:], offset + written)
 
     def _roll(self) -> None:
         if self._dirty:

@@ -66,17 +66,21 @@ class RawBlock:
         return (self.message(at) for at in range(len(self)))
 
 
-def pack_block(block: RawBlock) -> bytes:
-    """The journal record of ``block``."""
+def pack_columns(block: RawBlock) -> bytes:
+    """The journal record of ``block`` without its ``data``, which follows."""
     columns = (block.topic_start, block.topic_end, block.payload_start, block.end)
     return b"".join(
         (
             _HEADER.pack(block.recv_ms, _MARK, 0, len(block)),
             *(column.astype(_INDEX, copy=False).tobytes() for column in columns),
             block.flags.tobytes(),
-            block.data.tobytes(),
         )
     )
+
+
+def pack_block(block: RawBlock) -> bytes:
+    """The journal record of ``block``."""
+    return pack_columns(block) + block.data.tobytes()
 
 
 def is_block(record: bytes | memoryview) -> bool:
