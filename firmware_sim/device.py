@@ -59,11 +59,12 @@ class Identity:
 
 @dataclass(slots=True)
 class Call:
-    """An event on its way: repeated until ``acked_ms`` is set."""
+    """An event on its way: repeated until ``acked_ms`` is set. ``boot`` is the one it was made in."""
 
     message: Message
     kind: str
     made_ms: int
+    boot: int
     repeats: int = 0
     acked_ms: int | None = None
 
@@ -85,6 +86,8 @@ class Device:
         self.setup = setup
         self.rng = rng
         self.outbox = Outbox(setup.room)
+        #: What each boot so far had to send and got rid of.
+        self.outboxes = {self.boot: self.outbox}
         self.calls: list[Call] = []
         self._battery = float(rng.uniform(55, 100))
         self._seq: dict[Stream, itertools.count[int]] = {stream: itertools.count() for stream in Stream}
@@ -133,18 +136,26 @@ class Device:
         first = start_ms + int(self.setup.heartbeat_s * 1000 * self.rng.uniform(0.5, 1.0))
         self.at(first, self._heartbeat)
 
+    def restart(self, boot: int) -> Outbox:
+        """Begin anew: every sequence from 0, nothing left to send but open calls. Returns what the old boot had."""
+        before = self.outbox
+        self.boot = boot
+        self.outbox = self.outboxes[boot] = Outbox(self.setup.room)
+        self._seq = {stream: itertools.count() for stream in Stream}
+        return before
+
     def command(self, command: Command, now_ms: int) -> None:
         """React to a command. Kinds that the device does not know are ignored."""
         if command.type == "ack":
             for call in self.calls:
-                if call.message.seq == command.seq and self.boot == command.boot and call.acked_ms is None:
+                if call.message.seq == command.seq and call.boot == command.boot and call.acked_ms is None:
                     call.acked_ms = now_ms
 
     def call(self, kind: str, at_ms: int, re: str | None = None) -> list[Message]:
         """An event, now and again until it is acknowledged."""
         seq = next(self._seq[Stream.EVENT])
         payload = encode_json(Event(t=at_ms, boot=self.boot, seq=seq, type=kind, re=re))
-        call = Call(self._message(Stream.EVENT, seq, payload), kind, at_ms)
+        call = Call(self._message(Stream.EVENT, seq, payload), kind, at_ms, self.boot)
         self.calls.append(call)
         self.at(at_ms + int(REPEAT_S[0] * 1000), lambda due_ms: self._repeat(call, due_ms), lasting=True)
         return [call.message]
@@ -263,6 +274,7 @@ class SosButton(Device):
         self, identity: Identity, setup: Setup, rng: np.random.Generator, *, presses_ms: Sequence[int], start_ms: int
     ) -> None:
         super().__init__(identity, setup, rng)
+        self.presses = len(presses_ms)
         for press_ms in presses_ms:
             self.at(press_ms, lambda at_ms: self.call("sos", at_ms))
         self.start(start_ms)

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,10 @@ import numpy as np
 from firmware_sim.clock import Clock
 from firmware_sim.device import Device, Wearer
 from firmware_sim.errors import BrokerRefusedError, SimulationError
+from firmware_sim.faults.afflicted import Afflicted
+from firmware_sim.faults.cast import Faults
+from firmware_sim.faults.disturbance import Disturbance, RestartBroker
+from firmware_sim.faults.record import Record
 from firmware_sim.history import BACKLOG, History
 from firmware_sim.mqtt import REFUSALS, BrokerAddress
 from firmware_sim.pool import PooledWearer
@@ -74,6 +78,7 @@ class Fleet:
         speed: instead of the scenario's; above 1 the run is published as history, see :mod:`firmware_sim.history`.
         clock: default: the wall clock, or one of that speed. A clock that is given is live at whatever pace it runs.
         on_progress: called twice a second.
+        on_broker_restart: restarts the broker and returns when it is back, for a scenario with that fault.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class Fleet:
         speed: float | None = None,
         clock: Clock | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_broker_restart: RestartBroker | None = None,
     ) -> None:
         self.scenario = scenario
         speed = scenario.speed if speed is None else speed
@@ -100,6 +106,8 @@ class Fleet:
         self._clock = clock or Clock()
         self._start_ms = start_ms
         self._on_progress = on_progress
+        self._on_broker_restart = on_broker_restart
+        self._disturbance: Disturbance | None = None
         self._stop = asyncio.Event()
         self._devices: dict[str, Device] = {}
         self._fallers: list[Wearer] = []
@@ -107,7 +115,7 @@ class Fleet:
         self._pools: list[PoolSession] = []
         self._session_of: dict[str, Session] = {}
         self._last_report = (0.0, 0)
-        self._due: list[tuple[int, int, Device]] = []  # when, order of entry, who
+        self._due: list[tuple[int, int, Device | Afflicted]] = []  # when, order of entry, who
         self._entries = itertools.count()
 
     @property
@@ -144,13 +152,14 @@ class Fleet:
         clock = self._clock
         self._devices = {device.id: device for device in devices}
         self._fallers = [device for device in devices if isinstance(device, Wearer) and device.track.falls]
+        self._disturbance = self._disturb(devices, start_ms)
         self._connect_all(devices)
         gate = asyncio.Semaphore(_CONNECTING)
         links = [asyncio.create_task(s.run(gate), name=f"session {s.name}") for s in self._sessions]
         end_ms = None if duration_s is None else start_ms + int(duration_s * 1000)
         try:
             for device in devices:
-                self._plan_wake(device)
+                self._plan_wake(self._speaker(device))
             await self._publish(end_ms)
             ended_ms = clock.now_ms() if end_ms is None or self._stop.is_set() else end_ms
             await self._drain(drain_s)
@@ -187,7 +196,7 @@ class Fleet:
                 Press(
                     device=device.id,
                     person=device.person,
-                    boot=device.boot,
+                    boot=call.boot,
                     seq=call.message.seq,
                     pressed_ms=call.made_ms,
                     acked_ms=call.acked_ms,
@@ -196,20 +205,22 @@ class Fleet:
                 for call in device.calls
                 if call.kind == "sos"
             ]
-            for stream in sorted({*device.outbox.published, *device.outbox.dropped}):
-                taken, dropped = device.outbox.published.get(stream), device.outbox.dropped.get(stream)
-                published.append(
-                    Published(
-                        device=device.id,
-                        stream=stream.value,
-                        boot=device.boot,
-                        seq=taken.pairs() if taken else [],
-                        dropped=dropped.pairs() if dropped else [],
+            for boot, outbox in device.outboxes.items():
+                for stream in sorted({*outbox.published, *outbox.dropped}):
+                    taken, dropped = outbox.published.get(stream), outbox.dropped.get(stream)
+                    published.append(
+                        Published(
+                            device=device.id,
+                            stream=stream.value,
+                            boot=boot,
+                            seq=taken.pairs() if taken else [],
+                            dropped=dropped.pairs() if dropped else [],
+                        )
                     )
-                )
         for session in self._pools:
             published += session.lane.published()
         assert self._start_ms is not None
+        record = Record() if self._disturbance is None else self._disturbance.record
         return Truth(
             scenario=self.scenario.name,
             source=self.source.name,
@@ -220,7 +231,9 @@ class Fleet:
             falls=sorted(falls, key=lambda fall: fall.impact_ms),
             sos=sorted(sos, key=lambda press: press.pressed_ms),
             published=published,
-            faults=list(self.faults),
+            faults=[*self.faults, *record.faults_by(end_ms)],
+            happenings=record.happenings_by(end_ms),
+            spoiled=record.spoiled_taken(),
         )
 
     def drop_links(self) -> None:
@@ -249,15 +262,17 @@ class Fleet:
                 self._session_of[device.id] = session
 
     def _session(self, name: str, group: list[Device], rng: np.random.Generator) -> Session:
+        speakers = [self._speaker(device) for device in group]
+
         def greet() -> list[Message]:
             now_ms = self._clock.now_ms()
-            return [self._said(message) for device in group for message in device.greet(now_ms)]
+            return [self._said(message) for speaker in speakers for message in speaker.greet(now_ms)]
 
         def will() -> tuple[str, bytes] | None:
             # A hub's will could name one of its devices only; theirs is the silence that follows.
             if self.scenario.connection.kind != "each":
                 return None
-            on, payload = group[0].will(self._clock.now_ms())
+            on, payload = speakers[0].will(self._clock.now_ms())
             return on, payload if self._history is None else self._history.said_now(payload)
 
         make: Callable[..., Session] = Session
@@ -290,11 +305,27 @@ class Fleet:
             )
             return
         device.command(command, self._clock.now_ms())
-        self._plan_wake(device)
+        self._plan_wake(self._speaker(device))
+
+    # Faults.
+
+    def _disturb(self, devices: Sequence[Device], start_ms: int) -> Disturbance | None:
+        scenario = self.scenario
+        if not scenario.faults:
+            return None
+        if self._history is not None:
+            speed = self._history.speed
+            raise SimulationError(f"{scenario.name}: faults are for real time only, not for speed {speed:g}")
+        own_links = scenario.connection.kind == "each"
+        faults = Faults(scenario.faults, devices, seed=self.seed, start_ms=start_ms, own_links=own_links)
+        return Disturbance(faults, self._clock, self._on_broker_restart)
+
+    def _speaker(self, device: Device) -> Device | Afflicted:
+        return device if self._disturbance is None else self._disturbance.speaker(device)
 
     # Time.
 
-    def _plan_wake(self, device: Device) -> None:
+    def _plan_wake(self, device: Device | Afflicted) -> None:
         due_ms, planned_ms = device.due_ms, device.planned_ms
         if due_ms is not None and (planned_ms is None or due_ms < planned_ms):
             device.planned_ms = due_ms
@@ -312,9 +343,13 @@ class Fleet:
             if due_ms != device.planned_ms:
                 continue  # woken earlier meanwhile
             device.planned_ms = None
-            send = self._session_of[device.id].send
-            for message in device.wake(now_ms):
-                send(self._said(message))
+            session = self._session_of[device.id]
+            if isinstance(device, Device):
+                for message in device.wake(now_ms):
+                    session.send(self._said(message))
+            elif self._disturbance is not None:
+                for said in device.wake(now_ms):
+                    self._disturbance.let_out(session, said)
             self._plan_wake(device)
 
     async def _publish(self, end_ms: int | None) -> None:
@@ -324,6 +359,8 @@ class Fleet:
             now_ms = clock.now_ms()
             until_ms = now_ms if end_ms is None else min(now_ms, end_ms)
             self._wake(until_ms)
+            if self._disturbance is not None:
+                self._disturbance.strike_broker(until_ms)
             self._report()
             if end_ms is not None and now_ms >= end_ms:
                 return
@@ -344,21 +381,29 @@ class Fleet:
         loop = asyncio.get_running_loop()
         for device in self._devices.values():
             device.halt()
+        if self._disturbance is not None:
+            await self._disturbance.finish(self._session_of)
         deadline = loop.time() + drain_s
         while loop.time() < deadline and (any(s.pending for s in self._sessions) or self._open_calls()):
             self._wake_devices(self._clock.now_ms())
             self._report()
             await asyncio.sleep(0.02)
-        for device in self._devices.values():
+        if self._disturbance is not None:
+            self._disturbance.take_back(self._session_of)
+        for device in self._living():
             session = self._session_of[device.id]
             if session.is_up:
-                session.send(self._said(device.farewell(self._clock.now_ms())))
+                session.send(self._said(self._speaker(device).farewell(self._clock.now_ms())))
         while loop.time() < deadline + 1 and any(s.is_up and s.pending for s in self._sessions):
             await asyncio.sleep(0.01)
         self._report(final=True)
 
     def _open_calls(self) -> int:
-        return sum(call.acked_ms is None for device in self._devices.values() for call in device.calls)
+        return sum(call.acked_ms is None for device in self._living() for call in device.calls)
+
+    def _living(self) -> Iterable[Device]:
+        devices, disturbance = self._devices.values(), self._disturbance
+        return devices if disturbance is None else [one for one in devices if not disturbance.is_dead(one)]
 
     def _check_refusals(self) -> None:
         if self._sessions and all(s.refusal and not s.links for s in self._sessions):

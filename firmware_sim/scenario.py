@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from firmware_sim.district_layout import DistrictPlan
 from firmware_sim.errors import ScenarioError
+from firmware_sim.faults.settings import AnyFault
 from firmware_sim.motion import MIN_LEAD_S
 
 _Count = Annotated[int, Meta(ge=0, le=100_000)]
@@ -85,6 +86,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     heartbeat_s: _Positive = 60.0
     buffer_s: _Positive = 3600.0
     utc_offset_h: Annotated[float, Meta(ge=-12, le=14)] = 8.0
+    faults: list[AnyFault] = msgspec.field(default_factory=list)
     lasts_s: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
     speed: Speed = 1.0
     drill: bool = False

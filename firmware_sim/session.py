@@ -30,10 +30,10 @@ class Message:
     """One message from when it is made until the broker has it.
 
     ``made_in`` is the number of the link it was made in, 0 when there was none. ``waits`` is true from when it is
-    handed over until its PUBACK.
+    handed over until its PUBACK. ``sealed``: it goes out as it is, without a mark of the buffer.
     """
 
-    __slots__ = ("made_in", "outbox", "payload", "retain", "seq", "stream", "topic", "waits")
+    __slots__ = ("made_in", "outbox", "payload", "retain", "sealed", "seq", "stream", "topic", "waits")
 
     def __init__(
         self, outbox: Outbox, stream: Stream, topic: bytes, seq: int, payload: bytes, retain: bool = False
@@ -46,6 +46,7 @@ class Message:
         self.retain = retain
         self.made_in = 0
         self.waits = False
+        self.sealed = False
 
 
 class Outbox:
@@ -53,6 +54,9 @@ class Outbox:
 
     When ``room`` messages of motion or vitals wait, the oldest of them is dropped; calls for help and status are not.
     """
+
+    #: Whether what was in flight when the link broke goes out again.
+    insists = True
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -75,11 +79,16 @@ class Outbox:
             ranges = self.published[message.stream] = Ranges()
         ranges.add(message.seq)
 
+    def lost(self, message: Message) -> None:
+        """``message`` will never be sent."""
+        message.waits = False
+        self.dropped.setdefault(message.stream, Ranges()).add(message.seq)
+
     def _drop_oldest(self) -> None:
         for at, message in enumerate(self.queue):
             if message.stream in (Stream.MOTION, Stream.VITALS):
                 del self.queue[at]
-                self.dropped.setdefault(message.stream, Ranges()).add(message.seq)
+                self.lost(message)
                 return
 
 
@@ -131,6 +140,8 @@ class Session:
         self._packet_id = 0
         self._failures = 0
         self._stopping = False
+        self._may_connect = asyncio.Event()
+        self._may_connect.set()
         self._answer: asyncio.Future[None] | None = None
 
     @property
@@ -158,6 +169,7 @@ class Session:
         loop = asyncio.get_running_loop()
         while not self._stopping:
             link: Link | None = None
+            await self._may_connect.wait()
             try:
                 async with gate:
                     packet = connect_packet(self.name, self._address.login(self.name), self._keepalive_s, self._will())
@@ -193,11 +205,35 @@ class Session:
         if self._link is not None:
             self._link.close(politely=False, why="dropped here")
 
+    def cut(self) -> None:
+        """Break the connection and make no other until :meth:`mend`."""
+        self._may_connect.clear()
+        self.drop_link()
+
+    def mend(self) -> None:
+        """Connect again."""
+        self._failures = 0
+        self._may_connect.set()
+
+    def forget(self, outbox: Outbox) -> list[Message]:
+        """Send nothing more of ``outbox``; what of it the broker has not taken."""
+        sent = [message for message, _ in (*self._in_flight.values(), *self._again)]
+        self._in_flight = {number: one for number, one in self._in_flight.items() if one[0].outbox is not outbox}
+        self._again = deque(one for one in self._again if one[0].outbox is not outbox)
+        if outbox.queue:
+            self._ready.remove(outbox)
+        waiting = [*(message for message in sent if message.outbox is outbox), *outbox.queue]
+        outbox.queue.clear()
+        return waiting
+
     # What the link says.
 
     def link_up(self) -> None:
         """The broker accepted us: subscribe, greet, send again what was in flight, then what waits."""
         assert self._link is not None
+        if not self._may_connect.is_set():
+            self._link.close(politely=False, why="cut here")
+            return
         self._failures = 0
         self.problem = ""
         self.refusal = 0
@@ -220,7 +256,10 @@ class Session:
             self.problem = why
         self._link = None
         in_flight = [*self._in_flight.values(), *self._again]
-        self._again = deque(sent for sent in in_flight if sent[0].stream is not Stream.STATUS)  # a birth comes instead
+        # of a status message a birth comes instead
+        self._again = deque(
+            sent for sent in in_flight if sent[0].stream is not Stream.STATUS and sent[0].outbox.insists
+        )
         self._in_flight.clear()
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError(why))
@@ -266,7 +305,8 @@ class Session:
                 else:
                     self._ready.popleft()
                 stale = message.made_in != self.links and message.stream in (Stream.MOTION, Stream.VITALS)
-                self._transmit(message, with_hist(message.payload) if stale else message.payload)
+                keeps = stale and not message.sealed
+                self._transmit(message, with_hist(message.payload) if keeps else message.payload)
             else:
                 return
 
