@@ -57,6 +57,28 @@ def store(json_file: JsonOption = None) -> None:
     _write(result, json_file)
 
 
+@app.command()
+def lianhu(
+    seconds: Annotated[float, typer.Option(min=20, max=86_400, help="How long to publish.")] = 600,
+    wearers: Annotated[int | None, typer.Option(min=10, max=50_000, help="Instead of the scenario's 18,000.")] = None,
+    json_file: JsonOption = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw processor time, memory and backlog into this file.")] = None,
+) -> None:
+    """A whole district for ten minutes: broker, gateway, processor, writer, alerts and 18,000 simulated wearers."""
+    from bench.lianhu import BenchError, run
+    from bench.lianhu_plot import draw
+
+    console = Console()
+    try:
+        result = run(seconds=seconds, wearers=wearers, say=lambda text: console.print(text, style="dim"))
+    except BenchError as error:
+        fail(str(error), code=1)
+    _show(console, {name: value for name, value in result.items() if name != "series"})
+    _write(result, json_file)
+    if plot is not None:
+        draw(result, plot)
+
+
 def _show(console: Console, result: dict[str, Any], heading: str = "") -> None:
     table = Table(box=None, show_header=False, title=heading or None, title_justify="left")
     table.add_column(style="dim")
