@@ -77,9 +77,12 @@ class MotionSummary:
         self._rows += more
 
     def covers(self, row: int, t_ms: int) -> bool:
-        """Whether the window of ``t_ms`` (our clock) still has its slot."""
-        window = t_ms // WINDOW_MS
-        return row < self._rows and self._window[row, window % SLOTS] == window
+        """Whether the window of ``t_ms`` (our clock) has its slot or can have it: it is near those of the device's.
+
+        A late frame opens a window too: the live ones that follow a lost link belong to the same ten seconds, and of two
+        points with one key the second would replace the first.
+        """
+        return row < self._rows and abs(t_ms // WINDOW_MS - int(self._newest[row])) < SLOTS
 
     def add(self, batch: MotionBatch, *, in_order: bool = True) -> None:
         """Add frames. With ``in_order`` false (late frames) they do not continue the step count of the frame before.

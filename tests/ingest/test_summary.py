@@ -86,6 +86,22 @@ def test_a_late_frame_updates_its_point() -> None:
     assert collected(summary, 0)[0, NOW]["enmo_g"] == pytest.approx(0.3, abs=1e-5)
 
 
+def test_a_late_frame_and_live_ones_after_it_are_one_point() -> None:
+    """The link was down at the beginning of a window: what was kept then comes first, the rest of the window live."""
+    summary = MotionSummary()
+    one, two = np.full((1, 50, 3), 0.0), np.full((1, 50, 3), 0.0)
+    one[..., 2], two[..., 2] = 1.2, 1.4
+    summary.add(batch([0], [NOW], one))
+    later = NOW + 2 * WINDOW_MS
+    assert summary.covers(0, later)
+    assert not summary.covers(0, NOW + SLOTS * WINDOW_MS), "so far away it may be a clock that was wrong"
+    assert not summary.covers(0, NOW - SLOTS * WINDOW_MS)
+    assert not summary.covers(1, NOW)
+    summary.add(batch([0], [later], two), in_order=False)
+    summary.add(batch([0], [later + 1_000], one))
+    assert collected(summary, NOW + 10**9)[0, later]["enmo_g"] == pytest.approx(0.3, abs=1e-5)
+
+
 def test_a_window_whose_slot_is_needed_is_not_lost() -> None:
     """The next frame comes exactly one round of slots later."""
     summary = MotionSummary()
