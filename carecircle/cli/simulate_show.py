@@ -60,8 +60,12 @@ class Standing:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _time(self, progress: Progress) -> str:
-        of = "" if self._lasts_s is None else f" of {self._lasts_s:,.0f}"
-        return f"{max(0.0, progress.elapsed_s):,.0f}{of} s"
+        so_far_s = max(0.0, progress.elapsed_s)
+        if self._lasts_s is None:
+            return f"{so_far_s:,.0f} s"
+        if so_far_s > self._lasts_s + 1:
+            return f"{self._lasts_s:,.0f} s are over, what waits is sent"
+        return f"{so_far_s:,.0f} of {self._lasts_s:,.0f} s"
 
     def _table(self, progress: Progress) -> Table:
         table = Table(title=self._time(progress), title_justify="left", expand=False)
@@ -115,5 +119,18 @@ def summarise(console: Console, truth: Truth, fleet: Fleet, took_s: float) -> in
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
     if fleet.problem:
-        console.print(f"last trouble: {fleet.problem}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"last trouble: {fleet.problem}{_hint(fleet.problem)}", highlight=False, markup=False, soft_wrap=True
+        )
     return waiting + dropped
+
+
+def _hint(problem: str) -> str:
+    """What to do about what a broker or its certificate says."""
+    if "CERTIFICATE_VERIFY_FAILED" in problem:
+        return ": name the authority that signed the broker's certificate with --ca FILE"
+    if "not authorised" in problem or "password" in problem:
+        return ": --passwords FILE has the logins that this broker knows"
+    if "reset by peer" in problem:
+        return ": a broker that speaks TLS wants mqtts://"
+    return ""
