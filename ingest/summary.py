@@ -79,8 +79,8 @@ class MotionSummary:
     def covers(self, row: int, t_ms: int) -> bool:
         """Whether the window of ``t_ms`` (our clock) has its slot or can have it: it is near those of the device's.
 
-        A late frame opens a window too: the live ones that follow a lost link belong to the same ten seconds, and of two
-        points with one key the second would replace the first.
+        A late frame opens a window too: the live ones that follow a lost link belong to the same ten seconds, and of
+        two points with one key the second would replace the first.
         """
         return row < self._rows and abs(t_ms // WINDOW_MS - int(self._newest[row])) < SLOTS
 
