@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from firmware_sim.frames import motion_body, motion_payload
-from firmware_sim.motion import FS_HZ, LSB_G, Counts, Track
+from firmware_sim.frames import motion_body, motion_payload, with_idle
+from firmware_sim.models import Sensing
+from firmware_sim.motion import FS_HZ, LSB_G, Counts, Motion, Track
+from firmware_sim.people import Aftermath
 from firmware_sim.session import Message, Outbox
 from firmware_sim.vitals import VitalSigns
 from telemetry.codec import encode_json
@@ -28,6 +30,16 @@ REPEAT_S = (2.0, 60.0)
 #: A wearer who has not fallen answers a prompt after this long.
 _ANSWERS_AFTER_S = (3.0, 6.0)
 _NO_ANSWER_AFTER_FALL_S = 120.0
+#: Who gets up after a fall stands, and finds the device, so long after that.
+_UP_S = 12.0
+#: A model that rests does so after this long without motion, and promises at most so long a silence, in s.
+_RESTS_AFTER_S = 120
+_RESTS_AT_MOST_S = 600
+#: A model whose battery is this low, in %, is charged; full again within two hours.
+_CHARGED_AT = 15.0
+_CHARGING_PCT_H = 50.0
+#: From full to empty, where no model says so.
+_BATTERY_H = 100.0
 
 Task = Callable[[int], Sequence[Message]]
 
@@ -170,8 +182,11 @@ class Device:
 
     def _heartbeat(self, due_ms: int) -> list[Message]:
         self.at(due_ms + int(self.setup.heartbeat_s * 1000), self._heartbeat)
-        self._battery = max(1.0, self._battery - self.setup.heartbeat_s / 3600)
+        self._drain()
         return [self._status(due_ms, online=True)]
+
+    def _drain(self) -> None:
+        self._battery = max(1.0, self._battery - self.setup.heartbeat_s / (36 * _BATTERY_H))
 
     def _status(self, now_ms: int, *, online: bool) -> Message:
         seq = next(self._seq[Stream.STATUS])
@@ -200,6 +215,8 @@ class Wearer(Device):
         origin_ms: instant of the track's first sample.
         track: the motion.
         vitals: the vital signs.
+        aftermaths: of each fall of the track, how it ends.
+        sensing: the model that is worn; None for what all have in common.
         others: see :class:`Device`.
     """
 
@@ -210,14 +227,20 @@ class Wearer(Device):
         rng: np.random.Generator,
         *,
         origin_ms: int,
-        track: Track,
+        track: Motion,
         vitals: VitalSigns,
+        aftermaths: Sequence[Aftermath] | None = None,
+        sensing: Sensing | None = None,
     ) -> None:
         super().__init__(identity, setup, rng)
         self.origin_ms = origin_ms
         self.track = track
+        self.aftermaths = aftermaths or [Aftermath("", 0.0)] * len(track.falls)
         self._vitals = vitals
         self._effort = 0.0
+        self._sensing = sensing
+        self._charging = False
+        self._still_s = 0
         self.at(origin_ms + 1000, self._frame)
         if self.setup.vitals_s:
             first = origin_ms + int(self.rng.uniform(0, self.setup.vitals_s) * 1000)
@@ -238,21 +261,68 @@ class Wearer(Device):
         super().command(command, now_ms)
         if command.type != "prompt" or not self.setup.answers_prompts or command.expires_ms < now_ms:
             return
-        if any(now_ms - at_ms < _NO_ANSWER_AFTER_FALL_S * 1000 for at_ms, _ in self.falls_by(now_ms)):
+        earliest_ms = now_ms
+        for (at_ms, _), after in zip(self.falls_by(now_ms), self.aftermaths, strict=False):
+            if not after.outcome:
+                if now_ms - at_ms < _NO_ANSWER_AFTER_FALL_S * 1000:
+                    return
+                continue
+            up_ms = at_ms + int((after.lies_s + _UP_S) * 1000)
+            if now_ms >= up_ms:
+                continue
+            if after.outcome == "unconscious":
+                return
+            if after.outcome == "lies":  # is asked, and asks for help
+                self._reacts(now_ms, command, "sos")
+                return
+            earliest_ms = up_ms
+        self._reacts(earliest_ms, command, "cancel")
+
+    def _reacts(self, from_ms: int, command: Command, kind: str) -> None:
+        answer_ms = from_ms + int(self.rng.uniform(*_ANSWERS_AFTER_S) * 1000)
+        if from_ms <= command.expires_ms:
+            self.at(answer_ms, lambda at_ms: self.call(kind, at_ms, re=command.id if kind == "cancel" else None))
+
+    def _drain(self) -> None:
+        if self._sensing is None:
+            super()._drain()
             return
-        answer_ms = now_ms + int(self.rng.uniform(*_ANSWERS_AFTER_S) * 1000)
-        self.at(answer_ms, lambda at_ms: self.call("cancel", at_ms, re=command.id))
+        hours = self.setup.heartbeat_s / 3600
+        self._charging = self._battery < _CHARGED_AT or (self._charging and self._battery < 100.0)
+        gain = _CHARGING_PCT_H if self._charging else -100.0 / self._sensing.model.battery_h
+        self._battery = min(100.0, max(1.0, self._battery + gain * hours))
 
     def _frame(self, due_ms: int) -> list[Message]:
-        self.at(due_ms + 1000, self._frame)
         acc, gyr = self.track.take(FS_HZ)
         seq = next(self._seq[Stream.MOTION])
-        with_gyro = self.setup.gyroscope
-        body = motion_body(acc, gyr if with_gyro else None)
         if seq % 5 == 0:
             self._effort = 0.7 * self._effort + 0.3 * effort(acc)
+        if self._sensing is None:
+            with_gyro = self.setup.gyroscope
+            body = motion_body(acc, gyr if with_gyro else None)
+        else:
+            model = self._sensing.model
+            felt, turned = self._sensing.read(acc, gyr)
+            with_gyro = turned is not None
+            body = motion_body(felt, turned, fs_hz=model.fs, lsb_g=model.lsb)
         payload = motion_payload(due_ms - 1000, self.boot, seq, body, gyro=with_gyro)
+        rests_s = self._rests()
+        if rests_s:
+            self.track.take(rests_s * FS_HZ)
+            self._effort = 0.0
+            payload = with_idle(payload, due_ms + _RESTS_AT_MOST_S * 1000)
+        self.at(due_ms + (rests_s + 1) * 1000, self._frame)
         return [self._message(Stream.MOTION, seq, payload)]
+
+    def _rests(self) -> int:
+        """Seconds without a frame from now on: of a model that rests, when nothing has moved for a while."""
+        if self._sensing is None or not self._sensing.model.rests or not isinstance(self.track, Track):
+            return 0
+        still = self.track.still
+        self._still_s = self._still_s + 1 if still else 0
+        if self._still_s < _RESTS_AFTER_S:
+            return 0
+        return min(still // FS_HZ, _RESTS_AT_MOST_S)
 
     def _reading(self, due_ms: int) -> list[Message]:
         self.at(due_ms + int(self.setup.vitals_s * 1000), self._reading)

@@ -188,8 +188,8 @@ class Fleet:
         falls, sos, published = [], [], []
         for faller in self._fallers:
             falls += [
-                Fall(device=faller.id, person=faller.person, impact_ms=at_ms, motion=key)
-                for at_ms, key in faller.falls_by(end_ms)
+                Fall(device=faller.id, person=faller.person, impact_ms=at_ms, motion=key, outcome=after.outcome)
+                for (at_ms, key), after in zip(faller.falls_by(end_ms), faller.aftermaths, strict=False)
             ]
         for device in self._devices.values():
             sos += [

@@ -24,16 +24,23 @@ def _key(name: str) -> bytes:
 
 
 _BOOT, _SEQ = _key("boot"), _key("seq")
-_FORMAT = _key("fs") + struct.pack(">Bd", _F64, FS_HZ) + _key("lsb") + struct.pack(">Bd", _F64, LSB_G) + _key("acc")
+
+
+def _format(fs_hz: float, lsb_g: float) -> bytes:
+    return _key("fs") + struct.pack(">Bd", _F64, fs_hz) + _key("lsb") + struct.pack(">Bd", _F64, lsb_g) + _key("acc")
+
+
+_FORMAT = _format(FS_HZ, LSB_G)
 _GYRO = _key("glsb") + struct.pack(">Bd", _F64, LSB_DPS) + _key("gyr")
 _HIST, _HIST_JSON = _key("hist") + _TRUE, b',"hist":true}'
 _START = {False: b"\x86" + _key("t"), True: b"\x88" + _key("t")}
 
 
-def motion_body(acc: Counts, gyr: Counts | None) -> bytes:
+def motion_body(acc: Counts, gyr: Counts | None, *, fs_hz: float = FS_HZ, lsb_g: float = LSB_G) -> bytes:
     """What of a payload does not depend on when it is sent; ``acc`` and ``gyr`` are ``(n, 3)`` int16."""
     raw = acc.astype("<i2", copy=False).tobytes()
-    body = _FORMAT + struct.pack(">BH", _BIN16, len(raw)) + raw
+    plain = fs_hz == FS_HZ and lsb_g == LSB_G
+    body = (_FORMAT if plain else _format(fs_hz, lsb_g)) + struct.pack(">BH", _BIN16, len(raw)) + raw
     if gyr is not None:
         raw = gyr.astype("<i2", copy=False).tobytes()
         body += _GYRO + struct.pack(">BH", _BIN16, len(raw)) + raw
@@ -43,6 +50,11 @@ def motion_body(acc: Counts, gyr: Counts | None) -> bytes:
 def motion_payload(t: int, boot: int, seq: int, body: bytes, *, gyro: bool) -> bytes:
     """A motion frame; ``t`` is its first sample's epoch ms, ``gyro`` whether ``body`` has a gyroscope."""
     return _HEAD.pack(_START[gyro], _U64, t, _BOOT, _U32, boot, _SEQ, _U64, seq) + body
+
+
+def with_idle(payload: bytes, until_ms: int) -> bytes:
+    """The same motion frame, which says that nothing comes before ``until_ms``."""
+    return bytes([payload[0] + 1]) + payload[1:] + _key("idle_until") + struct.pack(">BQ", _U64, until_ms)
 
 
 def with_hist(payload: bytes) -> bytes:

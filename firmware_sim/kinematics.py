@@ -144,6 +144,23 @@ def joined(before: Body, n: int) -> Body:
     )
 
 
+def after(first: Body, second: Body, blend_s: float = 1.0) -> Body:
+    """``first``, then ``second``, which takes over the posture of its end and lets go of it within ``blend_s``."""
+    let_go = 1 - fitted(smooth(max(2, round(blend_s * FS_HZ))), len(second))
+
+    def led(a: Samples, b: Samples) -> Samples:
+        return np.concatenate([a, b + (a[-1] - b[0]) * let_go])
+
+    return Body(
+        led(first.lean, second.lean),
+        led(first.side, second.side),
+        led(first.heading, second.heading),
+        np.concatenate([first.push, second.push]),
+        np.concatenate([first.support, second.support]),
+        np.concatenate([first.spin, second.spin]),
+    )
+
+
 def fitted(path: Samples, n: int) -> Samples:
     """``path`` cut to ``n`` samples, or its last value held."""
     return path[:n] if len(path) >= n else np.concatenate([path, np.full(n - len(path), path[-1])])

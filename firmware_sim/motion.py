@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_sim.errors import SimulationError
+from firmware_sim.people import Aftermath, Traits
+
+if TYPE_CHECKING:
+    from firmware_sim.day_plan import Doing, Moment
 
 Array = NDArray[np.float32]
 Counts = NDArray[np.int16]
@@ -35,6 +39,8 @@ MIN_LEAD_S = 5.0
 _HEAD = 120
 #: Samples whose mean stands for gravity at the end of a clip: one step of a walk.
 _GRAVITY_SAMPLES = 25
+#: Key of the clip of somebody who does not move.
+_REST = "rest"
 #: Noise of a sensor at rest, in g and deg/s: the SisFall recordings after a fall have 0.006 g.
 _REST_G = 0.005
 _REST_DPS = 0.25
@@ -65,11 +71,18 @@ class Clip:
 class Repertoire(Protocol):
     """What one wearer can do. Both draw with the generator they are given and with nothing else."""
 
-    def everyday(self, rng: np.random.Generator) -> Clip:
-        """A stretch of everyday motion."""
+    def everyday(self, rng: np.random.Generator, doing: Doing | None = None) -> Clip:
+        """A stretch of everyday motion: of ``doing``, or of anything."""
 
-    def fall(self, rng: np.random.Generator) -> Clip:
-        """A fall, with ``impact`` set."""
+    def fall(self, rng: np.random.Generator, *, still: bool = False) -> Clip:
+        """A fall, with ``impact`` set; ``still``: who fell does not move afterwards."""
+
+
+class Diary(Protocol):
+    """What a wearer does when."""
+
+    def next(self, after_s: float, rng: np.random.Generator) -> Moment:
+        """What it is ``after_s`` seconds into the track."""
 
 
 class Motion(Protocol):
@@ -90,8 +103,10 @@ class MotionSource(Protocol):
     def name(self) -> str:
         """``recordings`` or ``synthetic``, as the truth file says it."""
 
-    def wearer(self, placement: str, rng: np.random.Generator, *, falls: bool) -> Repertoire:
-        """A person who wears the device at ``placement``; one who will fall when ``falls``."""
+    def wearer(
+        self, placement: str, rng: np.random.Generator, *, falls: bool, traits: Traits | None = None
+    ) -> Repertoire:
+        """A person who wears the device at ``placement``; one who will fall when ``falls``; the one with ``traits``."""
 
 
 def _turn(start: Array, end: Array, share: Array) -> tuple[Array, Array]:
@@ -145,7 +160,38 @@ def at_rest(after: Clip, n: int, rng: np.random.Generator) -> Clip:
     drift = after.gyr_dps[-_GRAVITY_SAMPLES:].mean(0).clip(-5, 5)
     breath = 0.004 * np.sin(2 * np.pi * (0.25 * np.arange(n) / FS_HZ + rng.random()))
     acc = posture * (1 + breath[:, None]) + rng.normal(0, _REST_G, (n, 3))
-    return Clip("rest", acc.astype(np.float32), (drift + rng.normal(0, _REST_DPS, (n, 3))).astype(np.float32))
+    return Clip(_REST, acc.astype(np.float32), (drift + rng.normal(0, _REST_DPS, (n, 3))).astype(np.float32))
+
+
+def stirring(after: Clip, n: int, rng: np.random.Generator) -> Clip:
+    """``n`` samples of somebody who lies there and moves a little: turns by some degrees, at times, and labours."""
+    rest = at_rest(after, n, rng)
+    seconds = np.arange(n) / FS_HZ
+    knots = np.arange(0.0, n / FS_HZ + 4.0, 2.0)
+    busy = np.interp(seconds, knots, np.repeat(rng.random(len(knots) // 2 + 1) < 0.4, 2)[: len(knots)])
+    about = _smooth(np.interp(seconds, knots, rng.normal(0, 0.12, len(knots)) * np.interp(knots, seconds, busy)))
+    gravity = after.acc_g[-_GRAVITY_SAMPLES:].mean(0)
+    axis = np.cross(gravity, rng.normal(0, 1, 3))
+    axis /= max(1e-6, float(np.linalg.norm(axis)))
+    turned = about[:, None]
+    moved = gravity * (np.cos(turned) - 1) + np.cross(axis, gravity) * np.sin(turned)
+    labour = _smooth(rng.normal(0, 0.3, (n, 3))) * (0.5 * busy)[:, None]
+    rate = np.degrees(np.gradient(about) * FS_HZ)[:, None] * -axis
+    return Clip(
+        "stirring",
+        (rest.acc_g + moved + labour).astype(np.float32),
+        (rest.gyr_dps + rate + 40 * labour).astype(np.float32),
+    )
+
+
+def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A running mean over a third of a second along the first axis, of the same length."""
+    width = FS_HZ // 3
+    if len(values) <= width:
+        return values
+    total = np.cumsum(np.concatenate([np.repeat(values[:1], width, axis=0), values]), axis=0)
+    out: NDArray[np.float64] = (total[width:] - total[:-width]) / width
+    return out
 
 
 def to_counts(values: Array, lsb: float) -> Counts:
@@ -161,7 +207,9 @@ class Track:
         repertoire: what the wearer does.
         falls_at: samples of the impacts, rising; each needs :data:`MIN_LEAD_S` of motion before it.
         rng: the only source of chance.
-        lies_s: how long the wearer lies after a fall, before getting up.
+        lies_s: how long the wearer lies after a fall, before getting up, where ``aftermaths`` does not say.
+        diary: what the wearer does when; without one, anything at any time.
+        aftermaths: of each fall, how it ends.
 
     Raises:
         SimulationError: two falls stand closer together than the motion of the first and its rest allow.
@@ -173,18 +221,32 @@ class Track:
         falls_at: Sequence[int],
         rng: np.random.Generator,
         lies_s: float = 60.0,
+        *,
+        diary: Diary | None = None,
+        aftermaths: Sequence[Aftermath] = (),
     ) -> None:
         self._repertoire = repertoire
         self._rng = rng
-        self._lies = int(lies_s * FS_HZ)
-        self._falls = [(at, repertoire.fall(rng)) for at in falls_at]
+        self._diary = diary
+        #: Of each fall, how it ends.
+        self.aftermaths = aftermaths or [Aftermath("", lies_s)] * len(falls_at)
+        self._falls = [
+            (at, repertoire.fall(rng, still=True) if after.outcome == "unconscious" else repertoire.fall(rng), after)
+            for at, after in zip(falls_at, self.aftermaths, strict=True)
+        ]
         #: (sample of the impact, key of the clip), in order.
-        self.falls: list[tuple[int, str]] = [(at, clip.key) for at, clip in self._falls]
+        self.falls: list[tuple[int, str]] = [(at, clip.key) for at, clip, _ in self._falls]
         self._check()
         self._blocks = self._joined()
         self._acc: Counts = np.empty((0, 3), np.int16)
         self._gyr: Counts = np.empty((0, 3), np.int16)
         self._used = 0
+        self._still_from = self._still_to = 0  # in the buffer: a rest that lasts to its end
+
+    @property
+    def still(self) -> int:
+        """How many of the next samples are known to be at rest."""
+        return max(0, self._still_to - self._used) if self._used >= self._still_from else 0
 
     def take(self, n: int = FS_HZ) -> tuple[Counts, Counts]:
         """The next ``n`` samples: acc in counts of :data:`LSB_G`, gyro in counts of :data:`LSB_DPS`."""
@@ -193,24 +255,27 @@ class Track:
             self._acc = np.concatenate([self._acc[self._used :], to_counts(block.acc_g, LSB_G)])
             self._gyr = np.concatenate([self._gyr[self._used :], to_counts(block.gyr_dps, LSB_DPS)])
             self._used = 0
+            self._still_to = len(self._acc) if block.key == _REST else 0
+            self._still_from = len(self._acc) - len(block)
         start, self._used = self._used, self._used + n
         return self._acc[start : self._used], self._gyr[start : self._used]
 
     def _check(self) -> None:
         free = -BRIDGE  # nothing comes before the first, so that it needs no join
-        for at, clip in self._falls:
+        for at, clip, after in self._falls:
             assert clip.impact is not None
             if at - min(clip.impact, _HEAD) < free + BRIDGE:
                 raise SimulationError(
                     f"a fall {at / FS_HZ:.1f} s into the track, but the wearer is free only after "
                     f"{(free + BRIDGE + _HEAD) / FS_HZ:.1f} s: start the fall later or shorten lies_s"
                 )
-            free = at + len(clip) - clip.impact + self._lies
+            free = at + len(clip) - clip.impact + int(after.lies_s * FS_HZ)
 
     def _joined(self) -> Iterator[Clip]:
         before: Clip | None = None
+        rises = False
         position = 0
-        for at, whole in self._falls:
+        for at, whole, after in self._falls:
             assert whole.impact is not None
             clip = whole.cut(max(0, whole.impact - _HEAD), len(whole))
             assert clip.impact is not None
@@ -221,30 +286,48 @@ class Track:
                 yield bridge(waits, clip, self._rng, min(start, _SHORT_JOIN))
             else:
                 while position < start - BRIDGE:
-                    for piece in self._pieces(before, start - BRIDGE - position):
+                    for piece in self._pieces(before, position, start - BRIDGE - position, rises=rises):
                         yield piece
                         before, position = piece, position + len(piece)
+                    rises = False
                 assert before is not None
                 yield bridge(before, clip, self._rng, start - position)
             yield clip
-            before = at_rest(clip, self._lies, self._rng)
+            lies = int(after.lies_s * FS_HZ)
+            moves = after.outcome in ("gets_up", "lies")
+            before = stirring(clip, lies, self._rng) if moves else at_rest(clip, lies, self._rng)
             yield before
-            position = start + len(clip) + self._lies
+            rises = moves
+            position = start + len(clip) + lies
         while True:
-            for piece in self._pieces(before, None):
+            for piece in self._pieces(before, position, None, rises=rises):
                 yield piece
-                before = piece
+                before, position = piece, position + len(piece)
+            rises = False
 
-    def _pieces(self, before: Clip | None, room: int | None) -> Iterator[Clip]:
+    def _pieces(self, before: Clip | None, position: int, room: int | None, *, rises: bool) -> Iterator[Clip]:
         """The next everyday clip with its join, ``room`` samples at most; a rest where nothing else fits."""
-        clip = self._repertoire.everyday(self._rng)
+        rests = 0
+        if rises:
+            clip = self._repertoire.everyday(self._rng, "get_up")
+        elif self._diary is not None:
+            moment = self._diary.next(position / FS_HZ, self._rng)
+            clip, rests = self._repertoire.everyday(self._rng, moment.doing), int(moment.rest_s * FS_HZ)
+        else:
+            clip = self._repertoire.everyday(self._rng)
         if before is None:
             late = int(self._rng.integers(0, max(1, len(clip) // 2)))  # not everybody starts something at once
-            yield clip.cut(late, len(clip)) if room is None else clip.cut(late, min(len(clip), late + room))
-            return
-        join = bridge(before, clip, self._rng)
-        if room is not None and room < len(join) + FS_HZ:
-            yield at_rest(before, room, self._rng)
-            return
-        yield join
-        yield clip if room is None else clip.cut(0, room - len(join))
+            clip = clip.cut(late, len(clip) if room is None else min(len(clip), late + room))
+            yield clip
+        else:
+            join = bridge(before, clip, self._rng)
+            if room is not None and room < len(join) + FS_HZ:
+                yield at_rest(before, room, self._rng)
+                return
+            yield join
+            clip = clip if room is None else clip.cut(0, room - len(join))
+            yield clip
+            room = None if room is None else room - len(join)
+        rests = rests if room is None else min(rests, room - len(clip))
+        if rests > FS_HZ:
+            yield at_rest(clip, rests, self._rng)

@@ -7,9 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from firmware_sim.day_plan import DayPlan
 from firmware_sim.device import Device, Identity, Setup, SosButton, Wearer
 from firmware_sim.errors import NoRecordingsError, SimulationError
+from firmware_sim.models import Sensing, draw_model
 from firmware_sim.motion import FS_HZ, MotionSource, Track
+from firmware_sim.people import Aftermath, draw_aftermath, draw_traits
 from firmware_sim.pool import MotionPool, PooledWearer
 from firmware_sim.recordings import Recordings
 from firmware_sim.scenario import Scenario, members, plan
@@ -92,16 +95,52 @@ def build_devices(
                 )
                 continue
             samples = [round((at_s * 1000 - phase_ms) / 1000 * FS_HZ) for at_s in falls_s]
-            repertoire = source.wearer(member.placement, moves, falls=bool(samples))
             try:
-                track = Track(repertoire, samples, moves, scenario.wearers.lies_s)
+                track = _track(scenario, source, [seed, index], member.placement, samples, moves, start_ms + phase_ms)
             except SimulationError as error:
                 raise SimulationError(f"{member.device}: {error}") from None
+            sensing = None
+            if scenario.models:
+                makes = np.random.default_rng([seed, index, 8])
+                sensing = Sensing(draw_model(scenario.models, makes), makes)
             devices.append(
-                Wearer(identity, setup, reactions, origin_ms=start_ms + phase_ms, track=track, vitals=vitals)
+                Wearer(
+                    identity,
+                    setup,
+                    reactions,
+                    origin_ms=start_ms + phase_ms,
+                    track=track,
+                    vitals=vitals,
+                    aftermaths=track.aftermaths,
+                    sensing=sensing,
+                )
             )
         else:
             presses_ms = [start_ms + int(at_s * 1000) for who, at_s in happens.sos if who == buttons]
             buttons += 1
             devices.append(SosButton(identity, setup, reactions, presses_ms=presses_ms, start_ms=start_ms))
     return devices
+
+
+def _track(
+    scenario: Scenario,
+    source: MotionSource,
+    seed: list[int],
+    placement: str,
+    samples: list[int],
+    moves: np.random.Generator,
+    origin_ms: int,
+) -> Track:
+    """The motion of one wearer who falls at ``samples``; ``seed`` is that of the person."""
+    people = scenario.people
+    if people is None:
+        return Track(source.wearer(placement, moves, falls=bool(samples)), samples, moves, scenario.wearers.lies_s)
+    lives = np.random.default_rng([*seed, 6])
+    traits = draw_traits(people, lives)
+    diary = None
+    if people.day_plan:
+        offset_s = int(scenario.utc_offset_h * 3600)
+        diary = DayPlan(traits, (*seed, 7), origin_ms=origin_ms, utc_offset_s=offset_s)
+    ends: list[Aftermath] = [draw_aftermath(people, lives) for _ in samples]
+    repertoire = source.wearer(placement, moves, falls=bool(samples), traits=traits)
+    return Track(repertoire, samples, moves, diary=diary, aftermaths=ends)

@@ -18,8 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_sim.day_plan import Doing
 from firmware_sim.errors import NoRecordingsError
 from firmware_sim.motion import FS_HZ, Clip
+from firmware_sim.people import Traits
 
 #: Data sets that stand for a placement.
 DATASETS: dict[str, tuple[str, ...]] = {"waist": ("sisfall",), "wrist": ("weda", "hifd")}
@@ -31,6 +33,17 @@ EVERYDAY: dict[str, frozenset[str]] = {
     "sisfall": frozenset({"D01", "D02", "D05", "D07", "D09", "D12", "D14", "D15", "D16", "D17"}),
     "weda": frozenset({"D01", "D03", "D04", "D06", "D11"}),
     "hifd": frozenset({"bed", "chair", "cloth", "eat", "hair", "shoe", "stair", "teeth", "walk", "wash", "write"}),
+}
+#: Which recordings show what a plan of the day asks for; where a data set has none, any everyday recording does.
+DOINGS: dict[Doing, frozenset[str]] = {
+    "walk": frozenset({"D01", "D05", "walk", "stair"}),
+    "roam": frozenset({"D01", "D02", "walk"}),
+    "stand": frozenset({"D15", "D16", "D11", "hair", "teeth", "write"}),
+    "hands": frozenset({"D15", "D16", "D11", "cloth", "eat", "shoe", "wash", "teeth"}),
+    "chair": frozenset({"D07", "D09", "D04", "chair"}),
+    "sit": frozenset({"D17", "D04", "write", "eat"}),
+    "lie": frozenset({"D14", "bed"}),
+    "get_up": frozenset({"D15", "D06", "shoe"}),
 }
 #: A walk of 100 s is not ten times as likely as sitting down once.
 _LONGEST = 25 * FS_HZ
@@ -89,15 +102,21 @@ class _Subject:
         self._everyday = everyday
         self._falls = falls
 
-    def everyday(self, rng: np.random.Generator) -> Clip:
-        """A recording of an activity drawn evenly among this person's activities, 25 s of it at most."""
-        of_activity = self._everyday[int(rng.integers(len(self._everyday)))]
+    def everyday(self, rng: np.random.Generator, doing: Doing | None = None) -> Clip:
+        """A recording of an activity drawn evenly among this person's activities, 25 s of it at most.
+
+        Of those that show ``doing``, where there are any.
+        """
+        among = self._everyday
+        if doing is not None:
+            among = [of for of in among if of[0].activity in DOINGS[doing]] or among
+        of_activity = among[int(rng.integers(len(among)))]
         clip = self._dataset.clip(of_activity[int(rng.integers(len(of_activity)))])
         start = int(rng.integers(0, max(1, len(clip) - _LONGEST + 1)))
         return clip.cut(start, start + _LONGEST)
 
-    def fall(self, rng: np.random.Generator) -> Clip:
-        """One of this person's falls."""
+    def fall(self, rng: np.random.Generator, *, still: bool = False) -> Clip:  # noqa: ARG002
+        """One of this person's falls, as it was recorded."""
         return self._dataset.clip(self._falls[int(rng.integers(len(self._falls)))])
 
 
@@ -127,8 +146,15 @@ class Recordings:
             raise NoRecordingsError(f"no recordings in {folder} ({error.strerror}): use the synthetic source") from None
         self._loaded: dict[str, _Dataset] = {}
 
-    def wearer(self, placement: str, rng: np.random.Generator, *, falls: bool) -> _Subject:
-        """A recorded person for ``placement`` (``waist`` or ``wrist``)."""
+    def wearer(
+        self,
+        placement: str,
+        rng: np.random.Generator,
+        *,
+        falls: bool,
+        traits: Traits | None = None,  # noqa: ARG002
+    ) -> _Subject:
+        """A recorded person for ``placement`` (``waist`` or ``wrist``); they have their own traits."""
         if placement not in DATASETS:
             raise NoRecordingsError(f"no recordings for placement {placement!r}: there are {', '.join(DATASETS)}")
         people: list[tuple[str, str]] = []

@@ -15,7 +15,9 @@ from msgspec import Meta, Struct
 from firmware_sim.district_layout import DistrictPlan
 from firmware_sim.errors import ScenarioError
 from firmware_sim.faults.settings import AnyFault
+from firmware_sim.models import DeviceModel
 from firmware_sim.motion import MIN_LEAD_S
+from firmware_sim.people import People
 
 _Count = Annotated[int, Meta(ge=0, le=100_000)]
 _Second = Annotated[float, Meta(ge=0, le=31_536_000)]
@@ -71,7 +73,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``lasts_s`` is how long it is played, ``speed`` how many times faster than real: above 1 it is published as history,
     see :mod:`firmware_sim.history`. ``drill``: its devices have names of their own and belong into the registry as test
     devices. ``staff``: how many are on call in the district that is written for it; ``district``: how large
-    that is, None for a neighbourhood.
+    that is, None for a neighbourhood. ``people``: who they are and how they live, None for anybody at any hour;
+    ``models``: what they wear, each drawn by its share.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -92,6 +95,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drill: bool = False
     staff: Literal["full", "thin"] = "full"
     district: DistrictPlan | None = None
+    people: People | None = None
+    models: list[DeviceModel] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,10 @@ def parse_scenario(text: str, where: str) -> Scenario:
         raise ScenarioError(where, str(error)) from None
     _check("falls", scenario.falls, scenario.wearers.count, "wearers.count", MIN_LEAD_S, where)
     _check("sos", scenario.sos, scenario.buttons, "buttons", 0.0, where)
+    if scenario.faults and scenario.wearers.motion == "pool":
+        raise ScenarioError(where, "shared motion passes no faults: want `wearers.motion: own` - at `$.faults`")
+    if scenario.models and scenario.wearers.motion == "pool":
+        raise ScenarioError(where, "shared motion is encoded for one model: want `wearers.motion: own` - at `$.models`")
     return scenario
 
 

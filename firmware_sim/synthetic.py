@@ -1,225 +1,26 @@
-"""Motion made from a model, for where there are no recordings: everyday motion here, falls in `synthetic_falls`.
-
-Step rates, sway and arm swing are those of healthy old people walking slowly to briskly [1]_; sizes were set so that
-peaks lie within those of the recordings (a test compares the two where recordings are present).
-
-.. [1] Hollman, McDade and Petersen, Normative spatiotemporal gait parameters in older adults, Gait & Posture 2011,
-   34(1), 111-118.
-"""
+"""Motion made from a model, for where there are no recordings, and for people of whom more is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
+from firmware_sim.day_plan import Doing
 from firmware_sim.errors import SimulationError
-from firmware_sim.kinematics import Body, Samples, Sensor, fitted, pulse, smooth, through, wander
-from firmware_sim.motion import FS_HZ, Clip
+from firmware_sim.fall_kinds import FALL_KINDS
+from firmware_sim.kinematics import Body, wander
+from firmware_sim.motion import Clip
+from firmware_sim.people import Traits
+from firmware_sim.synthetic_before import before_fall
+from firmware_sim.synthetic_days import DOINGS, MEDLEY, Person
 from firmware_sim.synthetic_falls import waist_fall, wrist_fall
 
 #: People made per placement; fleets larger than this share them, as recordings are shared.
 _PEOPLE = 32
-#: Everyday clips made per person.
+#: Everyday clips made per person, of no plan and of each thing that a plan holds.
 _CLIPS = 16
-#: How far a device sits from where it should, degrees (one sigma). A watch turns around the wrist.
-_TILT_DEG = {"waist": 9.0, "wrist": 25.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One synthetic wearer: device and gait."""
-
-    placement: str
-    sensor: Sensor
-    step_hz: float
-    vigour: float  # scales every acceleration of one's own making
-
-    @classmethod
-    def draw(cls, placement: str, rng: np.random.Generator) -> Person:
-        """Somebody old: 1.4 to 2.1 steps a second."""
-        return cls(
-            placement,
-            Sensor.draw(rng, _TILT_DEG[placement]),
-            float(rng.uniform(1.4, 2.1)),
-            float(rng.uniform(0.6, 1.5)),
-        )
-
-
-def _seconds(rng: np.random.Generator, low: float, high: float) -> int:
-    return int(rng.uniform(low, high) * FS_HZ)
-
-
-def gait(n: int, person: Person, rng: np.random.Generator) -> tuple[Samples, Samples]:
-    """``(n,)`` phase of the steps in radians and ``(n, 3)`` push of the trunk in body axes, in g."""
-    phase = 2 * np.pi * np.cumsum(person.step_hz * (1 + 0.04 * wander(n, 0.5, rng))) / FS_HZ + rng.uniform(0, 6.28)
-    size = person.vigour * (1 + 0.2 * wander(n, 0.5, rng))
-    strike = np.clip(np.cos(phase), 0, None) ** 8
-    up = 0.20 * np.sin(phase) + 0.09 * np.sin(2 * phase + 0.8) + 0.60 * strike - 0.16
-    forward = 0.14 * np.sin(phase + 1.9) + 0.07 * np.sin(2 * phase) - 0.18 * strike
-    left = 0.13 * np.sin(phase / 2) + 0.06 * np.sin(1.5 * phase)
-    ramp = np.minimum(1.0, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.8 * FS_HZ))
-    return phase, np.stack([forward, left, up], axis=1) * (size * ramp)[:, None]
-
-
-def _still(n: int, lean: float, side: float, rng: np.random.Generator, sway: float = 0.012) -> Body:
-    return Body(lean + sway * wander(n, 0.4, rng), side + sway * wander(n, 0.4, rng), 2 * sway * wander(n, 0.2, rng))
-
-
-def waist_steps(n: int, person: Person, rng: np.random.Generator) -> Body:
-    """Walking on: the trunk rocks from leg to leg."""
-    phase, push = gait(n, person, rng)
-    body = _still(n, 0.06, 0.0, rng, sway=0.03)
-    body.side += 0.08 * person.vigour * np.sin(phase / 2)
-    body.lean += 0.04 * person.vigour * np.sin(phase)
-    body.heading += 0.12 * person.vigour * np.sin(phase / 2 + 0.4)
-    body.push = push
-    return body
-
-
-def waist_walk(person: Person, rng: np.random.Generator) -> Body:
-    """Standing, walking with a turn, standing."""
-    n = _seconds(rng, 8, 18)
-    body = waist_steps(n, person, rng)
-    body.heading += fitted(through([(n / FS_HZ / 2, 0.0), (2.0, rng.uniform(-2, 2))]), n)
-    return body
-
-
-def waist_chair(person: Person, rng: np.random.Generator) -> Body:
-    """Standing, sitting down, sitting a while, getting up."""
-    down, sits, up = rng.uniform(1.4, 2.4), rng.uniform(3, 9), rng.uniform(1.4, 2.4)
-    bend, back = rng.uniform(0.4, 0.7), rng.uniform(-0.25, 0.1)
-    way = [(1.5, 0.0), (down / 2, bend), (down / 2, back), (sits, back), (up / 2, bend), (up / 2, 0.02), (1.5, 0.02)]
-    lean = through(way)
-    n = len(lean)
-    body = _still(n, 0.0, 0.0, rng, sway=0.01)
-    body.lean += lean
-    seated = (1.5 + down) * FS_HZ
-    risen = seated + (sits + up / 2) * FS_HZ
-    body.push[:, 2] = person.vigour * (
-        -0.10 * pulse(n, seated - 0.45 * FS_HZ, 0.4)
-        + rng.uniform(0.12, 0.55) * pulse(n, seated, 0.09)
-        + 0.13 * pulse(n, risen, 0.4)
-        - 0.08 * pulse(n, risen + 0.5 * FS_HZ, 0.4)
-    )
-    return body
-
-
-def waist_bed(person: Person, rng: np.random.Generator) -> Body:
-    """Sitting, lying down, perhaps turning over, sitting up."""
-    turn, lies = rng.uniform(-1.2, 1.2), rng.uniform(4, 9)
-    lean = through([(2.0, 0.0), (rng.uniform(2.2, 3.5), -1.45), (lies, -1.5), (rng.uniform(2.2, 3.5), 0.05), (2, 0)])
-    n = len(lean)
-    body = _still(n, 0.0, 0.0, rng, sway=0.01)
-    body.lean += lean
-    body.side += fitted(through([(6.0, 0.0), (1.6, turn), (lies - 3, turn), (1.2, 0.0)]), n)
-    effort = pulse(n, 3 * FS_HZ, 1.0) + pulse(n, n - 3 * FS_HZ, 1.0)
-    body.push = 0.06 * person.vigour * effort[:, None] * np.stack([wander(n, 2, rng) for _ in range(3)], axis=1)
-    return body
-
-
-def waist_bend(person: Person, rng: np.random.Generator) -> Body:
-    """Standing, bending down for something, up again."""
-    deep = rng.uniform(0.5, 1.3)
-    lean = through([(2, 0), (rng.uniform(1.2, 2), deep), (rng.uniform(0.5, 2), deep), (rng.uniform(1.2, 2), 0), (2, 0)])
-    body = _still(len(lean), 0.0, 0.0, rng)
-    body.lean += lean
-    body.push[:, 2] = 0.05 * person.vigour * wander(len(lean), 1.5, rng)
-    return body
-
-
-def waist_stand(person: Person, rng: np.random.Generator) -> Body:
-    """Standing at a table, hands busy."""
-    n = _seconds(rng, 6, 14)
-    body = _still(n, 0.08, 0.0, rng, sway=0.03)
-    body.push = 0.02 * person.vigour * np.stack([wander(n, 3, rng) for _ in range(3)], axis=1)
-    return body
-
-
-def wrist_steps(n: int, person: Person, rng: np.random.Generator) -> Body:
-    """Walking on: the arm swings once for every two steps."""
-    phase, push = gait(n, person, rng)
-    swing = rng.uniform(0.2, 0.6) * person.vigour
-    body = _still(n, 1.2, rng.uniform(-0.4, 0.4), rng, sway=0.06)
-    body.lean += swing * np.sin(phase / 2)
-    body.side += 0.4 * swing * np.sin(phase / 2 + 0.7)
-    body.heading += 0.15 * np.sin(phase / 2)
-    body.push = 0.8 * push[:, [2, 1, 0]]  # the forearm hangs: what is up for the trunk runs along it
-    body.push[:, 0] += 0.12 * swing * np.cos(phase)
-    return body
-
-
-def wrist_walk(person: Person, rng: np.random.Generator) -> Body:
-    """Standing, walking, standing."""
-    return wrist_steps(_seconds(rng, 8, 18), person, rng)
-
-
-def wrist_hands(person: Person, rng: np.random.Generator) -> Body:
-    """Something done with the hands: reaching, turning, putting down, at times a knock."""
-    n = _seconds(rng, 8, 16)
-    lean, side = [(0.5, rng.uniform(-0.5, 0.6))], [(0.5, rng.uniform(-0.6, 0.6))]
-    push = np.zeros((n, 3))
-    at = 0.5
-    while at * FS_HZ < n:
-        takes, waits = rng.uniform(0.3, 1.1), rng.exponential(0.6)
-        for path, low, high in ((lean, -1.0, 1.0), (side, -1.2, 1.2)):
-            path.append((takes, float(np.clip(path[-1][1] + rng.normal(0, 0.6), low, high))))
-            path.append((waits, path[-1][1]))
-        middle, sigma = (at + takes / 2) * FS_HZ, takes / 3
-        reach = rng.normal(0, 0.22 * person.vigour / takes, 3)
-        push += (
-            reach * (pulse(n, middle - sigma * FS_HZ / 2, sigma) - pulse(n, middle + sigma * FS_HZ / 2, sigma))[:, None]
-        )
-        if rng.random() < 0.15:
-            push += (rng.uniform(0.3, 1.2) * rng.normal(0, 0.6, 3)) * pulse(n, (at + takes) * FS_HZ, 0.05)[:, None]
-        at += takes + waits
-    body = Body(fitted(through(lean), n), fitted(through(side), n), 0.3 * wander(n, 0.6, rng), push)
-    body.push += 0.02 * person.vigour * np.stack([wander(n, 4, rng) for _ in range(3)], axis=1)
-    return body
-
-
-def wrist_rub(person: Person, rng: np.random.Generator) -> Body:
-    """Brushing, washing, wiping: to and fro two to four times a second."""
-    n = _seconds(rng, 6, 12)
-    body = _still(n, rng.uniform(-0.9, 0.3), rng.uniform(-0.8, 0.8), rng, sway=0.08)
-    hz = rng.uniform(1.8, 3.6)
-    busy = np.clip(wander(n, 0.4, rng) + 0.7, 0, 1.3)
-    wave = np.sin(2 * np.pi * hz * np.cumsum(1 + 0.05 * wander(n, 1, rng)) / FS_HZ) * busy
-    along = rng.normal(0, 1, 3)
-    body.push = rng.uniform(0.15, 0.7) * person.vigour * wave[:, None] * along / np.linalg.norm(along)
-    body.heading += rng.uniform(0.05, 0.3) * wave
-    return body
-
-
-def wrist_rest(_person: Person, rng: np.random.Generator) -> Body:
-    """The hand on a lap or a table, moved now and then."""
-    n = _seconds(rng, 6, 14)
-    body = _still(n, rng.uniform(-0.3, 0.5), rng.uniform(-0.7, 0.7), rng, sway=0.008)
-    body.side += fitted(through([(rng.uniform(2, 5), 0.0), (1.0, rng.normal(0, 0.3))]), n)
-    return body
-
-
-def wrist_chair(person: Person, rng: np.random.Generator) -> Body:
-    """The arm of somebody who sits down, rests and gets up."""
-    hang, lap = 1.2, rng.uniform(-0.1, 0.5)
-    sits = rng.uniform(3, 8)
-    lean = through([(1.5, hang), (1.3, lap), (sits, lap), (1.3, hang), (1.5, hang)])
-    n = len(lean)
-    body = _still(n, 0.0, 0.0, rng, sway=0.02)
-    body.lean += lean
-    body.side += fitted(through([(1.8, 0.1), (1.2, rng.uniform(-0.8, 0.8))]), n) * smooth(n)[::-1] ** 0.2
-    seated = 2.9 * FS_HZ
-    body.push[:, 2] = person.vigour * rng.uniform(0.1, 0.7) * pulse(n, seated, 0.08)
-    return body
-
-
-_Activity = Callable[[Person, np.random.Generator], Body]
-ACTIVITIES: dict[str, tuple[_Activity, ...]] = {
-    "waist": (waist_walk, waist_chair, waist_bed, waist_bend, waist_stand),
-    "wrist": (wrist_walk, wrist_hands, wrist_rub, wrist_rest, wrist_chair),
-}
-FALLS = {"waist": waist_fall, "wrist": wrist_fall}
+_CLIPS_OF_EACH = 4
+_CODES = tuple(FALL_KINDS)
+_FALLS = {"waist": waist_fall, "wrist": wrist_fall}
 
 
 class _Wearer:
@@ -228,41 +29,40 @@ class _Wearer:
     def __init__(self, person: Person, seed: tuple[int, ...]) -> None:
         self._person = person
         self._seed = seed
-        self._made: dict[int, Clip] = {}
+        self._made: dict[tuple[Doing | None, int], Clip] = {}
 
-    def everyday(self, rng: np.random.Generator) -> Clip:
-        """One of this person's clips."""
-        which = int(rng.integers(_CLIPS))
-        if which not in self._made:
-            own = np.random.default_rng([*self._seed, which])
-            activities = ACTIVITIES[self._person.placement]
+    def everyday(self, rng: np.random.Generator, doing: Doing | None = None) -> Clip:
+        """One of this person's clips, of ``doing`` where that is given."""
+        which = int(rng.integers(_CLIPS if doing is None else _CLIPS_OF_EACH))
+        if (doing, which) not in self._made:
+            of = 0 if doing is None else 1 + list(DOINGS["waist"]).index(doing)
+            own = np.random.default_rng([*self._seed, which, of] if of else [*self._seed, which])
+            placement = self._person.placement
+            activities = MEDLEY[placement] if doing is None else DOINGS[placement][doing]
             activity = activities[which % len(activities)]
-            key = f"synthetic/{activity.__name__}"
-            self._made[which] = self._person.sensor.read(key, activity(self._person, own), own)
-        return self._made[which]
+            body = activity(self._person, own)
+            self._tremble(body, own)
+            self._made[doing, which] = self._person.sensor.read(f"synthetic/{activity.__name__}", body, own)
+        return self._made[doing, which]
 
-    def fall(self, rng: np.random.Generator) -> Clip:
-        """A fall of a kind drawn by chance."""
-        doing, before = _before_fall(self._person, rng)
-        kind, body = FALLS[self._person.placement](before, rng)
-        return self._person.sensor.read(f"synthetic/fall_{kind}_{doing}", body, rng, is_fall=True)
+    def fall(self, rng: np.random.Generator, *, still: bool = False, kind: str | None = None) -> Clip:
+        """A fall of a kind drawn evenly, or of ``kind``; the frail do not jog."""
+        code = kind or _CODES[int(rng.integers(len(_CODES)))]
+        if kind is None and code == "F05" and self._person.fitness < rng.random():
+            code = "F04"
+        of = FALL_KINDS[code]
+        before = before_fall(of, self._person, rng)
+        body = _FALLS[self._person.placement](of, before, rng, stature=self._person.stature, still=still)
+        return self._person.sensor.read(code, body, rng, is_fall=True)
 
-
-def _before_fall(person: Person, rng: np.random.Generator) -> tuple[str, Body]:
-    """What the wearer was doing up to the loss of balance: in a word, and as motion."""
-    doing = str(rng.choice(["walking", "standing", "sitting"], p=[0.5, 0.25, 0.25]))
-    n = _seconds(rng, 3, 6)
-    at_waist = person.placement == "waist"
-    if doing == "walking":
-        walks = waist_steps(n + FS_HZ, person, rng) if at_waist else wrist_steps(n + FS_HZ, person, rng)
-        return doing, walks.head(n)
-    if at_waist:
-        lean = 0.05 if doing == "standing" else float(rng.uniform(-0.2, 0.1))
-        return doing, _still(n, lean, 0.0, rng, sway=0.04)
-    lean, side = (1.1, 0.1) if doing == "standing" else (float(rng.uniform(-0.1, 0.5)), float(rng.uniform(-0.6, 0.6)))
-    body = _still(n, lean, side, rng, sway=0.08)
-    body.push = 0.05 * person.vigour * np.stack([wander(n, 3, rng) for _ in range(3)], axis=1)
-    return doing, body
+    def _tremble(self, body: Body, rng: np.random.Generator) -> None:
+        """Hands tremble most when they are held up and little when they work or rest."""
+        p, n = self._person, len(body)
+        if not p.tremor_g:
+            return
+        size = p.tremor_g * np.clip(0.6 + 0.5 * wander(n, 0.3, rng), 0, 1.5)
+        phase = np.cumsum(p.tremor_hz * (1 + 0.03 * wander(n, 1, rng))) * 2 * np.pi / 50
+        body.push[:, 1:] += (size * np.sin(phase))[:, None] * np.array([0.8, 0.6])
 
 
 class Synthetic:
@@ -274,12 +74,26 @@ class Synthetic:
         self._seed = seed
         self._people: dict[tuple[str, int], _Wearer] = {}
 
-    def wearer(self, placement: str, rng: np.random.Generator, *, falls: bool) -> _Wearer:  # noqa: ARG002
-        """One of the people made for ``placement`` (``waist`` or ``wrist``); each of them can fall."""
-        if placement not in ACTIVITIES:
-            raise SimulationError(f"no synthetic motion for placement {placement!r}: use {' or '.join(ACTIVITIES)}")
+    def wearer(
+        self,
+        placement: str,
+        rng: np.random.Generator,
+        *,
+        falls: bool,  # noqa: ARG002
+        traits: Traits | None = None,
+    ) -> _Wearer:
+        """One of the people made for ``placement`` (``waist`` or ``wrist``), or the one who has ``traits``.
+
+        Each of them can fall.
+        """
+        if placement not in MEDLEY:
+            raise SimulationError(f"no synthetic motion for placement {placement!r}: use {' or '.join(MEDLEY)}")
+        place = sorted(MEDLEY).index(placement)
+        if traits is not None:
+            seed = (self._seed, place, _PEOPLE + int(rng.integers(2**31)))
+            return _Wearer(Person.of(traits, placement, np.random.default_rng(seed)), seed)
         which = int(rng.integers(_PEOPLE))
         if (placement, which) not in self._people:
-            seed = (self._seed, sorted(ACTIVITIES).index(placement), which)
+            seed = (self._seed, place, which)
             self._people[placement, which] = _Wearer(Person.draw(placement, np.random.default_rng(seed)), seed)
         return self._people[placement, which]

@@ -1,22 +1,34 @@
-"""Falls made from a model: unsteady, little support while tipping over, the impact with its ringing, lying.
+"""Falls made from a model, in phases: what was done before, losing balance, the impact with its contacts, lying.
 
-Sizes follow the recordings (SisFall, WEDA-FALL and HIFD in these units, median with 5th and 95th percentile): peak at
-the waist 5.3 g (2.8-10.6), least |acc| before it 0.36 g (0.11-0.67), |acc| over 1.5 g for 0.18 s (0.10-0.44), posture
-changed by 93 degrees (72-112), turning at 366 deg/s (199-617), then 0.01 g of movement. At the wrist the arm hits and
-bounces: over 1.5 g for 0.4 s, turning at 670 deg/s.
+The body tips over ever faster and carries itself less; the speed it has gained (drop and kept energy of the kind) is
+stopped within the time of contact, which gives the size of the blow. Falls at the wrist: the arm flies out, hits,
+bounces, comes to lie anyhow. What was set from recordings is said in `fall_kinds`; docs/simulated-people.md compares
+the two.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from firmware_sim.fall_kinds import FallKind
 from firmware_sim.kinematics import Body, Samples, joined, pulse, ringing, smooth, unit, wander
 from firmware_sim.motion import FS_HZ
 
-#: Lying still after a fall, made here; a track holds the posture for longer.
+#: Of the motion before a fall, this much is what it would have gone on with.
+GOES_ON_S = 0.6
+#: Lying after a fall, made here; what comes then is the outcome's.
 _LIES_S = 6.0
-_KINDS = ("forward", "backward", "left", "right")
-_KIND_SHARES = (0.35, 0.25, 0.2, 0.2)
+_GRAVITY = 9.81
+#: Speed of the impact of a fall from standing that nothing dampens much: what a wrist's blow is measured by, m/s.
+_WHOLE_M_S = 2.7
+#: Which way one falls that may fall any way: forward, backward, sideways.
+_ANY = (0.4, 0.2, 0.4)
+#: Spread of speed and contact among falls of a kind, as sigma of the logarithm.
+_SPEED_SIGMA, _CONTACT_SIGMA = 0.16, 0.38
+#: How long a hand or a forearm takes to stop, the median: from a slap to a whole arm that gives way.
+_HAND_CONTACT_S = 0.038
+#: Least width of a blow that 50 samples a second can hold.
+_LEAST_CONTACT_S = 0.014
 
 
 def _lognormal(rng: np.random.Generator, median: float, sigma: float, low: float, high: float) -> float:
@@ -30,6 +42,13 @@ def _around(n: int, at: int, rise_s: float, decay_s: float) -> Samples:
     return out
 
 
+def _struggle(n: int, at: int, rise_s: float, lasts_s: float) -> Samples:
+    """``(n,)``: rises to 1 at sample ``at``, stays about there for ``lasts_s`` and is soon over then."""
+    t = (np.arange(n) - at) / FS_HZ
+    out: Samples = np.where(t < 0, np.exp(np.minimum(t, 0) / rise_s), 1 / (1 + (np.maximum(t, 0) / lasts_s) ** 3))
+    return out
+
+
 def _three(n: int, hz: float, rng: np.random.Generator) -> Samples:
     return np.stack([wander(n, hz, rng) for _ in range(3)], axis=1)
 
@@ -40,14 +59,13 @@ def _toward(up: Samples, spread: float, rng: np.random.Generator) -> Samples:
     return out
 
 
-def _impact(n: int, at: int, up: Samples, peak_g: float, rng: np.random.Generator) -> Samples:
+def _impact(n: int, at: int, up: Samples, size_g: float, core_s: float, rng: np.random.Generator) -> Samples:
     """``(n, 3)`` pushes of the body's impact: a hard blow, the softer landing around it, what rings after."""
-    size = peak_g - 1.0
-    core, base = rng.uniform(0.018, 0.055), rng.uniform(0.08, 0.18)
-    push = 0.8 * size * _toward(up, 0.9, rng) * pulse(n, at, core)[:, None]
-    push += min(0.3 * size, 1.6) * _toward(up, 0.7, rng) * pulse(n, at + rng.uniform(-1, 3), base)[:, None]
-    hz, decay_s = rng.uniform(8, 14), rng.uniform(0.04, 0.08)
-    push += rng.uniform(0.3, 0.6) * size * _toward(up, 2.5, rng) * ringing(n, at, hz, decay_s)[:, None]
+    push = 0.8 * size_g * _toward(up, 0.9, rng) * pulse(n, at, core_s)[:, None]
+    base_s = rng.uniform(0.08, 0.18)
+    push += min(0.3 * size_g, 1.6) * _toward(up, 0.7, rng) * pulse(n, at + rng.uniform(-1, 3), base_s)[:, None]
+    hz, decay_s = rng.uniform(7, 13), rng.uniform(0.04, 0.11)
+    push += rng.uniform(0.3, 0.6) * size_g * _toward(up, 2.5, rng) * ringing(n, at, hz, decay_s)[:, None]
     return push
 
 
@@ -67,96 +85,159 @@ def _up(lean: float, side: float) -> Samples:
     return np.array([-np.sin(lean), np.cos(lean) * np.sin(side), np.cos(lean) * np.cos(side)])
 
 
-def _tipping(n: int, rng: np.random.Generator) -> Samples:
-    """``(n,)`` from 0 to 1: a body that tips over turns ever faster until it hits."""
-    path: Samples = np.linspace(0, 1, n) ** rng.uniform(1.7, 2.6)
+def _tipping(n: int, late: tuple[float, float], rng: np.random.Generator) -> Samples:
+    """``(n,)`` from 0 to 1: a body that tips over turns ever faster until it hits; ``late`` are exponents."""
+    path: Samples = np.linspace(0, 1, n) ** rng.uniform(*late)
     return path
 
 
-def waist_fall(before: Body, rng: np.random.Generator) -> tuple[str, Body]:
-    """The kind of a fall as a belt feels it, and the motion, from ``before`` on."""
-    kind = str(rng.choice(_KINDS, p=_KIND_SHARES))
-    lost, tips = len(before), round(rng.uniform(0.5, 0.9) * FS_HZ)
-    at = lost + tips
-    n = at + round(_LIES_S * FS_HZ)
-    end_lean, end_side = {
-        "forward": (rng.normal(1.52, 0.16), rng.normal(0, 0.3)),
-        "backward": (-rng.normal(1.5, 0.16), rng.normal(0, 0.3)),
-        "left": (rng.normal(0, 0.25), rng.normal(1.52, 0.17)),
-        "right": (rng.normal(0, 0.25), -rng.normal(1.52, 0.17)),
-    }[kind]
-    # The body lands before it lies flat, or rolls beyond it and back.
-    hit_share = rng.uniform(0.75, 1.15)
-    settles = round(rng.uniform(0.2, 0.6) * FS_HZ)
+def _speed_m_s(kind: FallKind, stature: float, rng: np.random.Generator) -> float:
+    return kind.speed_m_s * float(stature**0.5) * float(np.exp(rng.normal(0, _SPEED_SIGMA)))
+
+
+def _lies_down(way: str, rng: np.random.Generator) -> tuple[float, float]:
+    """Lean and side, in radians, of somebody who lies there."""
+    if way == "any":
+        way = str(rng.choice(["forward", "backward", "sideways"], p=_ANY))
+    if way == "sideways":
+        return rng.normal(0, 0.25), float(rng.choice([-1, 1])) * rng.normal(1.60, 0.17)
+    # The pelvis tips beyond the level on the back, and just comes to it on belly and arms.
+    return (rng.normal(1.52, 0.16) if way == "forward" else rng.normal(-1.66, 0.18)), rng.normal(0, 0.3)
+
+
+def _goes_on(before: Body, down: int) -> tuple[Body, int]:
+    """A body in which ``before`` dies away, and the sample at which the balance is lost, ``down`` before the impact."""
+    dies = round(GOES_ON_S * FS_HZ)
+    lost = len(before) - dies
+    body = joined(before.head(lost), lost + down + round(_LIES_S * FS_HZ))
+    fade = 1 - smooth(dies)
+    body.push[lost : lost + dies] += before.push[lost:] * fade[:, None]
+    for angle, was in ((body.lean, before.lean), (body.side, before.side), (body.heading, before.heading)):
+        angle[lost : lost + dies] += (was[lost:] - was[lost - 1]) * fade
+    return body, lost
+
+
+def _knock(n: int, lost: int, kind: FallKind, rng: np.random.Generator) -> Samples:
+    """``(n, 3)``: what the foot that slips or is held does to the trunk, as the balance goes."""
+    push = np.zeros((n, 3))
+    if kind.cause == "slip":
+        push[:, 0] = rng.uniform(0.15, 0.5) * pulse(n, lost + 3, 0.16)
+    elif kind.cause == "trip":
+        push[:, 0] = -rng.uniform(0.3, 0.8) * pulse(n, lost + 2, 0.12)
+        push[:, 2] = rng.uniform(0.0, 0.5) * pulse(n, lost + 3, 0.10)
+    return push
+
+
+def _unloading(n: int, lost: int, at: int, speed_m_s: float, kind: FallKind) -> Samples:
+    """``(n,)``: how much less the body is carried on its way down; what it gains by it is the speed."""
+    way = np.zeros(n)
+    way[lost:at] = np.clip(np.linspace(-0.4, 1.0, at - lost), 0, 1) ** 1.2
+    gained_s = kind.unloaded * speed_m_s / _GRAVITY
+    out: Samples = way * min(1.05, gained_s * FS_HZ / float(way.sum()))
+    return out
+
+
+def waist_fall(
+    kind: FallKind, before: Body, rng: np.random.Generator, *, stature: float = 1.0, still: bool = False
+) -> Body:
+    """The motion of a fall as a belt feels it, from ``before`` on.
+
+    Args:
+        kind: which.
+        before: the motion that it interrupts.
+        rng: the only source of chance.
+        stature: height of the person, 1 in the middle.
+        still: nothing moves after the fall.
+    """
+    tips = round(rng.uniform(*kind.descent_s) * FS_HZ)
+    body, lost = _goes_on(before, tips)
+    n, at = len(body), lost + tips
+    end_lean, end_side = _lies_down(kind.way, rng)
+    speed = _speed_m_s(kind, stature, rng)
+    # The body lands before it lies flat, rolls beyond it and back.
+    landed, rolls = rng.uniform(0.65, 1.05), 1 + abs(rng.normal(0, 0.30))
+    over, back = (round(rng.uniform(*span) * FS_HZ) for span in ((0.2, 0.5), (0.4, 1.1)))
     tip = np.ones(n)
     tip[:lost] = 0.0
-    tip[lost:at] = hit_share * _tipping(tips, rng)
-    tip[at : at + settles] = hit_share + (1 - hit_share) * smooth(settles)
-    body = joined(before, n)
-    body.lean += (end_lean - before.lean[-1]) * tip
-    body.side += (end_side - before.side[-1]) * tip
+    tip[lost:at] = landed * _tipping(tips, (1.7, 2.6), rng)
+    tip[at : at + over] = landed + (rolls - landed) * smooth(over)
+    tip[at + over : at + over + back] = rolls + (1 - rolls) * smooth(back)
+    body.lean += (end_lean - before.lean[lost]) * tip
+    body.side += (end_side - before.side[lost]) * tip
     body.heading += rng.normal(0, 0.6) * tip
-    unsteady = _around(n, at, rise_s=rng.uniform(0.5, 1.1), decay_s=rng.uniform(0.25, 0.6))
-    restless = 0.05 * _lognormal(rng, 1.0, 0.7, 0.2, 5.0) * (np.arange(n) > at)
+    unsteady = _around(n, at, rise_s=rng.uniform(0.4, 0.9), decay_s=rng.uniform(0.2, 0.5))
+    if kind.cause == "faint":
+        unsteady *= 0.7
+    restless = 0.0 if still else 0.05 * _lognormal(rng, 1.0, 0.7, 0.2, 5.0) * (np.arange(n) > at)
     for angle in (body.lean, body.side, body.heading):
         angle += 0.13 * unsteady * wander(n, 2.0, rng) + restless * wander(n, 0.35, rng)
 
-    depth = rng.uniform(0.65, 1.08)
-    falling = np.zeros(n)
-    falling[lost:at] = np.clip(np.linspace(-0.4, 1.0, tips), 0, 1) ** 1.2
     rebound = rng.uniform(0.0, 0.5) * pulse(n, at + rng.uniform(0.2, 0.45) * FS_HZ, 0.12)
-    body.support = 1 - depth * falling - rebound
-    body.push += 0.25 * unsteady[:, None] * _three(n, 3, rng)
+    body.support = 1 - _unloading(n, lost, at, speed, kind) - rebound
+    body.push += _knock(n, lost, kind, rng) + 0.22 * unsteady[:, None] * _three(n, 3, rng)
     up = _up(float(body.lean[at]), float(body.side[at]))
-    peak = _lognormal(rng, 5.7, 0.32, 3.7, 14.0)
-    body.push += _impact(n, at, up, peak, rng)
-    more = [rng.uniform(0.15, 0.5) * (peak - 1) for _ in range(int(rng.integers(1, 5)))]
+    core_s = _lognormal(rng, kind.contact_s, _CONTACT_SIGMA, _LEAST_CONTACT_S, 0.16)
+    size = min(14.0, speed / _GRAVITY / core_s)
+    body.push += _impact(n, at, up, size, core_s, rng)
+    more = [rng.uniform(0.15, 0.5) * min(size, 5.0) for _ in range(int(rng.integers(1, 4)))]
     body.push += _contacts(n, at, up, more, (0.06, 0.28), rng)
-    body.push += _contacts(n, at, up, [rng.exponential(0.5) for _ in range(2)], (0.25, 0.6), rng)
-    body.push += 0.35 * _around(n, at, 0.02, rng.uniform(0.3, 0.6))[:, None] * _three(n, 5, rng)
-    spin = rng.uniform(150, 650) * ringing(n, at - 1, rng.uniform(3, 6), 0.09)
-    body.spin += spin[:, None] * unit(rng) + 90 * _around(n, at, 0.05, 0.35)[:, None] * _three(n, 6, rng)
-    return kind, body
+    body.push += _contacts(n, at, up, [rng.exponential(0.4) for _ in range(2)], (0.25, 0.6), rng)
+    body.push += 0.4 * _around(n, at, 0.02, rng.uniform(0.25, 0.6))[:, None] * _three(n, 5, rng)
+    spin = 60 * speed * rng.uniform(0.7, 3.0) * ringing(n, at - 1, rng.uniform(3, 6), 0.09)
+    body.spin += spin[:, None] * unit(rng) + 80 * _around(n, at, 0.05, 0.3)[:, None] * _three(n, 6, rng)
+    return body
 
 
-def wrist_fall(before: Body, rng: np.random.Generator) -> tuple[str, Body]:
-    """As :func:`waist_fall`, as a watch feels it: the arm flies out, hits, bounces, comes to lie anyhow."""
-    kind = str(rng.choice(_KINDS, p=_KIND_SHARES))
-    lost, flies = len(before), round(rng.uniform(0.45, 0.85) * FS_HZ)
-    at = lost + flies
-    n = at + round(_LIES_S * FS_HZ)
-    hit_lean, hit_side = before.lean[-1] - rng.uniform(1.1, 2.4), before.side[-1] + rng.normal(0, 0.8)
+def wrist_fall(
+    kind: FallKind, before: Body, rng: np.random.Generator, *, stature: float = 1.0, still: bool = False
+) -> Body:
+    """As :func:`waist_fall`, as a watch feels it."""
+    flies = round(rng.uniform(*kind.descent_s) * FS_HZ)
+    body, lost = _goes_on(before, flies)
+    n, at = len(body), lost + flies
+    speed = _speed_m_s(kind, stature, rng)
+    hit_lean, hit_side = before.lean[lost] - rng.uniform(0.8, 2.1), before.side[lost] + rng.normal(0, 0.8)
     end_lean, end_side = hit_lean + rng.normal(0, 0.3), hit_side + rng.normal(0, 0.6)
-    way = _tipping(flies, rng)
-    settles = round(rng.uniform(0.3, 0.9) * FS_HZ)
-    body = joined(before, n)
+    way = _tipping(flies, (1.7, 2.8), rng)
+    settles = round(rng.uniform(0.4, 1.2) * FS_HZ)
     for angle, hit, end in (
         (body.lean, hit_lean, end_lean),
         (body.side, hit_side, end_side),
         (body.heading, rng.normal(0, 0.9), rng.normal(0, 0.9)),
     ):
-        start = angle[lost]
+        start = angle[lost - 1]
         angle[lost:at] += (hit - start) * way
         angle[at:] += hit - start
         angle[at : at + settles] += (end - hit) * smooth(settles)
         angle[at + settles :] += end - hit
-    flails = _around(n, at, rise_s=rng.uniform(0.4, 1.0), decay_s=rng.uniform(0.3, 0.8))
-    restless = 0.07 * _lognormal(rng, 1.0, 1.2, 0.03, 6.0) * (np.arange(n) > at)
+    reacts = 0.45 if kind.cause == "faint" else 1.0
+    flails = reacts * _struggle(n, at, rise_s=rng.uniform(0.2, 0.5), lasts_s=rng.uniform(0.45, 0.95))
+    restless = 0.0 if still else 0.07 * _lognormal(rng, 1.0, 1.2, 0.03, 6.0) * (np.arange(n) > at)
     for angle in (body.lean, body.side, body.heading):
         angle += 0.16 * flails * wander(n, 2.0, rng) + restless * wander(n, 0.4, rng)
 
     falling = np.zeros(n)
     falling[lost:at] = np.clip(np.linspace(-0.3, 1.0, flies), 0, 1)
-    rebound = rng.uniform(0.5, 1.1) * pulse(n, at + rng.uniform(0.15, 0.5) * FS_HZ, 0.12)
+    bounces_s = rng.uniform(0.15, 0.5)  # the arm is thrown up, and lands once more
+    rebound = rng.uniform(0.6, 1.3) * pulse(n, at + bounces_s * FS_HZ, 0.12)
     body.support = 1 - rng.uniform(0.3, 0.95) * falling - rebound
-    body.push += 0.8 * flails[:, None] * _three(n, 3, rng)
+    body.push += 1.1 * flails[:, None] * _three(n, 3, rng)
     up = _up(float(body.lean[at]), float(body.side[at]))
-    peak = _lognormal(rng, 6.5, 0.28, 4.4, 16.0)
-    body.push += _impact(n, at, up, peak, rng)
-    more = [rng.uniform(0.25, 0.6) * (peak - 1) for _ in range(int(rng.integers(3, 7)))]
-    body.push += _contacts(n, at, up, more, (0.06, 0.35), rng)
+    core_s = _lognormal(rng, _HAND_CONTACT_S, 0.55, _LEAST_CONTACT_S, 0.12)
+    size = _lognormal(rng, 5.2 * (speed / _WHOLE_M_S) * (_HAND_CONTACT_S / core_s) ** 0.5, 0.28, 2.2, 15.0)
+    body.push += _impact(n, at, up, 0.8 * size, core_s, rng)
+    # A watch knocks on the bone, and wobbles on its strap.
+    for _ in range(int(rng.integers(2, 5))):
+        knock = rng.uniform(0.3, 0.7) * size * pulse(n, at + rng.uniform(-0.08, 0.12) * FS_HZ, rng.uniform(0.016, 0.03))
+        body.push += knock[:, None] * _toward(up, 2.0, rng)
+    wobble = ringing(n, at - 2, rng.uniform(11, 19), rng.uniform(0.05, 0.10))
+    body.push += rng.uniform(0.2, 0.6) * size * wobble[:, None] * unit(rng)
+    more = [rng.uniform(0.25, 0.6) * size for _ in range(int(rng.integers(2, 5)))]
+    body.push += _contacts(n, at, up, more, (0.10, 0.35), rng)
     body.push += _contacts(n, at, up, [rng.exponential(0.9) for _ in range(3)], (0.25, 0.9), rng)
-    body.push += rng.uniform(0.4, 1.4) * _around(n, at, 0.02, rng.uniform(0.3, 0.9))[:, None] * _three(n, 5, rng)
+    lands = at + (bounces_s + rng.uniform(0.12, 0.3)) * FS_HZ
+    body.push += rng.exponential(1.2) * _toward(up, 1.0, rng) * pulse(n, lands, rng.uniform(0.03, 0.09))[:, None]
+    body.push += rng.uniform(0.3, 1.1) * _struggle(n, at, 0.02, rng.uniform(0.2, 0.7))[:, None] * _three(n, 5, rng)
     spin = rng.uniform(300, 1300) * ringing(n, at - 2, rng.uniform(2, 4), 0.14)
     body.spin += spin[:, None] * unit(rng) + 220 * _around(n, at, 0.1, 0.45)[:, None] * _three(n, 5, rng)
-    return kind, body
+    return body
