@@ -191,6 +191,8 @@ def parse_scenario(text: str, where: str) -> Scenario:
         raise ScenarioError(where, f"not YAML: {error}") from None
     except msgspec.ValidationError as error:
         raise ScenarioError(where, str(error)) from None
+    if scenario.faults and scenario.wearers.motion == "pool":
+        raise ScenarioError(where, "shared motion passes no faults: want `wearers.motion: own` - at `$.faults`")
     _check("falls", scenario.falls, scenario.wearers.count, "wearers.count", MIN_LEAD_S, where)
     _check("sos", scenario.sos, scenario.buttons, "buttons", 0.0, where)
     if scenario.faults and scenario.wearers.motion == "pool":

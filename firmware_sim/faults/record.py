@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from firmware_sim.session import Message, Outbox
 from firmware_sim.truth import Fault, Happening, Spoiled
 
@@ -76,9 +78,13 @@ class Record:
         return [one for one in (*self.faults, *(late()[0] for late in self._late)) if one.at_ms <= end_ms]
 
     def happenings_by(self, end_ms: int) -> list[Happening]:
-        """What had begun by ``end_ms``."""
+        """What had begun by ``end_ms``; what would be found later than that explains only what was found before."""
         late = [explained for told in self._late if (explained := told()[1]) is not None]
-        return [one for one in (*self.happenings, *late) if one.begin_ms <= end_ms]
+        begun = [one for one in (*self.happenings, *late) if one.begin_ms <= end_ms]
+        return [
+            msgspec.structs.replace(one, due_ms=None) if one.due_ms is not None and one.due_ms > end_ms else one
+            for one in begun
+        ]
 
     def spoiled_taken(self) -> list[Spoiled]:
         """The spoiled messages that the broker has."""
