@@ -1,29 +1,33 @@
 """The gateway: MQTT into the journal `raw`, and only then PUBACK; the journal `commands` out to the devices.
 
-One thread and one loop. What was received is committed every 20 ms or 1 MiB, whichever comes first, by a timer as well
-as on arrival: with the broker's in-flight window full nothing more arrives, and the acknowledgement has to go out all
-the same. When the journal has no room the socket is not read any more and the connection is kept up, so that the broker
-holds what comes; nothing else bounds the memory needed, because what is read is committed before more is read.
+One event loop, and a thread for the disk. What was received is committed every 20 ms or 1 MiB, whichever comes first,
+by a timer as well as on arrival: with the broker's in-flight window full nothing more arrives, and the acknowledgement
+has to go out all the same. While the disk takes one load the next is received; when that is full too, or the journal
+has no room, the socket is not read any more and the connection is kept up, so that the broker holds what comes. Nothing
+else bounds the memory needed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-import selectors
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import paho.mqtt.client as paho
-
+from ingest.event_loop import run_in_loop
 from ingest.gateway_outage import Drain, Hold
+from ingest.gateway_publisher import CommandPublisher
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_state import GatewayState
-from ingest.mqtt_inbox import Inbox
-from ingest.mqtt_link import Link, LinkEvents
-from ingest.mqtt_opening import Login
+from ingest.gateway_subscriptions import Subscriptions
+from ingest.mqtt.connection import Receiver, ReceiverEvents
+from ingest.mqtt.packets import Connect
+from ingest.mqtt.reasons import Code, describe
+from ingest.mqtt_inbox import Inbox, Load
 from ingest.mqtt_outbox import Outbox
 from journal import JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
@@ -38,7 +42,16 @@ _HOLD_RETRY_S = 0.1
 _HEARTBEAT_S = 1.0
 _STATS_S = 10.0
 _LISTENING_S = 5.0  # without a message: how often the journal is told that there was none
-_CLOCK_EVERY = 31  # messages between two looks at the clock while reading
+#: How long the broker keeps the session of a gateway that does not come back.
+_SESSION_EXPIRY_S = 30 * 86_400
+#: Messages under way; the broker's own limit usually is smaller.
+_RECEIVE_MAXIMUM = 20_000
+_TOPIC_ALIASES = 4_096
+#: A hub's list of devices may have 8 MiB, see :mod:`telemetry.zigbee2mqtt.topics`; MQTT 5 brokers drop what is larger.
+_MAX_PACKET_BYTES = 16 << 20
+#: Loads of this size that may wait while the journal is full and the broker comes and goes; beyond it what has come is
+#: given up, and the broker sends it again.
+_MOST_WAITING = 4
 
 
 def wall_clock_ms() -> int:
@@ -72,58 +85,45 @@ class Gateway:
             segment_bytes=settings.segment_bytes,
             reserve_bytes=settings.reserve_bytes,
         )
+        self._quarantine = Quarantine(quarantine_dir, "gateway")
         hubs = BaseTopics(settings.zigbee_bases)
-        self._hub_filters = hubs.filters()
-        self._filters = [*subscriptions(), *self._hub_filters]
-        self._inbox = Inbox(self._raw, Quarantine(quarantine_dir, "gateway"), clock, hubs)
+        self._inbox = Inbox(clock, hubs)
         self._outbox = Outbox(JournalReader(journal_dir / "commands", "gateway"), clock, settings.ack_expires_s)
         self._state = GatewayState(state_dir)
-        self._selector = selectors.DefaultSelector()
-        login = Login(settings.receiver_id, settings.username, settings.password, clean_session=False)
-        own_publisher = settings.command_username is not None
-        self._receiver = Link(
-            "gateway",
-            settings,
-            login,
-            LinkEvents(
-                connected=self._on_connected,
-                lost=self._on_lost,
-                published=self._outbox.published,
-                subscribed=self._on_subscribed,
-                message=self._inbox.receive,
-            ),
-            self._selector,
+        self._subscriptions = Subscriptions(settings, self._state, subscriptions(), hubs.filters())
+        connect = Connect(
+            settings.receiver_id,
+            settings.username,
+            settings.password,
+            keepalive_s=round(settings.keepalive_s),
+            session_expiry_s=_SESSION_EXPIRY_S,
+            receive_maximum=_RECEIVE_MAXIMUM,
+            topic_alias_maximum=_TOPIC_ALIASES,
+            maximum_packet_bytes=_MAX_PACKET_BYTES,
         )
-        self._publisher = self._receiver
-        if own_publisher:
-            user = settings.command_username or ""
-            self._publisher = Link(
-                "gateway commands",
-                settings,
-                Login(user, user, settings.command_password, clean_session=True),
-                LinkEvents(
-                    connected=_ignore,
-                    lost=self._outbox.lost,
-                    published=self._outbox.published,
-                    subscribed=_ignore,
-                    message=_ignore_message,
-                ),
-                self._selector,
-            )
-        self._links = (self._receiver,) if self._publisher is self._receiver else (self._receiver, self._publisher)
-        self._subscribed = False
-        self._asked_for: list[str] = []
+        events = ReceiverEvents(
+            self._on_connected, self._on_arrived, self._on_lost, self._on_published, self._on_subscribed
+        )
+        self._receiver = Receiver("gateway", settings, connect, events, capacity=settings.commit_bytes)
+        self._commands: CommandPublisher | None = None
+        if settings.command_username is not None:
+            outbox = self._outbox
+            self._commands = CommandPublisher(settings, settings.command_username, outbox.lost, outbox.published)
+        self._publisher: CommandPublisher | Receiver = self._commands or self._receiver
+        self._disk = ThreadPoolExecutor(1, "gateway-disk")
+        self._dropping: Future[int] | None = None
+        self._ripe = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopping = False
         self._acked = 0
         self._commits = 0
         self._commit_s = 0.0
         self._commit_max_s = 0.0
-        self._commit_due_s: float | None = None
-        self._seen = 0
+        self._commands_refused = 0
         self._quiet_since_s = 0.0
         self._quiet_received = 0
         self._drain = Drain()
         self._hold = Hold()
-        self._retry_at_s = 0.0
         self._heartbeat_at_s = 0.0
         self._stats_at_s = 0.0
 
@@ -134,15 +134,14 @@ class Gateway:
             CommitFailedError: the disk refuses to commit. Nothing of that was acknowledged: start again.
         """
         try:
-            while not stop.is_set():
-                self._round()
-            self._leave()
+            run_in_loop(self._serve(stop))
         finally:
-            for link in self._links:
-                link.close()
+            if self._commands is not None:
+                self._commands.close()
+            self._disk.shutdown()
             self._outbox.close()
-            self._inbox.close()
-            self._selector.close()
+            self._raw.close()
+            self._quarantine.close()
 
     def stats(self) -> dict[str, float]:
         """Counters since the start, and what is the case now; in seconds where named ``_s``.
@@ -157,11 +156,11 @@ class Gateway:
             "journaled": inbox.journaled,
             "unwanted": inbox.unwanted,
             "acked": self._acked,
-            "pending_bytes": inbox.pending_bytes,
+            "pending_bytes": inbox.pending_bytes + self._receiver.pending_bytes,
             "connected": self._receiver.is_up,
             "reconnects": max(self._receiver.connections - 1, 0),
             "refused": self._receiver.refused,
-            "subscribed": self._subscribed,
+            "subscribed": self._subscriptions.active,
             "publisher_connected": self._publisher.is_up,
             "held": self._hold.active,
             "held_s": self._hold.total_s(now_s),
@@ -172,107 +171,124 @@ class Gateway:
             "events_acked": outbox.events_acked,
             "answers_dropped": outbox.answers_dropped,
             "commands_published": outbox.commands_published,
+            "commands_refused": self._commands_refused,
             "commands_expired": outbox.commands_expired,
             "commands_bad": outbox.commands_bad,
             "outbox_waiting": outbox.waiting,
         }
-        stats |= {f"quarantined_{reason.value}": n for reason, n in inbox.quarantined.items()}
+        stats |= {f"quarantined_{reason.value}": n for reason, n in list(inbox.quarantined.items())}
         return {name: float(value) for name, value in stats.items()}
 
     # ---- the loop
 
-    def _round(self) -> None:
+    async def _serve(self, stop: threading.Event) -> None:
+        receiving = asyncio.create_task(self._receiver.run(), name="receive")
+        committing = asyncio.create_task(self._commit_all(), name="commit")
+        while not stop.is_set() and not committing.done() and not receiving.done():
+            self._tick()
+            await asyncio.sleep(_TICK_S)
+        self._stopping = True
+        self._ripe.set()
+        receiving_failed = receiving.done()
+        receiving.cancel()
+        await asyncio.gather(receiving, return_exceptions=True)
+        await committing
+        if receiving_failed:
+            receiving.result()
+        self._leave()
+        await self._receiver.close()
+
+    def _tick(self) -> None:
         now_s = time.monotonic()
-        for link in self._links:
-            link.advance(now_s)
-            link.register()
-        readable = [link for link in self._links if link.has_buffered()]
-        for key, mask in self._selector.select(0.0 if readable else self._patience_s(now_s)):
-            ready: Link = key.data
-            if mask & selectors.EVENT_WRITE:
-                ready.flush()
-            if mask & selectors.EVENT_READ and ready not in readable:
-                readable.append(ready)
-        for link in readable:
-            self._read(link)
-        now_s = time.monotonic()
-        if not self._hold.active:
-            if self._is_due(now_s):
-                self._commit(now_s)
-        elif now_s >= self._retry_at_s:
-            self._commit(now_s)
-        self._outbox.pump(self._publisher)
-        self._publisher.flush()
+        self._receiver.advance(now_s)
+        if self._commands is not None:
+            self._commands.poll()
+        self._pump()
         if now_s >= self._heartbeat_at_s:
             self._heartbeat(now_s)
 
-    def _patience_s(self, now_s: float) -> float:
-        if self._commit_due_s is None or self._hold.active:
-            return _TICK_S
-        return max(min(_TICK_S, self._commit_due_s - now_s), 0.0)
+    def _pump(self, *, commands: bool = True) -> None:
+        self._outbox.pump(self._publisher, commands=commands)
+        self._publisher.flush()
 
-    def _read(self, link: Link) -> None:
+    # ---- from the connection to the disk
+
+    def _on_arrived(self) -> None:
+        if self._receiver.is_full:
+            self._ripe.set()
+        elif self._timer is None and not self._ripe.is_set():
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._settings.commit_interval_s, self._ripe.set)
+
+    def _take(self) -> None:
+        publishes = self._receiver.take()
+        if publishes is not None:
+            self._drain.message(self._receiver.heard_s)
+            self._inbox.receive(publishes)
+
+    async def _commit_all(self) -> None:
+        last = False
+        while not last:
+            await self._ripe.wait()
+            last = self._stopping
+            self._ripe.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._take()
+            if load := self._inbox.gather():
+                await self._commit(load)
+
+    async def _commit(self, load: Load) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began_s = time.monotonic()
+            try:
+                await loop.run_in_executor(self._disk, load.write, self._raw, self._quarantine)
+                break
+            except JournalFull as error:
+                if self._stopping:
+                    return
+                self._begin_hold(began_s, error)
+                await asyncio.sleep(_HOLD_RETRY_S)
         now_s = time.monotonic()
-        if self._commit_due_s is None:
-            self._commit_due_s = now_s + self._settings.commit_interval_s
-        link.read(now_s, self._may_read_more)
-        if self._inbox.is_empty:
-            self._commit_due_s = None
-
-    def _may_read_more(self) -> bool:
-        """Whether the last packet was a message (there may be more at once) and there is time and room for another."""
-        received = self._inbox.received
-        if received == self._seen:
-            return False
-        self._seen = received
-        self._drain.message(self._receiver.heard_s)
-        if self._inbox.pending_bytes >= self._settings.commit_bytes:
-            return False
-        return bool(received & _CLOCK_EVERY) or self._commit_due_s is None or time.monotonic() < self._commit_due_s
-
-    def _is_due(self, now_s: float) -> bool:
-        if self._inbox.is_empty:
-            return False
-        if self._commit_due_s is None:
-            self._commit_due_s = now_s + self._settings.commit_interval_s
-        return now_s >= self._commit_due_s or self._inbox.pending_bytes >= self._settings.commit_bytes
-
-    def _commit(self, now_s: float) -> None:
-        try:
-            committed = self._inbox.commit()
-        except JournalFull as error:
-            self._begin_hold(now_s, error)
-            return
-        took_s = time.monotonic() - now_s
         self._commits += 1
-        self._commit_s += took_s
-        self._commit_max_s = max(self._commit_max_s, took_s)
-        self._commit_due_s = None
-        self._receiver.ack(committed.mids)
-        self._acked += len(committed.mids)
-        self._outbox.answer(committed.events)
+        self._commit_s += now_s - began_s
+        self._commit_max_s = max(self._commit_max_s, now_s - began_s)
+        self._inbox.written(load)
+        for publishes in load.publishes:
+            self._acked += self._receiver.acknowledge(publishes)
+        if load.heard:
+            self._outbox.answer(load.events())
+            self._pump(commands=False)
         if self._hold.active:
             self._end_hold(now_s)
 
+    # ---- no room
+
     def _begin_hold(self, now_s: float, why: JournalFull) -> None:
-        self._retry_at_s = now_s + _HOLD_RETRY_S
         if not self._hold.active:
             self._hold.begin(now_s, self._clock_ms())
-            self._receiver.reading = False
+            self._receiver.hold(True)
             _log.error("holding: the broker keeps what comes until there is room. %s", why)
 
     def _end_hold(self, now_s: float) -> None:
         held_s = self._hold.end(now_s)
-        self._receiver.resume_reading(now_s)
         self._drain.begin(now_s)
-        self._mark(self._hold.since_ms, session_present=True, cause="resumed")
+        self._mark_gap(self._hold.since_ms, session_present=True, cause="resumed")
+        self._receiver.hold(False)
         _log.warning("resumed after holding for %.1f s", held_s)
+
+    # ---- what is said without being asked
 
     def _heartbeat(self, now_s: float) -> None:
         self._heartbeat_at_s = now_s + _HEARTBEAT_S
         self._beat(now_s)
         self._say_listening(now_s)
-        self._raw.drop_consumed()
+        if self._dropping is None or self._dropping.done():
+            if self._dropping is not None:
+                self._dropping.result()
+            self._dropping = self._disk.submit(self._raw.drop_consumed)
         if now_s >= self._stats_at_s:
             self._stats_at_s = now_s + _STATS_S
             self._state.write_stats({"written_ms": self._clock_ms(), **self.stats()})
@@ -281,18 +297,37 @@ class Gateway:
     def _say_listening(self, now_s: float) -> None:
         """Nothing comes though everything would: the time of those who wait for a silence goes on by this."""
         received = self._inbox.received
-        listens = self._subscribed and self._receiver.is_up and self._drain.done and not self._hold.active
+        listens = self._subscriptions.active and self._receiver.is_up and self._drain.done and not self._hold.active
         if not listens or received != self._quiet_received or not self._quiet_since_s:
             self._quiet_since_s, self._quiet_received = now_s, received
         elif now_s - self._quiet_since_s >= _LISTENING_S:
             self._quiet_since_s = now_s
-            self._inbox.mark(LISTENING, b"")
+            self._mark(LISTENING, b"")
+
+    def _beat(self, now_s: float) -> None:
+        """Note that nothing older than the broker's last sign of life is still waiting there, if that is so.
+
+        A crash while a queue is being delivered leaves the old beat: the rest of the queue is as old as before.
+        """
+        if self._hold.active:
+            return
+        if self._receiver.is_up and self._inbox.is_empty and not self._receiver.pending_bytes:
+            self._drain.look(now_s)
+        if self._drain.done:
+            self._state.beat(self._clock_ms() - max(round((now_s - self._receiver.heard_s) * 1000), 0))
+
+    def _mark(self, topic: bytes, payload: bytes) -> None:
+        self._take()  # what came before it stands before it
+        self._inbox.mark(topic, payload)
+        self._on_arrived()
+
+    def _mark_gap(self, down_since_ms: int, *, session_present: bool, cause: str) -> None:
+        marker = {"down_since_ms": down_since_ms, "session_present": session_present, "cause": cause}
+        self._mark(CONNECTED, json.dumps(marker).encode())
 
     def _leave(self) -> None:
-        """What was received and can be committed is acknowledged; what was not is delivered again next time."""
-        if not self._inbox.is_empty:
-            self._commit(time.monotonic())
-        self._outbox.pump(self._publisher, commands=False)
+        """What was received and could be committed is acknowledged; the rest is delivered again next time."""
+        self._pump(commands=False)
         self._beat(time.monotonic())
         self._state.write_stats({"written_ms": self._clock_ms(), **self.stats()})
 
@@ -303,67 +338,41 @@ class Gateway:
         if heard_ms is None:
             # Never run here: a session that exists all the same may have queued since any time.
             heard_ms = 0 if session_present else self._clock_ms()
-        self._mark(heard_ms, session_present=session_present, cause="connected")
+        self._mark_gap(heard_ms, session_present=session_present, cause="connected")
         now_s = time.monotonic()
         self._drain.begin(now_s, empty=not session_present)
         self._beat(now_s)
-        session = [self._settings.host, str(self._settings.port), self._settings.receiver_id]
-        where = [*session, *self._filters]
-        before = self._state.subscribed()
-        self._asked_for = where
-        if session_present and before[: len(session)] == session:
-            # the broker would go on with what the settings had and have no more
-            self._receiver.unsubscribe([one for one in before[len(session) :] if one not in self._filters])
-        if not session_present or before != where:
-            self._state.forget_subscription()
-            self._receiver.subscribe(self._filters)
-        else:
-            self._subscribed = True
-            if self._hub_filters:
-                # Asked again, the broker tells what it keeps: which devices a hub has, and whether it runs. Both go
-                # out with QoS 0, which no session waits for.
-                self._receiver.subscribe(self._hub_filters)
+        self._subscriptions.connected(self._receiver, session_present)
 
     def _on_subscribed(self, granted: bool) -> None:
         if granted:
-            self._subscribed = True
-            self._state.note_subscription(self._asked_for)
+            self._subscriptions.granted()
             return
         _log.error(
             "the broker does not let user %r subscribe to %s: give it read access in the broker's ACL"
             " (`carecircle setup mosquitto` makes one)",
             self._settings.username,
-            ", ".join(self._filters),
+            ", ".join(self._subscriptions.filters),
         )
         self._receiver.drop("subscription refused")
 
+    def _on_published(self, mid: int, code: int) -> None:
+        self._outbox.published(mid)
+        if code >= Code.FAILURE:
+            self._commands_refused += 1
+            _log.error(
+                "the broker does not take what we publish (%s): give user %r write access to care/v1/+/cmd in the"
+                " broker's ACL (`carecircle setup mosquitto` makes one)",
+                describe(code),
+                self._settings.username,
+            )
+
     def _on_lost(self) -> None:
-        self._subscribed = False
-        self._inbox.forget_acknowledgements()
+        self._subscriptions.lost()
+        if self._inbox.pending_bytes > _MOST_WAITING * self._settings.commit_bytes:
+            self._receiver.discard()
+        self._take()
+        self._on_arrived()
         self._beat(time.monotonic())
         if self._publisher is self._receiver:
             self._outbox.lost()
-
-    def _beat(self, now_s: float) -> None:
-        """Note that nothing older than the broker's last sign of life is still waiting there, if that is so.
-
-        A crash while a queue is being delivered leaves the old beat: the rest of the queue is as old as before.
-        """
-        if self._hold.active:
-            return
-        if self._receiver.is_up and self._inbox.is_empty:
-            self._drain.look(now_s)
-        if self._drain.done:
-            self._state.beat(self._clock_ms() - max(round((now_s - self._receiver.heard_s) * 1000), 0))
-
-    def _mark(self, down_since_ms: int, *, session_present: bool, cause: str) -> None:
-        marker = {"down_since_ms": down_since_ms, "session_present": session_present, "cause": cause}
-        self._inbox.mark(CONNECTED, json.dumps(marker).encode())
-
-
-def _ignore(_: bool) -> None:
-    return
-
-
-def _ignore_message(_client: paho.Client, _userdata: object, _message: paho.MQTTMessage) -> None:
-    return

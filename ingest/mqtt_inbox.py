@@ -1,14 +1,23 @@
-"""What has been received and is not yet safe: it becomes safe in one commit, and only then may be acknowledged."""
+"""What has been received and is not yet safe: it becomes safe in one commit, and only then may be acknowledged.
+
+The messages of a run become one block of the journal, with columns that point into the packets as they came; in Python
+each costs a slice and a look into a table. What cannot be kept goes to the quarantine, with its reason.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import repeat
 from typing import NamedTuple
 
-import paho.mqtt.client as paho
+import numpy as np
+from numpy.typing import NDArray
 
+from ingest.mqtt.publishes import Index, Publishes
 from journal import JournalWriter
 from journal.quarantine import Quarantine
+from telemetry.blocks import RawBlock, pack_columns
 from telemetry.codec import MAX_PAYLOAD, decode_event, rescue_event
 from telemetry.errors import Reason, TelemetryError
 from telemetry.records import MAX_TOPIC, Flag, RawMessage, pack_raw
@@ -17,10 +26,12 @@ from telemetry.zigbee2mqtt.topics import Address, BaseTopics
 
 #: Distinct topics kept taken apart; at the limit the table starts anew.
 _ROUTES = 1 << 18
-#: What a record costs beside its payload: header, topic, framing. Only for the bound on memory.
-_OVERHEAD_BYTES = 128
-_RETAIN = int(Flag.RETAIN)
-_DUP = int(Flag.DUP)
+#: Bytes that are in a block for nothing, because their message is not kept; beyond it the others are copied together.
+_WASTE = 4_096
+_RETAIN, _DUP = np.uint8(1), np.uint8(8)  # in a packet's first byte
+
+# What the table has of a topic: twice the largest payload, plus 1 for events; or one of these.
+_UNKNOWN, _UNWANTED, _BAD = -1, -2, -3
 
 
 class EventKey(NamedTuple):
@@ -31,156 +42,216 @@ class EventKey(NamedTuple):
     seq: int
 
 
-class Committed(NamedTuple):
-    """What one commit made safe: the message ids to acknowledge in this order, the events to answer."""
+class _Refusal(NamedTuple):
+    error: TelemetryError
+    message: RawMessage
+    device: str | None
 
-    mids: list[int]
-    events: list[EventKey]
 
-
-class _Route(NamedTuple):
-    """What to do with a topic. ``wanted`` False: acknowledge it and forget it."""
-
-    topic: bytes
+class _Event(NamedTuple):
     device: str
-    limit: int
-    is_event: bool
-    wanted: bool = True
+    recv_ms: int
+    payload: bytes
+
+
+@dataclass
+class Load:
+    """What one commit makes safe: ``publishes`` can be acknowledged after it, and :meth:`events` answered."""
+
+    publishes: list[Publishes] = field(default_factory=list)
+    records: list[bytes | tuple[bytes, ...]] = field(default_factory=list)
+    messages: int = 0
+    size: int = 0
+    refused: list[_Refusal] = field(default_factory=list)
+    heard: list[_Event] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.refused or self.publishes)
+
+    def events(self) -> list[EventKey]:
+        """The events that can be named in an answer."""
+        return [key for event in self.heard if (key := _event_key(event))]
+
+    def write(self, journal: JournalWriter, quarantine: Quarantine) -> None:
+        """Make it safe. May run in another thread, one load at a time.
+
+        Raises:
+            JournalFull: nothing may be acknowledged yet; this can be called again and goes on where it was.
+            CommitFailedError: the disk fails.
+        """
+        while self.refused:
+            error, message, device = self.refused[0]
+            quarantine.put(error.reason, error.detail, message, device)
+            del self.refused[0]
+        quarantine.ensure()
+        if self.records:
+            journal.append(self.records)
+            self.records = []
+        journal.commit()
 
 
 class Inbox:
-    """Messages between the socket and the journal."""
+    """Messages between the connection and the journal."""
 
-    def __init__(
-        self,
-        journal: JournalWriter,
-        quarantine: Quarantine,
-        clock_ms: Callable[[], int],
-        hubs: BaseTopics | None = None,
-    ) -> None:
+    def __init__(self, clock_ms: Callable[[], int], hubs: BaseTopics | None = None) -> None:
         self.received = 0
         self.unwanted = 0
         self.received_bytes = 0
         self.journaled = 0
         self.pending_bytes = 0
         self.quarantined: dict[Reason, int] = {}
-        self._journal = journal
-        self._quarantine = quarantine
         self._clock_ms = clock_ms
         self._hubs = hubs or BaseTopics(())
-        self._routes: dict[str, _Route] = {}
-        self._records: list[bytes] = []
-        self._refused: list[tuple[TelemetryError, RawMessage, str | None]] = []
-        self._mids: list[int] = []
-        self._events: list[tuple[str, int, bytes]] = []
-        self._appended = 0
+        self._routes: dict[bytes, int] = {}
+        self._load = Load()
+        self._under_way = 0
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits for a commit."""
-        return not (self._records or self._refused or self._appended or self._mids)
+        """Whether nothing waits for a commit, or for the end of one."""
+        return not (self._load or self._under_way)
 
-    def receive(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
-        """Take one message over; paho's ``on_message``. Never raises: what is wrong with it is part of the record."""
-        payload = bytes(message.payload)
+    def receive(self, publishes: Publishes) -> None:
+        """Take messages over. Never raises: what is wrong with one of them goes to the quarantine."""
         recv_ms = self._clock_ms()
-        flags = (_RETAIN if message.retain else 0) | (_DUP if message.dup else 0)
-        self.received += 1
-        self.received_bytes += len(payload)
-        if message.qos:
-            self._mids.append(message.mid)
-        try:
-            name = message.topic
-            route = self._routes.get(name) or self._learn(name)
-        except UnicodeDecodeError:
-            not_text = TelemetryError(Reason.BAD_TOPIC, "the topic is not UTF-8")
-            self._refuse(not_text, RawMessage(recv_ms, Flag(flags), b"", payload), None)
-            return
-        except TelemetryError as error:
-            self._refuse(error, RawMessage(recv_ms, Flag(flags), name.encode(), payload), None)
-            return
-        if not route.wanted:
-            self.unwanted += 1
-            return
-        if len(payload) > route.limit:
-            too_large = TelemetryError(Reason.TOO_LARGE, f"{len(payload)} bytes, {name} takes {route.limit}")
-            self._refuse(too_large, RawMessage(recv_ms, Flag(flags), route.topic, payload), route.device)
-            return
-        self.pending_bytes += len(payload) + _OVERHEAD_BYTES
-        self._records.append(pack_raw(recv_ms, flags, route.topic, payload))
-        if route.is_event and not flags & _RETAIN:
-            self._events.append((route.device, recv_ms, payload))
+        sizes = publishes.end - publishes.payload_start
+        self.received += len(publishes) - len(publishes.repeated)
+        self.received_bytes += int(sizes.sum())
+        codes = self._codes(publishes)
+        errors: dict[int, TelemetryError] = {}
+        for row in np.flatnonzero(codes == _UNKNOWN).tolist():
+            try:
+                codes[row] = self._learn(publishes.topic(row))
+            except TelemetryError as error:
+                codes[row] = _BAD
+                errors[row] = error
+        kept = (codes >= 0) & (sizes <= codes >> 1)
+        news = np.ones(len(publishes), np.bool_)
+        news[list(publishes.repeated)] = False
+        self.unwanted += int((news & (codes == _UNWANTED)).sum())
+        for row in np.flatnonzero(news & ~kept & (codes != _UNWANTED)).tolist():
+            self._refuse(publishes, row, recv_ms, errors.get(row), int(codes[row]) >> 1)
+        kept &= news
+        for row in np.flatnonzero(kept & (codes & 1 != 0) & (publishes.first & _RETAIN == 0)).tolist():
+            device, _ = parse_topic(publishes.topic(row))
+            self._load.heard.append(_Event(device, recv_ms, publishes.payload(row)))
+        self._load.publishes.append(publishes)
+        self._keep(publishes, kept, recv_ms)
 
     def mark(self, topic: bytes, payload: bytes) -> None:
         """Put a record of our own among the messages, at this place."""
-        self._records.append(pack_raw(self._clock_ms(), 0, topic, payload))
-        self.pending_bytes += len(payload) + _OVERHEAD_BYTES
+        self._add((pack_raw(self._clock_ms(), 0, topic, payload),), 1)
 
-    def forget_acknowledgements(self) -> None:
-        """The connection is gone and its message ids with it; the broker will send again what it heard no word of."""
-        self._mids.clear()
+    def gather(self) -> Load:
+        """Everything that has come since the last time, to be written; false where there is nothing."""
+        load, self._load = self._load, Load()
+        self._under_way += bool(load)
+        return load
 
-    def commit(self) -> Committed:
-        """Make everything received so far safe.
+    def written(self, load: Load) -> None:
+        """``load`` is safe."""
+        self._under_way -= 1
+        self.journaled += load.messages
+        self.pending_bytes -= load.size
 
-        Raises:
-            JournalFull: nothing may be acknowledged yet; what was received is held, and this can be called again.
-        """
-        for error, message, device in self._refused:
-            self._quarantine.put(error.reason, error.detail, message, device)
-            self.quarantined[error.reason] = self.quarantined.get(error.reason, 0) + 1
-        self._refused = []
-        self._quarantine.ensure()
-        if self._records:
-            self._journal.append(self._records)
-            self._appended += len(self._records)
-            self._records = []
-        if self._appended:
-            self._journal.commit()
-        self.journaled += self._appended
-        committed = Committed(self._mids, [key for event in self._events if (key := _event_key(*event))])
-        self._mids, self._events = [], []
-        self._appended = self.pending_bytes = 0
-        return committed
+    # ---- inside
 
-    def close(self) -> None:
-        """Let the next gateway in. What is not committed is not acknowledged either: the broker delivers it again."""
-        self._journal.close()
-        self._quarantine.close()
+    def _codes(self, publishes: Publishes) -> NDArray[np.int64]:
+        data = publishes.data
+        topics = [data[a:b] for a, b in zip(publishes.topic_start.tolist(), publishes.topic_end.tolist(), strict=True)]
+        for row, topic in publishes.aliased.items():
+            topics[row] = topic
+        return np.fromiter(map(self._routes.get, topics, repeat(_UNKNOWN)), np.int64, len(topics))
 
-    def _refuse(self, error: TelemetryError, message: RawMessage, device: str | None) -> None:
-        self._refused.append((error, message, device))
-        self.pending_bytes += len(message.payload) + _OVERHEAD_BYTES
-
-    def _learn(self, name: str) -> _Route:
-        raw = name.encode()
+    def _learn(self, raw: bytes) -> int:
+        try:
+            name = raw.decode()
+        except UnicodeDecodeError:
+            raise TelemetryError(Reason.BAD_TOPIC, "the topic is not UTF-8") from None
         address = self._hubs.split(name)
         if address is not None:
-            route = _hub_route(raw, address)
+            code = _hub_code(raw, address)
         else:
-            device, stream = parse_topic(raw)
-            route = _Route(raw, device, MAX_PAYLOAD[stream], stream is Stream.EVENT)
+            _, stream = parse_topic(raw)
+            code = 2 * MAX_PAYLOAD[stream] + (stream is Stream.EVENT)
         if len(self._routes) >= _ROUTES:
             self._routes.clear()
-        self._routes[name] = route
-        return route
+        self._routes[raw] = code
+        return code
+
+    def _refuse(self, publishes: Publishes, row: int, recv_ms: int, error: TelemetryError | None, limit: int) -> None:
+        topic, payload = publishes.topic(row), publishes.payload(row)
+        device = None
+        if error is None:
+            name = topic.decode()
+            error = TelemetryError(Reason.TOO_LARGE, f"{len(payload)} bytes, {name} takes {limit}")
+            address = self._hubs.split(name)
+            device = parse_topic(topic)[0] if address is None else address.hub
+        self.quarantined[error.reason] = self.quarantined.get(error.reason, 0) + 1
+        flags = Flag(int(_flags_of(publishes.first[row : row + 1])[0]))
+        message = RawMessage(recv_ms, flags, _text_or_nothing(topic), payload)
+        self._load.refused.append(_Refusal(error, message, device))
+        self._load.size += len(payload)
+        self.pending_bytes += len(payload)
+
+    def _keep(self, publishes: Publishes, kept: NDArray[np.bool_], recv_ms: int) -> None:
+        count = int(np.count_nonzero(kept))
+        if not count:
+            return
+        data, first = publishes.data, publishes.first
+        columns = [publishes.topic_start, publishes.topic_end, publishes.payload_start, publishes.end]
+        if count < len(publishes):
+            first, columns = first[kept], [column[kept] for column in columns]
+        if publishes.aliased or len(data) - int((columns[3] - columns[0]).sum()) > _WASTE + 16 * count:
+            data, columns = _put_together(publishes, np.flatnonzero(kept))
+        nothing = np.empty(0, np.uint8)
+        topic_start, topic_end, payload_start, end = (column.astype(np.uint32) for column in columns)
+        head = pack_columns(RawBlock(recv_ms, topic_start, topic_end, payload_start, end, _flags_of(first), nothing))
+        self._add((head, data), count)
+
+    def _add(self, record: tuple[bytes, ...], messages: int) -> None:
+        self._load.records.append(record)
+        self._load.messages += messages
+        size = sum(map(len, record))
+        self._load.size += size
+        self.pending_bytes += size
 
 
-def _hub_route(raw: bytes, address: Address) -> _Route:
+def _flags_of(first: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The bits of :class:`telemetry.records.Flag` from packets' first bytes."""
+    return (first & _RETAIN) | ((first & _DUP) >> np.uint8(2))
+
+
+def _put_together(publishes: Publishes, rows: NDArray[np.intp]) -> tuple[bytes, list[Index]]:
+    """Topics and payloads of ``rows`` only, back to back, and where they are."""
+    parts = [part for row in rows.tolist() for part in (publishes.topic(row), publishes.payload(row))]
+    places = np.cumsum([0, *map(len, parts)], dtype=np.intp)
+    return b"".join(parts), [places[:-1:2], places[1::2], places[1::2], places[2::2]]
+
+
+def _text_or_nothing(topic: bytes) -> bytes:
+    try:
+        topic.decode()
+    except UnicodeDecodeError:
+        return b""
+    return topic
+
+
+def _hub_code(raw: bytes, address: Address) -> int:
     if len(raw) > MAX_TOPIC:
         raise TelemetryError(
             Reason.BAD_TOPIC, f"{len(raw)} bytes of topic, {MAX_TOPIC} are kept: give the device a shorter name"
         )
-    return _Route(raw, address.hub, address.limit, is_event=False, wanted=address.wanted)
+    return 2 * address.limit if address.wanted else _UNWANTED
 
 
-def _event_key(device: str, recv_ms: int, payload: bytes) -> EventKey | None:
+def _event_key(said: _Event) -> EventKey | None:
     """None where the event cannot be read at all: there is nothing to name in an answer."""
     try:
-        event = decode_event(payload)
+        event = decode_event(said.payload)
     except TelemetryError:
-        rescued = rescue_event(payload, recv_ms)
+        rescued = rescue_event(said.payload, said.recv_ms)
         if rescued is None:
             return None
         event = rescued
-    return EventKey(device, event.boot, event.seq)
+    return EventKey(said.device, event.boot, event.seq)

@@ -7,11 +7,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
 from ingest.mqtt_inbox import EventKey
-from ingest.mqtt_link import Link
 from journal import JournalReader
 from telemetry.codec import encode_json
 from telemetry.commands import unpack_command
@@ -26,6 +26,17 @@ _WINDOW = 200
 #: Acknowledgements of events that wait for the broker. Beyond it the oldest goes: its device repeats the event.
 _MAX_ANSWERS = 10_000
 _READ_BYTES = 1 << 16
+
+
+class Publisher(Protocol):
+    """A connection that publishes with QoS 1."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether :meth:`publish` may be called."""
+
+    def publish(self, topic: str, payload: bytes) -> int:
+        """Publish; the number by which the broker's acknowledgement will be told."""
 
 
 @dataclass(slots=True)
@@ -66,7 +77,7 @@ class Outbox:
             self._answers.popleft()
             self.answers_dropped += 1
 
-    def pump(self, link: Link, *, commands: bool = True) -> None:
+    def pump(self, link: Publisher, *, commands: bool = True) -> None:
         """Publish what waits, as far as the window allows; without ``commands`` the acknowledgements only."""
         while link.is_up and self._answers and len(self._in_flight) < _WINDOW:
             key = self._answers.popleft()

@@ -132,10 +132,10 @@ def test_a_broken_connection_repeats_what_the_broker_had_not_acknowledged(
         MqttDevice(mosquitto.port, "w-1") as w1,
         GatewayThread(GatewaySettings(port=tap.port, backoff_min_s=0.05, backoff_max_s=0.1), tmp_path) as gateway,
     ):
-        for n in range(0, 600, 60):
+        for cut, n in enumerate(range(0, 600, 60), 1):
             order(commands, *ids[n : n + 60])
             tap.cut()
-            wait_until(lambda: not gateway.stats()["connected"])
+            gateway.wait("reconnects", cut)
             gateway.wait("connected", 1)
         wait_until(lambda: len({c.id for c in w1.commands}) == 600)
         assert list(dict.fromkeys(c.id for c in w1.commands)) == ids

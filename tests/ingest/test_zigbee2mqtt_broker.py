@@ -19,7 +19,7 @@ from firmware_sim.zigbee2mqtt import HubHabits, Zigbee2MqttHub, ZigbeeDevice
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
 from ingest.devices import Owner
 from ingest.gateway_settings import GatewaySettings
-from ingest.mqtt_link import Link
+from ingest.mqtt.session import Session
 from ingest.pipeline import Output, Pipeline
 from journal.quarantine import list_entries
 from tests.servers.gateway import GatewayThread, raw_messages, wait_until
@@ -201,7 +201,7 @@ def test_a_press_that_the_broker_delivers_twice_is_one_sos(
     with hub(mosquitto, replace(SOS, qos=1)) as home:
         with monkeypatch.context() as patched, GatewayThread(settings(mosquitto), tmp_path) as gateway:
             settled(home, gateway)
-            patched.setattr(Link, "ack", lambda *_: None)
+            patched.setattr(Session, "acknowledge", lambda *_: 0)
             home.report(SOS.ieee, action="emergency")
             wait_until(lambda: found(tmp_path))
         with GatewayThread(settings(mosquitto), tmp_path) as gateway:

@@ -1,0 +1,1 @@
+"""A receiving MQTT session: the wire, the session's rules, and the connection that keeps coming back."""
