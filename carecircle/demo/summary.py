@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from alerts.queries import IncidentView
 from carecircle.demo.responders import Notice
 from firmware_sim.scoring import Found, Quarantined, Score, match
@@ -33,7 +35,7 @@ class Summary:
         return bool(self.messages_lost or self.score.falls_missed or self.score.sos_missed)
 
     def as_json(self) -> dict[str, Any]:
-        """The keys that ``carecircle demo --json`` promises."""
+        """The keys that ``carecircle demo --json`` promises; ``kinds`` as :class:`firmware_sim.scoring.KindScore` has."""
         latency, press = self.score.impact_to_notified_s, self.score.press_to_notified_s
         return {
             "source": self.source,
@@ -51,6 +53,7 @@ class Summary:
             "escalated": self.escalated,
             "impact_to_notified_s": {"p50": latency.p50, "p95": latency.p95, "max": latency.max},
             "press_to_notified_s": {"p50": press.p50, "p95": press.p95, "max": press.max},
+            "kinds": msgspec.to_builtins(self.score.kinds),
         }
 
 

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from carecircle.score import folder
+from firmware_sim.scoring import match
 from tests.servers.require import data_root
 
 HAS_RECORDINGS = (data_root() / "falls").is_dir()
@@ -29,6 +32,7 @@ def demo(folder: Path, *arguments: str) -> dict[str, Any]:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "http://127.0.0.1:" in done.stdout
+    assert "What happened, and what was found" in done.stdout
     summary: dict[str, Any] = json.loads((folder / "demo.json").read_text())
     return summary
 
@@ -45,6 +49,9 @@ def verify(summary: dict[str, Any]) -> None:
     assert summary["escalated"] >= summary["incidents"] - summary["acknowledged"]
     assert summary["impact_to_notified_s"]["p95"] <= 4.5
     assert summary["press_to_notified_s"]["p95"] <= 1.0
+    rows = {row["kind"]: row for row in summary["kinds"]}
+    assert (rows["fall"]["happened"], rows["sos"]["happened"]) == (12, 2)
+    assert sum(row["missed"] + row["late"] + row["delayed"] + row["duplicate"] for row in rows.values()) == 0
 
 
 @pytest.mark.heavy
@@ -60,6 +67,9 @@ def test_a_minute_of_the_demo_finds_every_fall_and_call_and_loses_nothing(tmp_pa
     """Twelve falls and two calls among forty wearers; settings of a real system in the environment do not matter."""
     if source == "recordings" and not HAS_RECORDINGS:
         pytest.skip(f"no recordings in {data_root()}: set CARECIRCLE_DATA to the folder that has falls/")
-    summary = demo(tmp_path, "--seconds", "60", "--source", source)
+    summary = demo(tmp_path, "--seconds", "60", "--source", source, "--run", str(tmp_path / "run"))
     assert summary["source"] == source
     verify(summary)
+    played = folder.load_truth(tmp_path / "run")
+    again = match(played, folder.load_found(tmp_path / "run" / folder.INCIDENTS))
+    assert msgspec.to_builtins(again.kinds) == summary["kinds"], "what was left in the folder scores the same"
