@@ -107,6 +107,16 @@ def neighbourhood() -> Layout:
     return Layout(areas, stations, tuple(posts))
 
 
+def street_of(person: str | None) -> int:
+    """In which street of the neighbourhood somebody of a scenario lives, from 1; 0 for nobody."""
+    if person is None:
+        return 0
+    stations = neighbourhood().stations
+    streets = list(dict.fromkeys(station.rpartition(".")[0] for station in stations))
+    number = int(person.rpartition("-")[2]) - 1
+    return streets.index(stations[number % len(stations)].rpartition(".")[0]) + 1
+
+
 def whole_district(plan: DistrictPlan) -> Layout:
     """A district of these counts.
 

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from firmware_sim.device import Device, SosButton, Wearer
+from firmware_sim.district_layout import street_of
 from firmware_sim.faults import clocks, firmware, links, misuse, power, sensors
 from firmware_sim.faults import settings as of
 from firmware_sim.faults.afflicted import Afflicted, Span
@@ -35,6 +36,7 @@ _STRIKES: dict[type[of.Fault], Callable[..., object]] = {
     of.Reordering: links.reorder,
     of.Restart: power.restart,
     of.LinkLoss: links.lose_link,
+    of.PowerCut: links.cut_power,
 }
 _ORDER = list(_STRIKES)
 #: These need something to measure, or a battery that is worn.
@@ -97,6 +99,9 @@ class Faults:
         elif fault.share is not None:
             many = round(many * fault.share)
         chosen = sorted(int(i) for i in rng.permutation(len(eligible))[:many])
+        if isinstance(fault, of.PowerCut) and chosen:
+            heartbeat_s = self._devices[0].setup.heartbeat_s
+            links.area_silent(self.record, fault, heartbeat_s, len(chosen), self._span(fault))
         for i in (eligible[at] for at in chosen):
             device = self._devices[i]
             strike = _STRIKES[type(fault)]
@@ -124,6 +129,8 @@ class Faults:
 
 
 def _can_strike(fault: of.Fault, device: Device) -> bool:
+    if isinstance(fault, of.PowerCut):
+        return street_of(device.person) == fault.street
     if isinstance(fault, of.RetainedSos):
         return isinstance(device, SosButton) and device.presses > 0
     return isinstance(device, Wearer) if isinstance(fault, _OF_WEARABLES) else True

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from firmware_sim.faults.afflicted import KEPT, Afflicted, Dice, Do, Order, Said, Span, copy_of
-from firmware_sim.faults.settings import Delay, Duplicates, LinkLoss, Reordering
+from firmware_sim.faults.record import Record
+from firmware_sim.faults.settings import Delay, Duplicates, LinkLoss, PowerCut, Reordering
 from firmware_sim.frames import with_hist
 from firmware_sim.session import Message
+from firmware_sim.truth import Happening
 
 #: What is measured until so long after a link is back still counts as kept: the device has to connect first.
 SETTLE_MS = 2_000
@@ -38,6 +40,29 @@ def lose_link(to: Afflicted, fault: LinkLoss, rng: np.random.Generator, span: Sp
         _silence(to, begin_ms, lasts_ms)
     storm([begin_ms for begin_ms, _ in outages], to)
     _keep(to, outages)
+
+
+def cut_power(to: Afflicted, _fault: PowerCut, _rng: np.random.Generator, span: Span) -> None:
+    """One outage that everybody in a street has in common. That somebody is silent alone is due for nobody."""
+    to.at(span.begin_ms, lambda _: to.cut())
+    to.at(span.end_ms, lambda _: to.mend())
+    to.record.due("offline", to.id, span.begin_ms, None, end_ms=span.end_ms, detail="the street has no power")
+    _keep(to, [(span.begin_ms, span.end_ms)])
+
+
+def area_silent(record: Record, fault: PowerCut, heartbeat_s: float, devices: int, span: Span) -> None:
+    """The one finding that is due for a whole street."""
+    told_ms = span.begin_ms + silence_ms(heartbeat_s) + AREA_MS + LOOK_MS
+    record.fault("power_cut", "", span.begin_ms, f"street {fault.street}, {devices} devices")
+    record.happenings.append(
+        Happening(
+            kind="area_offline",
+            begin_ms=span.begin_ms,
+            due_ms=told_ms if told_ms < span.end_ms else None,
+            end_ms=span.end_ms,
+            detail=f"street {fault.street}",
+        )
+    )
 
 
 def drop_link(to: Afflicted, at_ms: int) -> None:

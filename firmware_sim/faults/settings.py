@@ -50,6 +50,20 @@ class LinkLoss(_Moments, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     outage_s: _Duration = 10.0
 
 
+class PowerCut(Fault, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="power_cut"):
+    """A street of the neighbourhood is without power over ``between_s``, and nobody's devices there have a link.
+
+    ``street``: 1 is East Street, 2 Riverside; half of the people live in each.
+    """
+
+    street: Annotated[int, Meta(ge=1, le=2)] = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.between_s is None or self.between_s[0] == self.between_s[1]:
+            raise ValueError("needs `between_s`: from when to when there is no power")
+
+
 class MassReconnect(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="mass_reconnect"
 ):
@@ -163,6 +177,7 @@ class StolenCredential(_Moments, frozen=True, kw_only=True, forbid_unknown_field
 #: Strikes devices one by one.
 OfDevices = (
     LinkLoss
+    | PowerCut
     | Delay
     | Duplicates
     | Reordering
