@@ -18,8 +18,9 @@ test: $(DEV) ## all tests, the servers they need included; ARGS goes to pytest
 	@tools/install_servers.sh
 	@.venv/bin/python tools/run_tests.py $(ARGS)
 
-soak: $(DEV) ## the tests that take long and are left out of `make test`; ARGS goes to pytest
+soak: $(DEV) ## the tests that take long and are left out of `make test`: half an hour; ARGS goes to pytest
 	@tools/install_servers.sh
+	@echo "The chaos run alone takes 20 minutes and a few more to come to rest (CHAOS_SECONDS sets how long, CHAOS_SEED has a run again, CHAOS_REPORT names a folder for its report)."
 	@.venv/bin/python -m pytest -m soak --durations 10 $(ARGS)
 
 lint: lint-style lint-types lint-imports lint-documents lint-tree ## style, types, import rules, generated documents, what must not be committed

@@ -84,6 +84,7 @@ class Evidence:
         sent: what devices sent.
         acked: what the gateway acknowledged, by the packets that it sent.
         journaled: what is in the journal `raw`.
+        refused: what is in the quarantine, in words; the devices send nothing that belongs there.
         published: what the devices were told that the broker has.
         broker_kills_ms: when the broker was killed.
         alerts_kills_ms: when alerts was killed.
@@ -101,6 +102,7 @@ class Evidence:
     sent: dict[bytes, Sent] = field(default_factory=dict)
     acked: dict[bytes, int] = field(default_factory=dict)
     journaled: set[bytes] = field(default_factory=set)
+    refused: Sequence[str] = ()
     published: set[Key] = field(default_factory=set)
     broker_kills_ms: Sequence[int] = ()
     alerts_kills_ms: Sequence[int] = ()
@@ -115,15 +117,23 @@ class Evidence:
 
 
 class Account(msgspec.Struct, kw_only=True):
-    """The figures of a run. ``failures`` are broken promises in words, each with some examples."""
+    """The figures of a run. ``failures`` are broken promises in words, each with some examples.
+
+    What the broker had taken and lost when it was killed stands apart, by stream; ``lost_by_broker_oldest_s`` is how
+    long before the kill it had taken the oldest of it. ``falls_whole``: the gateway acknowledged every frame they need.
+    ``incidents_of_nothing`` by kind: neither one of the calls nor one of the falls that are found undisturbed.
+    """
 
     messages_sent: int = 0
     messages_taken: int = 0
     messages_acked: int = 0
     lost_of_acked: int = 0
     lost_by_broker: int = 0
+    lost_by_broker_what: dict[str, int] = msgspec.field(default_factory=dict)
+    lost_by_broker_oldest_s: float = 0.0
     lost_unexplained: int = 0
     never_taken: int = 0
+    refused: int = 0
     sos_made: int = 0
     sos_lost: int = 0
     falls_undisturbed: int = 0
@@ -131,7 +141,7 @@ class Account(msgspec.Struct, kw_only=True):
     falls_lost: int = 0
     falls_found_though_frames_lost: int = 0
     incidents: int = 0
-    incidents_of_nothing: int = 0
+    incidents_of_nothing: dict[str, int] = msgspec.field(default_factory=dict)
     notifications: int = 0
     duplicate_notifications: int = 0
     repeated_after_kill: int = 0
@@ -171,12 +181,16 @@ def _messages(seen: Evidence, account: Account) -> None:
         (_named(seen, digest) for digest in seen.acked if digest not in seen.journaled),
     )
     lost = {digest: one for digest, one in taken.items() if digest not in seen.acked}
-    unexplained = {d: one for d, one in lost.items() if not _killed_with(one.taken_ms or 0, seen.broker_kills_ms)}
-    account.lost_by_broker = len(lost) - len(unexplained)
+    ages_ms = {d: _before_kill_ms(one.taken_ms or 0, seen.broker_kills_ms) for d, one in lost.items()}
+    by_kill = {digest: age_ms for digest, age_ms in ages_ms.items() if age_ms is not None}
+    account.lost_by_broker = len(by_kill)
+    account.lost_by_broker_what = dict(Counter(lost[digest].key[1] for digest in by_kill))
+    account.lost_by_broker_oldest_s = max(by_kill.values(), default=0) / 1000
     account.lost_unexplained = account.fail(
         "taken by the broker, never acknowledged by the gateway, and no kill of the broker explains it",
-        (one.key for one in unexplained.values()),
+        (one.key for digest, one in lost.items() if digest not in by_kill),
     )
+    account.refused = account.fail("in the quarantine, and nothing was wrong with it", seen.refused)
     account.fail(
         "a device was told that the broker has it, and no such packet passed: the proxy cannot be believed",
         seen.published - {one.key for one in taken.values()},
@@ -187,9 +201,10 @@ def _named(seen: Evidence, digest: bytes) -> object:
     return seen.sent[digest].key if digest in seen.sent else f"digest {digest.hex()}"
 
 
-def _killed_with(taken_ms: int, kills_ms: Sequence[int]) -> bool:
-    """Whether the broker was killed before it can be expected to have saved what it took then."""
-    return any(taken_ms <= kill_ms <= taken_ms + _UNSAVED_MS for kill_ms in kills_ms)
+def _before_kill_ms(taken_ms: int, kills_ms: Sequence[int]) -> int | None:
+    """How long after this the broker was killed; None when it had been expected to have saved it by then."""
+    after_ms = [kill_ms - taken_ms for kill_ms in kills_ms if 0 <= kill_ms - taken_ms <= _UNSAVED_MS]
+    return min(after_ms, default=None)
 
 
 def _incidents(seen: Evidence, account: Account) -> dict[str, set[str]]:
@@ -226,7 +241,8 @@ def _incidents(seen: Evidence, account: Account) -> dict[str, set[str]]:
         if whole and not found & told:
             lost.append(name if not found else f"{name} (an incident, and nobody was told)")
     account.falls_lost = account.fail("falls that are found without a disturbance and were not told", lost)
-    account.incidents_of_nothing = len({one.incident for one in seen.reported} - explained)
+    kinds = {one.incident: one.kind for one in seen.reported if one.incident not in explained}
+    account.incidents_of_nothing = dict(Counter(kinds.values()))
     return of_what
 
 

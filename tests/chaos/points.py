@@ -54,7 +54,7 @@ def expected_points(
 
 def _tags(device: str, owners: Mapping[str, Owner]) -> dict[str, str]:
     owner = owners[device]
-    return {"device": device, "person": owner.person or "", "area": owner.area}
+    return {"device": device, "person": owner.person or "", "area": owner.area or ""}
 
 
 def stored_points(influx: InfluxServer, measurements: Iterable[str]) -> dict[PointKey, Fields]:

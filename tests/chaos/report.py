@@ -33,7 +33,10 @@ class Report(msgspec.Struct, kw_only=True):
         lines += ["", f"  {'falls staged':34}{self.staged_falls:>9}"]
         for name, value in msgspec.structs.asdict(self.account).items():
             if name != "failures":
-                lines.append(f"  {name.replace('_', ' '):34}{value:>9}")
+                shown = (
+                    ", ".join(f"{kind} {n}" for kind, n in value.items()) or "-" if isinstance(value, dict) else value
+                )
+                lines.append(f"  {name.replace('_', ' '):34}{shown:>9}")
         lines += [f"  {'delivered again by the broker':34}{self.delivered_again:>9}", ""]
         lines.append(f"  {'recovery, s':16}{'times':>6}{'from the kill or begin':>26}{'from its end':>20}")
         lines.append(f"  {'':22}{'p50':>16}{'max':>10}{'p50':>10}{'max':>10}")

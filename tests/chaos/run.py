@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from firmware_sim.fleet import Fleet
 from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.scenario import Scenario, members, parse_scenario
 from firmware_sim.truth import Truth
+from journal.quarantine import list_entries
 from telemetry.blocks import messages_of
 from telemetry.codec import Motion, decode
 from telemetry.messages import Vitals
@@ -26,7 +29,7 @@ from tests.chaos.points import Fields, add_built, expected_points, stored_points
 from tests.chaos.proxy import Proxy
 from tests.chaos.recovery import Recoveries
 from tests.chaos.report import Report
-from tests.chaos.undisturbed import Undisturbed, undisturbed
+from tests.chaos.undisturbed import undisturbed
 from tests.e2e.system import System, wait_until
 from tests.servers.influxdb import InfluxServer
 from tests.servers.mosquitto import Mosquitto
@@ -48,6 +51,8 @@ _MAKING_S = 8.0
 _ANSWERS_AFTER_S = 0.2
 #: How long the devices go on trying, and how long the stages may take to come to rest.
 _DRAIN_S, _REST_S = 90.0, 120.0
+#: An account with something open that has not changed for this long does not change any more.
+_STANDS_S = 30.0
 #: After the last thing that was due: long enough for something to be told twice.
 _QUIET_S = 4.0
 #: Points of these measurements are made of messages or incidents.
@@ -62,6 +67,11 @@ _MEASUREMENTS = (
     "score",
     "baseline",
 )
+
+
+def chosen_seed() -> int:
+    """``CHAOS_SEED``, or another one each time; the report names it."""
+    return int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,8 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
     from_devices, to_gateway = Ledger(by_client=True), Ledger(by_client=False)
     journaled: set[bytes] = set()
     built: dict[PointKey, Fields] = {}
-    sink.default["/notify"] = sink.default["notify"] = Answer(delay_s=_ANSWERS_AFTER_S)
+    print(f"chaos run of {plan.seconds:.0f} s, again with CHAOS_SEED={plan.seed}", flush=True)
+    sink.default["notify"] = Answer(delay_s=_ANSWERS_AFTER_S)
     environment = {
         "CARECIRCLE_DATA_DIR": str((disk or folder) / "data"),
         "CARECIRCLE_DATABASE_URL": f"sqlite:///{folder}/carecircle.db",
@@ -156,6 +167,9 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
         def look() -> Account:
             evidence.acked = to_gateway.acked()
             evidence.journaled = journaled
+            evidence.refused = [
+                f"{one.reason} ({one.stage}): {one.detail}" for one in list_entries(system.settings.quarantine_dir)
+            ]
             evidence.reported = _reported(system)
             evidence.deliveries = _deliveries(sink)
             readings = [(device, one) for digest, device, one in said.readings if digest in evidence.acked]
@@ -164,9 +178,12 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
             evidence.stored = stored_points(influx, _MEASUREMENTS)
             return settle(evidence)
 
-        deadline_s = time.monotonic() + _REST_S
-        while look().failures and time.monotonic() < deadline_s:
+        before, since_s = look(), time.monotonic()
+        while before.failures and time.monotonic() - since_s < _STANDS_S:
             time.sleep(2.0)
+            now = look()
+            if now != before:
+                before, since_s = now, time.monotonic()
         time.sleep(_QUIET_S)
         account = look()
         for one in (raw, points, reports):
@@ -268,6 +285,3 @@ def _deliveries(sink: Sink) -> list[Delivery]:
         for one in list(sink.received)
         if one.body["type"] == "incident.notify"
     ]
-
-
-__all__ = ["Plan", "Undisturbed", "run"]

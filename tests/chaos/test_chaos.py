@@ -1,25 +1,18 @@
-"""Two minutes in which everything dies, is cut off or is full, over and over; the seed is printed."""
+"""Two minutes in which everything dies, is cut off or is full, over and over; ``CHAOS_SEED`` has a run again."""
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.run import Plan, run
+from tests.chaos.run import Plan, chosen_seed, run
 from tests.servers.influxdb import InfluxServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.sink import Sink
 
 SECONDS = 110.0
-
-
-def seed() -> int:
-    """``CHAOS_SEED``, or another one each time."""
-    return int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
 
 
 @pytest.mark.heavy
@@ -34,7 +27,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_told_twice_whatever_dies(
 ) -> None:
     """All roles, the broker and InfluxDB are killed, links are cut and slowed down, the disk is filled."""
     broker = start_mosquitto(options=("autosave_interval 1",))
-    report = run(Plan(seed(), SECONDS), tmp_path, larger_disk, broker, influx, sink)
+    report = run(Plan(chosen_seed(), SECONDS), tmp_path, larger_disk, broker, influx, sink)
     print(report.text())
     report.write(tmp_path)
     assert not report.account.failures, report.text()
