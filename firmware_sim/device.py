@@ -15,10 +15,12 @@ import msgspec
 import numpy as np
 
 from firmware_sim.frames import motion_body, motion_payload, with_idle
+from firmware_sim.illness import happenings
 from firmware_sim.models import Sensing
 from firmware_sim.motion import FS_HZ, LSB_G, Counts, Motion, Track
 from firmware_sim.people import Aftermath
 from firmware_sim.session import Message, Outbox
+from firmware_sim.truth import Happening
 from firmware_sim.vitals import VitalSigns
 from telemetry.codec import encode_json
 from telemetry.messages import Command, Event, Status, Vitals
@@ -108,6 +110,10 @@ class Device:
         self.planned_ms: int | None = None
         self._agenda: list[tuple[int, int, bool, Task]] = []
         self._entries = itertools.count()
+
+    def happened(self, until_ms: int) -> list[Happening]:  # noqa: ARG002
+        """What has befallen whoever has the device, and has begun by ``until_ms``."""
+        return []
 
     @property
     def due_ms(self) -> int | None:
@@ -246,6 +252,11 @@ class Wearer(Device):
             first = origin_ms + int(self.rng.uniform(0, self.setup.vitals_s) * 1000)
             self.at(first, self._reading)
         self.start(origin_ms)
+
+    def happened(self, until_ms: int) -> list[Happening]:
+        """The illnesses of the wearer."""
+        return [one for span in self._vitals.illness for one in happenings(span, self.id, self.person)
+                if span.begin_ms <= until_ms]  # fmt: skip
 
     def impact_ms(self, sample: int) -> int:
         """The instant of a sample of the track."""

@@ -232,7 +232,10 @@ class Fleet:
             sos=sorted(sos, key=lambda press: press.pressed_ms),
             published=published,
             faults=[*self.faults, *record.faults_by(end_ms)],
-            happenings=record.happenings_by(end_ms),
+            happenings=sorted(
+                [*record.happenings_by(end_ms), *(one for d in self._devices.values() for one in d.happened(end_ms))],
+                key=lambda one: one.begin_ms,
+            ),
             spoiled=record.spoiled_taken(),
         )
 

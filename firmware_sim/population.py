@@ -10,6 +10,8 @@ import numpy as np
 from firmware_sim.day_plan import DayPlan
 from firmware_sim.device import Device, Identity, Setup, SosButton, Wearer
 from firmware_sim.errors import NoRecordingsError, SimulationError
+from firmware_sim.households.devices import build_homes
+from firmware_sim.illness import fall_ill
 from firmware_sim.models import Sensing, draw_model
 from firmware_sim.motion import FS_HZ, MotionSource, Track
 from firmware_sim.people import Aftermath, draw_aftermath, draw_traits
@@ -60,6 +62,7 @@ def build_devices(
         SimulationError: two falls of one wearer stand too close together.
     """
     happens = plan(scenario, seed)
+    ill = {} if scenario.illness is None else fall_ill(scenario.illness, scenario.wearers.count, seed, start_ms)
     setup = Setup(
         heartbeat_s=scenario.heartbeat_s,
         vitals_s=scenario.vitals.every_s,
@@ -81,7 +84,12 @@ def build_devices(
             # Generators of their own: what the broker makes a device do must not change how its wearer moves.
             moves, signs = (np.random.default_rng([seed, index, purpose]) for purpose in (1, 5))
             phase_ms = int(moves.integers(1000))  # else all would publish in the same millisecond
-            vitals = VitalSigns(signs, int(scenario.utc_offset_h * 3600))
+            vitals = VitalSigns(
+                signs,
+                int(scenario.utc_offset_h * 3600),
+                illness=[ill[index]] if index in ill else (),
+                artefacts=scenario.vitals.artefacts,
+            )
             if pool is not None and not falls_s:
                 devices.append(
                     pooled(
@@ -115,10 +123,12 @@ def build_devices(
                     sensing=sensing,
                 )
             )
-        else:
+        elif member.kind == "button":
             presses_ms = [start_ms + int(at_s * 1000) for who, at_s in happens.sos if who == buttons]
             buttons += 1
             devices.append(SosButton(identity, setup, reactions, presses_ms=presses_ms, start_ms=start_ms))
+    if scenario.homes is not None:
+        devices += build_homes(scenario, seed, start_ms, setup, [one for one in devices if isinstance(one, Wearer)])
     return devices
 
 

@@ -15,6 +15,8 @@ from msgspec import Meta, Struct
 from firmware_sim.district_layout import DistrictPlan
 from firmware_sim.errors import ScenarioError
 from firmware_sim.faults.settings import AnyFault
+from firmware_sim.households.plan import HomesPlan, SensorKind, count_homes, household
+from firmware_sim.illness import IllnessPlan
 from firmware_sim.models import DeviceModel
 from firmware_sim.motion import MIN_LEAD_S
 from firmware_sim.people import People
@@ -58,6 +60,7 @@ class VitalsPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Readings every ``every_s`` seconds; 0 for none."""
 
     every_s: Annotated[float, Meta(ge=0, le=86_400)] = 30.0
+    artefacts: bool = False  # devices come loose, stick, meet cold hands
 
 
 class ConnectionPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +77,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     see :mod:`firmware_sim.history`. ``drill``: its devices have names of their own and belong into the registry as test
     devices. ``staff``: how many are on call in the district that is written for it; ``district``: how large
     that is, None for a neighbourhood. ``people``: who they are and how they live, None for anybody at any hour;
-    ``models``: what they wear, each drawn by its share.
+    ``models``: what they wear, each drawn by its share. ``illness``: who falls ill; ``homes``: who has sensors at home.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -97,16 +100,21 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     district: DistrictPlan | None = None
     people: People | None = None
     models: list[DeviceModel] = msgspec.field(default_factory=list)
+    illness: IllnessPlan | None = None
+    homes: HomesPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One device of a scenario and who has it."""
+    """One device of a scenario and who has it: a wearable, a button, or a sensor of the home that its person lives in
+    with others, perhaps, or an animal."""
 
     device: str
     person: str
-    kind: Literal["wearable", "button"]
+    kind: Literal["wearable", "button"] | SensorKind
     placement: str
+    residents: int = 1
+    pets: bool = False
 
 
 def members(scenario: Scenario) -> list[Member]:
@@ -122,6 +130,9 @@ def members(scenario: Scenario) -> list[Member]:
     for i in range(scenario.buttons):
         person = i % count + 1 if count else i + 1
         found.append(Member(f"{prefix}button-{i + 1:05}", f"p-{person:05}", "button", "neck"))
+    homes = scenario.homes
+    for home in [household(homes, i, prefix) for i in range(count_homes(homes, count))] if homes else ():
+        found += [Member(s.device, home.person, s.kind, s.room, home.residents, home.pets) for s in home.sensors]
     return found
 
 
@@ -191,8 +202,6 @@ def parse_scenario(text: str, where: str) -> Scenario:
         raise ScenarioError(where, f"not YAML: {error}") from None
     except msgspec.ValidationError as error:
         raise ScenarioError(where, str(error)) from None
-    if scenario.faults and scenario.wearers.motion == "pool":
-        raise ScenarioError(where, "shared motion passes no faults: want `wearers.motion: own` - at `$.faults`")
     _check("falls", scenario.falls, scenario.wearers.count, "wearers.count", MIN_LEAD_S, where)
     _check("sos", scenario.sos, scenario.buttons, "buttons", 0.0, where)
     if scenario.faults and scenario.wearers.motion == "pool":

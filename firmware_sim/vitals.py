@@ -58,6 +58,9 @@ class VitalSigns:
         utc_offset_s: of the place where the person lives, for the rhythm.
         illness: what befalls the person. Who gets low sugar has diabetes and wears a sensor.
         artefacts: whether devices come loose, stick, meet cold hands.
+
+    Attributes:
+        illness: as given.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class VitalSigns:
     ) -> None:
         self._rng = rng
         self._offset_s = utc_offset_s
-        self._illness = tuple(illness)
+        self.illness = tuple(illness)
         self._artefacts = artefacts
         traits = draw(1, rng)
         self._usual = {name: float(getattr(traits, name)[0]) for name in SIGNS}
@@ -132,7 +135,7 @@ class VitalSigns:
         body["glucose"] = max(LEAST_GLUCOSE_MMOL_L, body["glucose"] + sum(meals_mmol_l(hour)))
         if self._fibrillates:
             body["hr"] += IRREGULAR_BPM * draws[-1]
-        for span in self._illness:
+        for span in self.illness:
             if span.begin_ms <= t_ms:
                 self._add(span, t_ms, body, draws[-1])
         return body

@@ -62,6 +62,100 @@ class HubHabits:
     cached_on_start: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message of a hub; ``path`` is what follows the base topic."""
+
+    path: str
+    payload: str
+    retain: bool = False
+    qos: int = 0
+
+
+class HubState:
+    """What a Zigbee2MQTT knows of its network, and what it publishes of it. No connection and no clock.
+
+    Args:
+        devices: its network, beside the coordinator.
+        habits: its configuration.
+        groups: names of groups.
+    """
+
+    def __init__(
+        self, devices: tuple[ZigbeeDevice, ...], habits: HubHabits | None = None, groups: tuple[str, ...] = ()
+    ) -> None:
+        self.habits = habits or HubHabits()
+        self.groups = groups
+        self.devices = {device.ieee: device for device in devices}
+        self._known: dict[str, dict[str, Any]] = {device.ieee: dict(device.attributes) for device in devices}
+
+    def opening(self, now_ms: int) -> list[Publication]:
+        """What a starting hub says."""
+        said = [
+            self.state(online=True),
+            Publication("bridge/info", json.dumps({"version": "2.1.0", "config": {}}), retain=True),
+            self.list_of_devices(),
+            Publication("bridge/groups", json.dumps([{"id": 1, "friendly_name": name} for name in self.groups]), True),
+        ]
+        if self.habits.availability:
+            said += [self.availability(ieee, online=True) for ieee in self.devices]
+        if self.habits.cached_on_start:
+            for ieee, known in self._known.items():
+                if known:
+                    said += self.report(ieee, now_ms, {})
+        return said
+
+    def state(self, *, online: bool) -> Publication:
+        """Of the hub itself."""
+        return Publication("bridge/state", json.dumps({"state": "online" if online else "offline"}), retain=True)
+
+    def list_of_devices(self) -> Publication:
+        """As after each change of the network."""
+        coordinator = {
+            "ieee_address": "0x00124b0000000000", "type": "Coordinator", "friendly_name": "Coordinator",
+            "definition": None, "supported": False,
+        }  # fmt: skip
+        listed = [
+            {
+                "ieee_address": device.ieee, "type": "EndDevice", "friendly_name": device.name, "supported": True,
+                "definition": {"model": device.model, "vendor": "", "exposes": [], "options": []},
+                "power_source": "Battery", "interview_completed": True,
+            }
+            for device in self.devices.values()
+        ]  # fmt: skip
+        return Publication("bridge/devices", json.dumps([*listed, coordinator], ensure_ascii=False), retain=True)
+
+    def availability(self, ieee: str, *, online: bool) -> Publication:
+        """The hub has found a device reachable, or not."""
+        state = json.dumps({"state": "online" if online else "offline"})
+        return Publication(f"{self.devices[ieee].name}/availability", state, retain=True, qos=1)
+
+    def report(self, ieee: str, now_ms: int, attributes: Mapping[str, Any]) -> list[Publication]:
+        """A device says ``attributes``; the hub publishes all that it knows of it."""
+        device, habits = self.devices[ieee], self.habits
+        message = {**self._known[ieee], **attributes}
+        self._known[ieee] = {name: value for name, value in message.items() if name not in _PASSING}
+        if habits.last_seen == "epoch":
+            message["last_seen"] = now_ms
+        elif habits.last_seen == "ISO_8601":
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_ms / 1000))
+            message["last_seen"] = f"{stamp}.{now_ms % 1000:03d}Z"
+        if habits.device_information:
+            message["device"] = {"ieeeAddr": ieee, "friendlyName": device.name, "model": device.model}
+        retain, qos = device.retain, device.qos
+        said = [Publication(device.name, json.dumps(message, ensure_ascii=False), retain, qos)]
+        if habits.attributes:
+            for name, value in message.items():
+                plain = value if isinstance(value, str) else json.dumps(value)
+                said.append(Publication(f"{device.name}/{name}", plain, retain, qos))
+        action = attributes.get("action")
+        if action and habits.device_triggers:
+            said.append(Publication(f"{device.name}/action", action))
+        if action and habits.legacy_action:
+            said.append(Publication(device.name, json.dumps({**message, "action": ""}), retain, qos))
+        return said
+
+
 class Zigbee2MqttHub:
     """Connected from :meth:`start` until :meth:`stop` or :meth:`crash`; devices report when they are told to.
 
@@ -87,12 +181,9 @@ class Zigbee2MqttHub:
         password: str | None = None,
     ) -> None:
         self.base_topic = base_topic
-        self.habits = habits or HubHabits()
-        self.groups = groups
-        self.devices = {device.ieee: device for device in devices}
+        self._hub = HubState(devices, habits, groups)
         self._address = (host, port)
         self._login = (username, password)
-        self._state: dict[str, dict[str, Any]] = {device.ieee: dict(device.attributes) for device in devices}
         self._retained: dict[str, tuple[str, int]] = {}
         self._client: paho.Client | None = None
         self._up = threading.Event()
@@ -102,22 +193,12 @@ class Zigbee2MqttHub:
     def start(self) -> Self:
         """Connect and say what a starting Zigbee2MQTT says."""
         self._connect()
-        self._publish("bridge/state", json.dumps({"state": "online"}), retain=True)
-        self._publish("bridge/info", json.dumps({"version": "2.1.0", "config": {}}), retain=True)
-        self.announce_devices()
-        self._publish("bridge/groups", json.dumps([{"id": 1, "friendly_name": name} for name in self.groups]), True)
-        if self.habits.availability:
-            for device in self.devices.values():
-                self.availability(device.ieee, online=True)
-        if self.habits.cached_on_start:
-            for ieee, state in self._state.items():
-                if state:
-                    self.report(ieee)
+        self._say(*self._hub.opening(_now_ms()))
         return self
 
     def stop(self) -> None:
         """Leave as a hub that is shut down does."""
-        self._publish("bridge/state", json.dumps({"state": "offline"}), retain=True)
+        self._say(self._hub.state(online=False))
         self.flush()
         self._end()
 
@@ -136,31 +217,19 @@ class Zigbee2MqttHub:
         if self._client is not None:
             self.crash()
         self._connect()
-        self._publish("bridge/state", json.dumps({"state": "online"}), retain=True)
+        self._say(self._hub.state(online=True))
         for topic, (payload, qos) in list(self._retained.items()):
             self._publish(topic, payload, retain=True, qos=qos)
 
     def announce_devices(self) -> None:
         """Publish the list of devices, as after each change of the network."""
-        coordinator = {
-            "ieee_address": "0x00124b0000000000", "type": "Coordinator", "friendly_name": "Coordinator",
-            "definition": None, "supported": False,
-        }  # fmt: skip
-        listed = [
-            {
-                "ieee_address": device.ieee, "type": "EndDevice", "friendly_name": device.name, "supported": True,
-                "definition": {"model": device.model, "vendor": "", "exposes": [], "options": []},
-                "power_source": "Battery", "interview_completed": True,
-            }
-            for device in self.devices.values()
-        ]  # fmt: skip
-        self._publish("bridge/devices", json.dumps([*listed, coordinator], ensure_ascii=False), retain=True)
+        self._say(self._hub.list_of_devices())
 
     def rename(self, ieee: str, name: str) -> None:
         """Give a device another friendly name."""
-        device = self.devices[ieee]
-        self.devices[ieee] = ZigbeeDevice(ieee, name, device.model, device.retain, device.qos)
-        if self.habits.availability:
+        device = self._hub.devices[ieee]
+        self._hub.devices[ieee] = ZigbeeDevice(ieee, name, device.model, device.retain, device.qos)
+        if self._hub.habits.availability:
             self._publish(f"{device.name}/availability", "", retain=True)
         self.announce_devices()
 
@@ -168,32 +237,11 @@ class Zigbee2MqttHub:
 
     def report(self, ieee: str, **attributes: Any) -> None:
         """A device says ``attributes``; the hub publishes all that it knows of it."""
-        device, habits = self.devices[ieee], self.habits
-        message = {**self._state[ieee], **attributes}
-        self._state[ieee] = {name: value for name, value in message.items() if name not in _PASSING}
-        now_ms = time.time_ns() // 1_000_000
-        if habits.last_seen == "epoch":
-            message["last_seen"] = now_ms
-        elif habits.last_seen == "ISO_8601":
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_ms / 1000))
-            message["last_seen"] = f"{stamp}.{now_ms % 1000:03d}Z"
-        if habits.device_information:
-            message["device"] = {"ieeeAddr": ieee, "friendlyName": device.name, "model": device.model}
-        self._publish(device.name, json.dumps(message, ensure_ascii=False), device.retain, device.qos)
-        if habits.attributes:
-            for name, value in message.items():
-                plain = value if isinstance(value, str) else json.dumps(value)
-                self._publish(f"{device.name}/{name}", plain, device.retain, device.qos)
-        action = attributes.get("action")
-        if action and habits.device_triggers:
-            self._publish(f"{device.name}/action", action)
-        if action and habits.legacy_action:
-            self._publish(device.name, json.dumps({**message, "action": ""}), device.retain, device.qos)
+        self._say(*self._hub.report(ieee, _now_ms(), attributes))
 
     def availability(self, ieee: str, *, online: bool) -> None:
         """The hub has found a device reachable, or not."""
-        state = json.dumps({"state": "online" if online else "offline"})
-        self._publish(f"{self.devices[ieee].name}/availability", state, retain=True, qos=1)
+        self._say(self._hub.availability(ieee, online=online))
 
     def raw(self, path: str, payload: str | bytes, *, retain: bool = False, qos: int = 0) -> None:
         """Publish anything below the base topic."""
@@ -249,9 +297,17 @@ class Zigbee2MqttHub:
             raise SimulationError("the hub is not connected: start() it first")
         return self._client
 
+    def _say(self, *said: Publication) -> None:
+        for one in said:
+            self._publish(one.path, one.payload, one.retain, one.qos)
+
     def _publish(self, path: str, payload: str | bytes, retain: bool = False, qos: int = 0) -> None:
         if retain and payload:
             self._retained[path] = (payload if isinstance(payload, str) else payload.decode(), qos)
         elif retain:
             self._retained.pop(path, None)
         self._require().publish(f"{self.base_topic}/{path}", payload, qos=qos, retain=retain)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

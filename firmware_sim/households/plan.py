@@ -56,7 +56,7 @@ class HomesPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     visits_a_week: Annotated[float, Meta(ge=0, le=50)] = 2.0
     holidays: Holidays | None = None
     sensors: list[SensorKind] = field(default_factory=lambda: ["presence", "contact", "bed", "water", "smoke"])
-    hold_s: Annotated[float, Meta(ge=0, le=600)] = 60.0
+    hold_s: Annotated[float, Meta(ge=0, le=600)] = 0.0
     heartbeat_s: Annotated[float, Meta(gt=0, le=604_800)] = 3600.0
     output: Literal["home", "zigbee2mqtt"] = "home"
     troubles: dict[Trouble, Troubles] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class SensorPlace:
     """One sensor of a home: its device id, kind on the wire, room; and of presence which places it sees."""
 
     device: str
-    kind: str
+    kind: SensorKind
     room: str
     places: tuple[int, ...] = ()
 
@@ -88,8 +88,9 @@ class Household:
         return f"home-{self.index + 1:05}"
 
 
-def household(plan: HomesPlan, index: int) -> Household:
-    """Home number ``index``: the same whatever the seed, so that a registry can be made of it."""
+def household(plan: HomesPlan, index: int, prefix: str = "") -> Household:
+    """Home number ``index``: the same whatever the seed, so that a registry can be made of it. ``prefix`` is one of all
+    device ids of our own."""
     rng = np.random.default_rng([0x40E, index])
     study, second, pets = (float(x) for x in rng.random(3))
     return Household(
@@ -97,17 +98,17 @@ def household(plan: HomesPlan, index: int) -> Household:
         person=f"p-{index + 1:05}",
         residents=2 if second < plan.second else 1,
         pets=pets < plan.pets,
-        sensors=tuple(_sensors(plan, index, study=study < _STUDY_SHARE)),
+        sensors=tuple(_sensors(plan, index, prefix, study=study < _STUDY_SHARE)),
     )
 
 
-def _sensors(plan: HomesPlan, index: int, *, study: bool) -> list[SensorPlace]:
-    found: list[tuple[str, str, str, tuple[int, ...]]] = []
+def _sensors(plan: HomesPlan, index: int, prefix: str, *, study: bool) -> list[SensorPlace]:
+    found: list[tuple[str, SensorKind, str, tuple[int, ...]]] = []
     if "presence" in plan.sensors:
         for place, room in _ROOMS.items():
-            sees = (LIVING, CHAIR) if place == LIVING else (place,)
-            if place == LIVING and not study:
-                sees = (LIVING, CHAIR, DESK)
+            sees: tuple[int, ...] = (place,)
+            if place == LIVING:
+                sees = (LIVING, CHAIR) if study else (LIVING, CHAIR, DESK)
             found.append(("pir", "presence", room, sees))
         if study:
             found.append(("pir", "presence", "study", (DESK,)))
@@ -121,7 +122,7 @@ def _sensors(plan: HomesPlan, index: int, *, study: bool) -> list[SensorPlace]:
         found.append(("smoke", "smoke", "kitchen", ()))
     sensors = []
     for nth, (name, kind, room, sees) in enumerate(found):
-        device = f"{name}-{index + 1:05}-{room.replace(' ', '-')}"
+        device = f"{prefix}{name}-{index + 1:05}-{room.replace(' ', '-')}"
         if plan.output == "zigbee2mqtt":
             device = f"0x{_IEEE + index * 256 + nth:016x}"
         sensors.append(SensorPlace(device, kind, room, sees))
