@@ -1,4 +1,8 @@
-"""Puts each role together from the settings, and runs it in this process."""
+"""Puts each role together from the settings, and runs it in this process.
+
+What a role needs is imported when it runs: gateway and writer have nothing to do with the database, and nobody but the
+console with FastAPI.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,17 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
-
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 import registry
 from carecircle.settings import Role, Settings
-from ingest.devices import ANYBODY, Owner, Profile
-from registry.sealing import check_keys
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ingest.devices import Owner
 
 _log = logging.getLogger(__name__)
 
@@ -23,16 +28,17 @@ _DATABASE_RETRY_S = 1.0
 
 
 def prepare(settings: Settings) -> Engine:
-    """Make folders, the link key and the newest tables; every role does so first, and it is safe to do at once.
+    """Make folders, the link key and the newest tables; every role that uses the database does so first, and it is safe
+    to do at once.
 
     Raises:
         SealedError: the registry was encrypted with a key that is not given.
     """
     import alerts
     import console.access.database
+    from registry.sealing import check_keys
 
-    for folder in (settings.journal_dir, settings.quarantine_dir, settings.state_dir):
-        folder.mkdir(parents=True, exist_ok=True)
+    _make_folders(settings)
     settings.link_key()
     engine = registry.create_engine(settings.resolved_database_url(), keys=settings.registry_keys())
     registry.upgrade(engine)
@@ -43,12 +49,21 @@ def prepare(settings: Settings) -> Engine:
     return engine
 
 
+def _make_folders(settings: Settings) -> None:
+    for folder in (settings.journal_dir, settings.quarantine_dir, settings.state_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def run_role(role: Role, settings: Settings, stop: threading.Event) -> None:
     """Run one role until ``stop``."""
     if role is Role.PROBE:  # it must not wait for what it watches
         from carecircle.probe.watch import watch
 
         watch(settings, stop)
+        return
+    if role in _WITHOUT_DATABASE:
+        _make_folders(settings)
+        _WITHOUT_DATABASE[role](settings, stop)
         return
     engine = _patiently(lambda: prepare(settings), stop)
     if engine is None:
@@ -58,6 +73,8 @@ def run_role(role: Role, settings: Settings, stop: threading.Event) -> None:
 
 def _patiently(attempt: Callable[[], Engine], stop: threading.Event) -> Engine | None:
     """The database may start after us, or another role may be creating the tables."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     said = False
     while not stop.is_set():
         try:
@@ -72,7 +89,7 @@ def _patiently(attempt: Callable[[], Engine], stop: threading.Event) -> Engine |
     return None
 
 
-def _gateway(settings: Settings, _engine: Engine, stop: threading.Event) -> None:
+def _gateway(settings: Settings, stop: threading.Event) -> None:
     from ingest.gateway import Gateway
     from ingest.gateway_settings import GatewaySettings
 
@@ -102,40 +119,39 @@ def _gateway(settings: Settings, _engine: Engine, stop: threading.Event) -> None
 
 def owners_of(engine: Engine) -> Callable[[], Mapping[str, Owner] | None]:
     """A function that gives whose the registry's devices are whenever it has changed since its last call, else None."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     known = -1
 
     def changed() -> Mapping[str, Owner] | None:
         nonlocal known
         try:
-            revision = registry.current_revision(engine)
-            if revision == known:
+            if registry.current_revision(engine) == known:
                 return None
-            directory = registry.directory(engine, secrets=False)
+            revision, devices = registry.worn_devices(engine)
         except SQLAlchemyError as error:
             if not registry.is_retryable(error):
                 raise
             _log.warning("the registry does not answer (%s): going on with what is known", error)
             return None
-        known = directory.revision
-        _log.info("registry revision %d: %d devices", known, len(directory.devices))
-        return _owners(directory)
+        known = revision
+        _log.info("registry revision %d: %d devices", known, len(devices))
+        return _owners(devices)
 
     return changed
 
 
-def _owners(directory: registry.Directory) -> dict[str, Owner]:
-    profiles = {
-        person.key: Profile(
-            person.conditions, person.spo2_scale, tuple(sorted(person.limits.items())), person.residents, person.pets
-        )
-        for person in directory.people.values()
-    }
+def _owners(devices: Iterable[registry.Worn]) -> dict[str, Owner]:
+    from ingest.devices import ANYBODY, Owner, Profile
+
+    profiles: dict[Profile, Profile] = {ANYBODY: ANYBODY}
     owners = {}
-    for device in directory.devices.values():
-        person = directory.people.get(device.person or "")
-        fall_point = person.fall_point if person is not None else ""
-        profile = profiles.get(device.person or "", ANYBODY)
-        owners[device.id] = Owner(device.person, device.area, device.placement, fall_point, device.kind, profile)
+    for worn in devices:
+        profile = Profile(
+            worn.conditions, worn.spo2_scale, tuple(sorted(worn.limits.items())), worn.residents, worn.pets
+        )
+        profile = profiles.setdefault(profile, profile)  # most people's are alike
+        owners[worn.device] = Owner(worn.person, worn.area, worn.placement, worn.fall_point, worn.kind, profile)
     return owners
 
 
@@ -177,7 +193,7 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
     ).run(stop)
 
 
-def _writer(settings: Settings, _engine: Engine, stop: threading.Event) -> None:
+def _writer(settings: Settings, stop: threading.Event) -> None:
     from ingest.writer import open_writer
     from store import StoreError, open_store
 
@@ -248,10 +264,12 @@ def _console(settings: Settings, engine: Engine, stop: threading.Event) -> None:
     serve(app, given.host, given.port, stop)
 
 
-_ROLES: dict[Role, Callable[[Settings, Engine, threading.Event], None]] = {
+_WITHOUT_DATABASE: dict[Role, Callable[[Settings, threading.Event], None]] = {
     Role.GATEWAY: _gateway,
-    Role.PROCESSOR: _processor,
     Role.WRITER: _writer,
+}
+_ROLES: dict[Role, Callable[[Settings, Engine, threading.Event], None]] = {
+    Role.PROCESSOR: _processor,
     Role.ALERTS: _alerts,
     Role.CONSOLE: _console,
 }

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
@@ -126,6 +125,8 @@ class ReplySettings(_Group):
     @field_validator("country")
     @classmethod
     def _is_a_country(cls, code: str) -> str:
+        from phonenumbers import SUPPORTED_REGIONS  # all the world's numbers, for two letters
+
         if code not in SUPPORTED_REGIONS:
             raise ValueError(f"{code!r} is no country: give an ISO 3166 code such as CN")
         return code

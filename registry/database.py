@@ -9,15 +9,13 @@ since a deferred one that turns into a writer fails at once instead of waiting
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, String, column, event, inspect, select, table, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -88,6 +86,11 @@ def migrate(engine: Engine, migrations: Path, version_table: str) -> None:
     ``migrations`` is an Alembic script folder whose ``env.py`` calls :func:`run_migrations`. Each room counts its
     versions in a ``version_table`` of its own.
     """
+    if _is_newest(engine, migrations, version_table):
+        return
+    from alembic import command  # 11 MB, for a few processes in the life of a database
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -96,6 +99,17 @@ def migrate(engine: Engine, migrations: Path, version_table: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes.update(connection=connection, version_table=version_table)
         command.upgrade(config, "head")
+
+
+def _is_newest(engine: Engine, migrations: Path, version_table: str) -> bool:
+    """Whether the last of the scripts, which are named by their revisions, has been run."""
+    newest = max(path.name.partition("_")[0] for path in (migrations / "versions").glob("r*.py"))
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(version_table):
+            return False
+        query = select(column("version_num", String)).select_from(table(version_table))
+        known: Sequence[str] = connection.execute(query).scalars().all()
+    return known == [newest]
 
 
 def run_migrations(context: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Container
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Engine, Table, select, update
 
 from registry import models
 from registry.entries import TYPES, Entry, EntryKey, key_of
@@ -66,6 +66,14 @@ def read_revision(connection: Connection, *, lock: bool = False) -> int:
     the transaction."""
     query = select(models.revision.c.revision)
     return int(connection.execute(query.with_for_update() if lock else query).scalar_one())
+
+
+def current_revision(source: Engine | Connection) -> int:
+    """The revision of the registry now: cheap, to see whether a snapshot is still good."""
+    if isinstance(source, Connection):
+        return read_revision(source)
+    with source.connect() as connection:
+        return read_revision(connection)
 
 
 def raise_revision(connection: Connection) -> int:

@@ -141,14 +141,6 @@ def directory(source: Engine | Connection, *, secrets: bool = True) -> Directory
         return _read(connection, secrets)
 
 
-def current_revision(source: Engine | Connection) -> int:
-    """The revision of the registry now: cheap, to see whether a snapshot is still good."""
-    if isinstance(source, Connection):
-        return read_revision(source)
-    with source.connect() as connection:
-        return read_revision(connection)
-
-
 def _read(connection: Connection, secrets: bool) -> Directory:
     def table(name: str) -> Any:
         return load_table(connection, name, without=("door_code",), secrets=secrets)
