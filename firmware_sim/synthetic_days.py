@@ -77,8 +77,13 @@ def gait(n: int, person: Person, rng: np.random.Generator) -> tuple[Samples, Sam
     up = 0.20 * np.sin(phase) + 0.09 * np.sin(2 * phase + 0.8) + 0.60 * strike - 0.16
     forward = 0.14 * np.sin(phase + 1.9) + 0.07 * np.sin(2 * phase) - 0.18 * strike
     left = 0.13 * np.sin(phase / 2) + 0.06 * np.sin(1.5 * phase)
-    ramp = np.minimum(1.0, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.8 * FS_HZ))
-    return phase, np.stack([forward, left, up], axis=1) * (size * ramp)[:, None]
+    return phase, np.stack([forward, left, up], axis=1) * (size * _ramp(n))[:, None]
+
+
+def _ramp(n: int) -> Samples:
+    """``(n,)``: 1, less in the first and in the last step."""
+    ramp: Samples = np.minimum(1.0, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.8 * FS_HZ))
+    return ramp
 
 
 def still(n: int, lean: float, side: float, rng: np.random.Generator, sway: float = 0.012) -> Body:
@@ -163,10 +168,11 @@ def wrist_steps(n: int, person: Person, rng: np.random.Generator) -> Body:
     body.lean += swing * np.sin(phase / 2)
     body.side += 0.4 * swing * np.sin(phase / 2 + 0.7)
     body.heading += 0.15 * np.sin(phase / 2)
-    body.push = 0.8 * push[:, [2, 1, 0]]  # the forearm hangs: what is up for the trunk runs along it
+    # The forearm hangs: what is up for the trunk runs along it, towards the elbow.
+    body.push = 0.7 * push[:, [2, 1, 0]] * np.array([-1.0, 1.0, 1.0])
     body.push[:, 0] += 0.12 * swing * np.cos(phase)
     if person.holds_stick:  # set down once a stride
-        body.push[:, 0] += rng.uniform(0.2, 0.5) * np.clip(np.sin(phase / 2), 0, None) ** 16
+        body.push[:, 0] -= rng.uniform(0.2, 0.5) * np.clip(np.sin(phase / 2), 0, None) ** 16
     return body
 
 
@@ -182,17 +188,17 @@ def wrist_hands(person: Person, rng: np.random.Generator) -> Body:
     push = np.zeros((n, 3))
     at = 0.5
     while at * FS_HZ < n:
-        takes, waits = rng.uniform(0.3, 1.1), rng.exponential(0.6)
+        takes, waits = rng.uniform(0.3, 1.1), rng.exponential(0.4)
         for path, low, high in ((lean, -1.0, 1.0), (side, -1.2, 1.2)):
-            path.append((takes, float(np.clip(path[-1][1] + rng.normal(0, 0.6), low, high))))
+            path.append((takes, float(np.clip(path[-1][1] + rng.normal(0, 0.75), low, high))))
             path.append((waits, path[-1][1]))
         middle, sigma = (at + takes / 2) * FS_HZ, takes / 3
-        reach = rng.normal(0, 0.22 * person.vigour / takes, 3)
+        reach = rng.normal(0, 0.30 * person.vigour / takes, 3)
         push += (
             reach * (pulse(n, middle - sigma * FS_HZ / 2, sigma) - pulse(n, middle + sigma * FS_HZ / 2, sigma))[:, None]
         )
-        if rng.random() < 0.15:
-            push += (rng.uniform(0.3, 1.2) * rng.normal(0, 0.6, 3)) * pulse(n, (at + takes) * FS_HZ, 0.05)[:, None]
+        if rng.random() < 0.2:
+            push += (rng.uniform(0.3, 1.6) * rng.normal(0, 0.6, 3)) * pulse(n, (at + takes) * FS_HZ, 0.05)[:, None]
         at += takes + waits
     body = Body(fitted(through(lean), n), fitted(through(side), n), 0.3 * wander(n, 0.6, rng), push)
     body.push += 0.02 * person.vigour * np.stack([wander(n, 4, rng) for _ in range(3)], axis=1)
@@ -254,7 +260,7 @@ def jogging(n: int, person: Person, rng: np.random.Generator) -> Body:
     body = still(n, rng.uniform(-0.2, 0.5), rng.uniform(-0.4, 0.4), rng, sway=0.06)
     body.lean += swing * np.sin(phase / 2)
     body.heading += 0.3 * swing * np.sin(phase / 2 + 0.7)
-    body.push = 1.1 * push
+    body.push = 1.1 * push  # the forearm is level
     return body
 
 
