@@ -55,7 +55,11 @@ def write_district(
     people = list(dict.fromkeys(member.person for member in members))
     _write_yaml(folder / "areas.yaml", [{"path": area.path, "name": area.name} for area in layout.areas])
     homes = [areas[path] for path in layout.homes(len(people), rng)]
-    _write_csv(folder / "people.csv", (_person(key, home, rng) for key, home in zip(people, homes, strict=True)))
+    lives = {m.person: {"residents": m.residents, "pets": str(m.pets).lower()} for m in members}
+    _write_csv(
+        folder / "people.csv",
+        (_person(key, home, rng) | lives[key] for key, home in zip(people, homes, strict=True)),
+    )
     _write_csv(
         folder / "devices.csv",
         (
@@ -64,7 +68,7 @@ def write_district(
                 "person": m.person,
                 "kind": m.kind,
                 "placement": m.placement,
-                "model": "simulated wearable" if m.kind == "wearable" else "simulated SOS button",
+                "model": f"simulated {'SOS button' if m.kind == 'button' else m.kind}",
             }
             for m in members
         ),

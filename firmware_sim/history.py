@@ -33,13 +33,22 @@ class History:
         speed: how many times faster than real.
 
     Raises:
-        SimulationError: the scenario has frames that were encoded beforehand.
+        SimulationError: the scenario has frames that were encoded beforehand, or hubs whose messages have no time.
     """
 
     def __init__(self, scenario: Scenario, speed: float) -> None:
         if scenario.wearers.motion == "pool":
             raise SimulationError(
                 f"{scenario.name}: motion from the pool is for real time only, not for speed {speed:g}"
+            )
+        if scenario.homes is not None and scenario.homes.output != "home":
+            raise SimulationError(
+                f"{scenario.name}: what Zigbee2MQTT says has no time: not for speed {speed:g}"
+            )
+        if scenario.homes is not None and scenario.homes.output == "zigbee2mqtt":
+            raise SimulationError(
+                f"{scenario.name}: what a Zigbee2MQTT says has the time of its arrival: `homes.output: home` for speed "
+                f"{speed:g}"
             )
         self.speed = speed
         self._heartbeat_s = scenario.heartbeat_s
@@ -62,5 +71,5 @@ class History:
         status = msgspec.json.decode(payload, type=Status)
         changed: dict[str, Any] = {"t": self._wall.now_ms()}
         if status.heartbeat_s is not None:
-            changed["heartbeat_s"] = self._heartbeat_s
+            changed["heartbeat_s"] = max(self._heartbeat_s, status.heartbeat_s / self.speed)
         return encode_json(msgspec.structs.replace(status, **changed))
