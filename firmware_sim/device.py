@@ -51,7 +51,7 @@ class Setup:
     """What devices have in common.
 
     ``room`` is how many messages of motion and vitals a device can keep, ``heartbeat_s`` how often it says that it is
-    there, ``vitals_s`` how often it reads vital signs (0: never).
+    there, ``vitals_s`` how often it reads vital signs (0: never), ``motion`` whether a wearable sends frames of motion.
     """
 
     heartbeat_s: float = 60.0
@@ -59,6 +59,7 @@ class Setup:
     room: int = 3600
     gyroscope: bool = True
     answers_prompts: bool = False
+    motion: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,8 @@ class Wearer(Device):
         self._sensing = sensing
         self._charging = False
         self._still_s = 0
-        self.at(origin_ms + 1000, self._frame)
+        if self.setup.motion:
+            self.at(origin_ms + 1000, self._frame)
         if self.setup.vitals_s:
             first = origin_ms + int(self.rng.uniform(0, self.setup.vitals_s) * 1000)
             self.at(first, self._reading)

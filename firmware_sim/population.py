@@ -46,7 +46,7 @@ def motion_source(source: Source, seed: int, recordings: Path | None, *, activit
 
 def motion_pool(scenario: Scenario, source: MotionSource, seed: int) -> MotionPool | None:
     """What the wearers of ``scenario`` share; None where each moves for themselves."""
-    if scenario.wearers.motion == "own":
+    if scenario.wearers.motion != "pool":
         return None
     return MotionPool(source, seed, gyroscope=scenario.wearers.gyroscope)
 
@@ -69,6 +69,7 @@ def build_devices(
         room=max(1, int(scenario.buffer_s)),
         gyroscope=scenario.wearers.gyroscope,
         answers_prompts=scenario.wearers.answers_prompts,
+        motion=scenario.wearers.motion != "none",
     )
     devices: list[Device] = []
     # A connection of one's own has no lane of frames: such a wearer encodes the pool's motion as any other.

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from firmware_sim.district_layout import DistrictPlan
 from firmware_sim.errors import ScenarioError
-from firmware_sim.faults.settings import AnyFault
+from firmware_sim.faults.settings import AnyFault, PowerCut
 from firmware_sim.households.plan import HomesPlan, SensorKind, count_homes, household
 from firmware_sim.illness import IllnessPlan
 from firmware_sim.models import DeviceModel
@@ -31,7 +31,11 @@ DRILL = "drill-"
 
 
 class Wearers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many people wear what. ``waist`` is a share of ``count``, the others wear it at the wrist."""
+    """How many people wear what. ``waist`` is a share of ``count``, the others wear it at the wrist.
+
+    ``motion``: everybody's ``own``; ``pool``: who does not fall shares everyday motion encoded beforehand; ``none``: no
+    frames of motion are sent, as by wristbands that know vital signs only.
+    """
 
     count: _Count
     waist: Annotated[float, Meta(ge=0, le=1)] = 0.5
@@ -39,7 +43,7 @@ class Wearers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     activities: Literal["everyday", "all"] = "everyday"
     lies_s: _Positive = 60.0  # after a fall
     answers_prompts: bool = False
-    motion: Literal["own", "pool"] = "own"  # pool: who does not fall shares everyday motion encoded beforehand
+    motion: Literal["own", "pool", "none"] = "own"
 
 
 class At(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -204,11 +208,21 @@ def parse_scenario(text: str, where: str) -> Scenario:
         raise ScenarioError(where, str(error)) from None
     _check("falls", scenario.falls, scenario.wearers.count, "wearers.count", MIN_LEAD_S, where)
     _check("sos", scenario.sos, scenario.buttons, "buttons", 0.0, where)
+    _check_together(scenario, where)
+    return scenario
+
+
+def _check_together(scenario: Scenario, where: str) -> None:
+    """What a scenario cannot have at the same time."""
+    falls = scenario.falls.count if isinstance(scenario.falls, Spread) else len(scenario.falls)
+    if falls and scenario.wearers.motion == "none":
+        raise ScenarioError(where, "nobody is seen to fall without motion: want `wearers.motion: own` - at `$.falls`")
+    if scenario.district is not None and any(isinstance(one, PowerCut) for one in scenario.faults):
+        raise ScenarioError(where, "a power cut is of the neighbourhood's streets: want no `district` - at `$.faults`")
     if scenario.faults and scenario.wearers.motion == "pool":
         raise ScenarioError(where, "shared motion passes no faults: want `wearers.motion: own` - at `$.faults`")
     if scenario.models and scenario.wearers.motion == "pool":
         raise ScenarioError(where, "shared motion is encoded for one model: want `wearers.motion: own` - at `$.models`")
-    return scenario
 
 
 def _check(field: str, what: Spread | list[At], people: int, of: str, earliest_s: float, where: str) -> None:

@@ -42,6 +42,9 @@ def demo(
     run_dir: Annotated[
         Path | None, typer.Option("--run", help="Leave scenario, truth and findings here, for `carecircle score`.")
     ] = None,
+    scenario: Annotated[
+        str, typer.Option(help="Another scenario: a file, or one of `carecircle simulate --list`.")
+    ] = "demo",
 ) -> None:
     """Show everything at work: sensor data going in, falls found, responders called. Nothing to set up.
 
@@ -64,7 +67,7 @@ def demo(
             said = True
         live.update(_picture(view))
 
-    options = Options(seconds, data, source, seed, data_dir, run_dir)
+    options = Options(seconds, data, source, seed, data_dir, run_dir, scenario)
     try:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
             summary = asyncio.run(run(options, show))

@@ -59,6 +59,7 @@ class Options:
     seed: int | None = None
     data_dir: Path | None = None
     run: Path | None = None
+    scenario: str = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,11 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
         stack.enter_context(_broker(broker_port))
         settings, environment = _isolate(data_dir, broker_port, console_port)
         progress = _Latest()
+        scenario = load_scenario(options.scenario)
+        if scenario.drill:
+            raise DemoError(f"{scenario.name} is a drill: play it with `carecircle simulate` against your own system")
         fleet = Fleet(
-            load_scenario("demo"),
+            scenario,
             BrokerAddress(host="127.0.0.1", port=broker_port),
             seed=options.seed,
             source=options.source,
@@ -138,7 +142,7 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
         with tempfile.TemporaryDirectory() as folder:
             write_district(
                 Path(folder), members(fleet.scenario), webhook_url=responders.url, webhook_secret=secret,
-                seed=fleet.seed,
+                seed=fleet.seed, staff=fleet.scenario.staff, plan=fleet.scenario.district,
             )  # fmt: skip
             imported = registry.import_folder(engine, Path(folder))
             if not imported.applied:

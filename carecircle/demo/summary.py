@@ -35,7 +35,7 @@ class Summary:
         return bool(self.messages_lost or self.score.falls_missed or self.score.sos_missed)
 
     def as_json(self) -> dict[str, Any]:
-        """The keys that ``carecircle demo --json`` promises; ``kinds`` as :class:`firmware_sim.scoring.KindScore` has."""
+        """The keys that ``carecircle demo --json`` promises; ``kinds`` is a list of :class:`KindScore`."""
         latency, press = self.score.impact_to_notified_s, self.score.press_to_notified_s
         return {
             "source": self.source,
