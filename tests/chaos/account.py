@@ -93,7 +93,7 @@ class Evidence:
         frames: motion frames by device: when each began, and its digest.
         reported: what incidents hold.
         deliveries: what came to the sink, in its order.
-        expected: what points the acknowledged messages have to make: fields that must be there, where the value is
+        expected: what points the messages that the gateway has must make: fields that must be there, where the value is
             known also the value.
         built: what the journals for the writer held.
         stored: what the store has.
@@ -120,7 +120,8 @@ class Account(msgspec.Struct, kw_only=True):
     """The figures of a run. ``failures`` are broken promises in words, each with some examples.
 
     What the broker had taken and lost when it was killed stands apart, by stream; ``lost_by_broker_oldest_s`` is how
-    long before the kill it had taken the oldest of it. ``falls_whole``: the gateway acknowledged every frame they need.
+    long before the kill it had taken the oldest of it. ``kept_unacknowledged``: in the journal all the same, as the
+    gateway or its link died before the acknowledgement. ``falls_whole``: the gateway has every frame they need.
     ``incidents_of_nothing`` by kind: neither one of the calls nor one of the falls that are found undisturbed.
     """
 
@@ -128,6 +129,7 @@ class Account(msgspec.Struct, kw_only=True):
     messages_taken: int = 0
     messages_acked: int = 0
     lost_of_acked: int = 0
+    kept_unacknowledged: int = 0
     lost_by_broker: int = 0
     lost_by_broker_what: dict[str, int] = msgspec.field(default_factory=dict)
     lost_by_broker_oldest_s: float = 0.0
@@ -180,14 +182,15 @@ def _messages(seen: Evidence, account: Account) -> None:
         "acknowledged by the gateway and not in its journal",
         (_named(seen, digest) for digest in seen.acked if digest not in seen.journaled),
     )
-    lost = {digest: one for digest, one in taken.items() if digest not in seen.acked}
+    lost = {digest: one for digest, one in taken.items() if not _is_kept(seen, digest)}
+    account.kept_unacknowledged = len(seen.sent.keys() & seen.journaled - seen.acked.keys())
     ages_ms = {d: _before_kill_ms(one.taken_ms or 0, seen.broker_kills_ms) for d, one in lost.items()}
     by_kill = {digest: age_ms for digest, age_ms in ages_ms.items() if age_ms is not None}
     account.lost_by_broker = len(by_kill)
     account.lost_by_broker_what = dict(Counter(lost[digest].key[1] for digest in by_kill))
     account.lost_by_broker_oldest_s = max(by_kill.values(), default=0) / 1000
     account.lost_unexplained = account.fail(
-        "taken by the broker, never acknowledged by the gateway, and no kill of the broker explains it",
+        "taken by the broker, never come to the gateway, and no kill of the broker explains it",
         (one.key for digest, one in lost.items() if digest not in by_kill),
     )
     account.refused = account.fail("in the quarantine, and nothing was wrong with it", seen.refused)
@@ -195,6 +198,11 @@ def _messages(seen: Evidence, account: Account) -> None:
         "a device was told that the broker has it, and no such packet passed: the proxy cannot be believed",
         seen.published - {one.key for one in taken.values()},
     )
+
+
+def _is_kept(seen: Evidence, digest: bytes) -> bool:
+    """Acknowledged; or committed, and the acknowledgement died with its sender."""
+    return digest in seen.acked or digest in seen.journaled
 
 
 def _named(seen: Evidence, digest: bytes) -> object:
@@ -247,10 +255,10 @@ def _incidents(seen: Evidence, account: Account) -> dict[str, set[str]]:
 
 
 def _is_whole(seen: Evidence, fall: Finding) -> bool:
-    """Whether the gateway acknowledged every frame that the fall's detection needs."""
+    """Whether the gateway has every frame that the fall's detection needs."""
     first_ms, last_ms = fall.onset_ms - _BEFORE_MS, fall.onset_ms + _AFTER_MS
     frames = seen.frames.get(fall.device, ())
-    return all(frame.digest in seen.acked for frame in frames if first_ms <= frame.t_ms <= last_ms)
+    return all(_is_kept(seen, frame.digest) for frame in frames if first_ms <= frame.t_ms <= last_ms)
 
 
 def _notifications(seen: Evidence, account: Account, of_what: Mapping[str, set[str]]) -> None:

@@ -45,7 +45,7 @@ class Stage:
 
 
 class Deaths(logging.Handler):
-    """What the supervisor says of processes that ended: (role, how). A context manager would outlive nothing more."""
+    """What the supervisor says of processes that ended: (role, exit code)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Disturber:
             case Kind.DISK:
                 assert stage.disk is not None
                 _fill(stage.disk / "ballast", one.lasts_s)
-                sign = moved_sign(lambda: len(stage.to_gateway.acked()))
+                sign = moved_sign(lambda: stage.to_gateway.acks)
             case _:
                 raise ValueError(one)
         self.recoveries.wait_for(one, begun_s, sign)

@@ -37,11 +37,14 @@ class Ledger:
     """All that passed over one link in the direction that counts.
 
     ``by_client``: the clients are the publishers (the devices' link); else they are who acknowledges (the gateway's).
+    ``newest`` is the digest of what was acknowledged last, by device; ``acks`` counts acknowledgements.
     """
 
     by_client: bool
     messages: dict[bytes, Passed] = field(default_factory=dict)
     connections: list[Connection] = field(default_factory=list)
+    newest: dict[bytes, bytes] = field(default_factory=dict)
+    acks: int = 0
     repeated: int = 0  # PUBLISH packets of a message that had passed before
 
     def watch(self) -> Exchange:
@@ -61,7 +64,10 @@ class Ledger:
         def acked(client: bool, topic: bytes, payload: bytes) -> None:
             if client is not self.by_client:
                 return
-            self.messages[digest_of(topic, payload)].acked_ms = time.time_ns() // 1_000_000
+            digest = digest_of(topic, payload)
+            self.messages[digest].acked_ms = time.time_ns() // 1_000_000
+            self.newest[topic.split(b"/")[2]] = digest
+            self.acks += 1
             if connection.first_ack_s is None:
                 connection.first_ack_s = time.monotonic()
 

@@ -146,13 +146,12 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
         disturber = Disturber(stage, plan.disturbances(disk=disk is not None), recoveries)
         truth = _publish(scenario, plan, devices.port, disturber)
         disturber.join()
-        problems = disturber.problems
-        _come_to_rest(stage, recoveries, problems)
+        _come_to_rest(disturber)
         said = _Said.of(from_devices)
         owners = owners_of(system.engine)() or {}
         calm = undisturbed(said.motion.values(), owners)
-        acked = to_gateway.acked()
-        moved = undisturbed((frame for digest, frame in said.motion.items() if digest in acked), owners)
+        kept = to_gateway.acked().keys() | journaled
+        moved = undisturbed((frame for digest, frame in said.motion.items() if digest in kept), owners)
         evidence = Evidence(
             sent=said.sent,
             published=set(truth.keys()),
@@ -172,7 +171,7 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
             ]
             evidence.reported = _reported(system)
             evidence.deliveries = _deliveries(sink)
-            readings = [(device, one) for digest, device, one in said.readings if digest in evidence.acked]
+            readings = [(device, one) for digest, device, one in said.readings if digest in kept]
             evidence.expected = expected_points(readings, moved.movement, owners)
             evidence.built = {key: fields for key, fields in list(built.items()) if key[0] in _MEASUREMENTS}
             evidence.stored = stored_points(influx, _MEASUREMENTS)
@@ -188,7 +187,7 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
         account = look()
         for one in (raw, points, reports):
             one.check()
-        problems += [proxy.problem for proxy in (devices, gateway) if proxy.problem]
+        problems = disturber.problems + [proxy.problem for proxy in (devices, gateway) if proxy.problem]
         problems += disturber.died_alone()
         problems += [f"no sign that {one.kind} works again after {one.at_s:.1f} s" for one in recoveries.pending]
         account.failures += problems
@@ -213,20 +212,22 @@ def _publish(scenario: Scenario, plan: Plan, port: int, disturber: Disturber) ->
     return asyncio.run(fleet.run(plan.seconds, drain_s=_DRAIN_S))
 
 
-def _come_to_rest(stage: Stage, recoveries: Recoveries, problems: list[str]) -> None:
+def _come_to_rest(disturber: Disturber) -> None:
     """Wait until everything works again and nothing is on its way; what does not come to rest is a problem."""
+    stage, problems = disturber.stage, disturber.problems
     system = stage.system
+    killed_ms = max(disturber.broker_kills_ms, default=0)
+
+    def is_delivered(digest: bytes) -> bool:
+        taken, passed = stage.from_devices.messages[digest], stage.to_gateway.messages.get(digest)
+        lost = taken.acked_ms is not None and taken.acked_ms <= killed_ms  # perhaps
+        return lost or (passed is not None and passed.acked_ms is not None)
 
     def all_delivered() -> bool:
-        acked = stage.to_gateway.acked()
-        last: dict[bytes, tuple[int, bytes]] = {}
-        for digest, taken_ms in stage.from_devices.acked().items():
-            device = stage.from_devices.messages[digest].topic.split(b"/")[2]
-            last[device] = max(last.get(device, (0, b"")), (taken_ms, digest))
-        return all(digest in acked for _, digest in last.values())
+        return all(is_delivered(digest) for digest in list(stage.from_devices.newest.values()))
 
     for ready, what in (
-        (lambda: not recoveries.pending, "everything works again"),
+        (lambda: not disturber.recoveries.pending, "everything works again"),
         (all_delivered, "the broker has delivered the last message of every device"),
         (lambda: system.lag("raw", "processor") == 0, "the processor has taken everything"),
         (lambda: system.lag("detections", "alerts") == 0, "alerts has taken everything"),

@@ -75,17 +75,22 @@ def refuse(seen: Evidence) -> None:
     seen.refused = ["internal: KeyError"]
 
 
+def never_have(seen: Evidence, k: int) -> None:
+    del seen.acked[digest(k)]
+    seen.journaled.remove(digest(k))
+
+
 def lose_at_the_broker_without_a_kill(seen: Evidence) -> None:
-    del seen.acked[digest(35)]
+    never_have(seen, 35)
 
 
 def lose_long_before_a_kill(seen: Evidence) -> None:
-    del seen.acked[digest(0)]
+    never_have(seen, 0)
     seen.broker_kills_ms = [NOW + 15_000]
 
 
 def lose_after_the_kill(seen: Evidence) -> None:
-    del seen.acked[digest(35)]
+    never_have(seen, 35)
     seen.broker_kills_ms = [NOW + 30_000]
 
 
@@ -204,8 +209,7 @@ def test_what_the_broker_lost_when_it_was_killed_stands_apart() -> None:
     """Two frames that it had taken within the last seconds, and with them a fall that nobody can find."""
     seen = kept()
     for k in (19, 20):
-        del seen.acked[digest(k)]
-        seen.journaled.discard(digest(k))
+        never_have(seen, k)
     seen.broker_kills_ms = [NOW + 1_000, NOW + 22_000]
     seen.reported = [one for one in seen.reported if one.kind != "fall"]
     account = settle(seen)
@@ -215,10 +219,22 @@ def test_what_the_broker_lost_when_it_was_killed_stands_apart() -> None:
     assert (account.falls_undisturbed, account.falls_whole, account.falls_lost) == (1, 0, 0)
 
 
+def test_what_is_journaled_and_lacks_only_the_acknowledgement_is_not_lost() -> None:
+    """The gateway was killed between its commit and its acknowledgement, and the broker has forgotten it."""
+    seen = kept()
+    del seen.acked[digest(20)]
+    account = settle(seen)
+    assert account.failures == []
+    assert (account.kept_unacknowledged, account.lost_by_broker, account.falls_whole) == (1, 0, 1)
+    forget_the_fall(seen)
+    assert settle(seen).falls_lost == 1
+
+
 def test_a_call_that_the_broker_lost_must_arrive_all_the_same() -> None:
     """The device repeats it until the gateway's answer."""
     seen = kept()
     del seen.acked[b"p" * 16]
+    seen.journaled.remove(b"p" * 16)
     seen.broker_kills_ms = [NOW + 5_200]
     assert settle(seen).failures == []
     forget_the_call(seen)

@@ -153,6 +153,8 @@ def test_the_ledger_of_a_real_link_has_what_the_broker_took(mosquitto: Mosquitto
             device.flush()
         expected = {digest_of(b"care/v1/wrist-1/vitals", payload) for payload in (b"one", b"two")}
         assert set(ledger.acked()) == set(ledger.messages) == expected
+        assert ledger.newest == {b"wrist-1": digest_of(b"care/v1/wrist-1/vitals", b"two")}
+        assert ledger.acks == 2
         assert ledger.first_ack_since(began_s) is not None
         assert ledger.first_ack_since(time.monotonic()) is None
         assert not proxy.problem
