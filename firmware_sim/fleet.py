@@ -42,6 +42,7 @@ _MAKING_S = 200e-6
 #: The loop looks up this often at most and at least, in s of real time.
 _SHORTEST_NAP_S, _LONGEST_NAP_S = 0.005, 0.05
 _PROGRESS_EVERY_S = 0.5
+_CMD = f"/{Stream.CMD.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,7 @@ class Fleet:
 
     def _session(self, name: str, group: list[Device], rng: np.random.Generator) -> Session:
         speakers = [self._speaker(device) for device in group]
+        beside = [] if self._disturbance is None else self._disturbance.listens_to(group)
 
         def greet() -> list[Message]:
             now_ms = self._clock.now_ms()
@@ -288,7 +290,7 @@ class Fleet:
             greet=greet,
             will=will,
             on_message=self._command,
-            topics=[topic(device.id, Stream.CMD) for device in group],
+            topics=[topic(device.id, Stream.CMD) for device in group] + beside,
             rng=rng,
             window=64 if len(group) == 1 else _HUB_WINDOW,
         )
@@ -298,6 +300,9 @@ class Fleet:
 
     def _command(self, on: str, payload: bytes) -> None:
         device = self._devices.get(on.split("/")[2] if on.count("/") == 3 else "")
+        if self._disturbance is not None and not on.endswith(_CMD):
+            self._disturbance.heard(on, payload)
+            return
         if device is None:
             return
         try:

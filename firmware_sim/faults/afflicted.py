@@ -69,9 +69,11 @@ class Afflicted:
         self.planned_ms: int | None = None
         self.is_dead = False
         #: Put in by the faults, in this order: to what a message says, to its time (what is added at an instant by the
-        #: simulation's clock), to a good message as a whole, to its way.
+        #: simulation's clock; of what stands still for a while also when and how much), to a good message as a whole,
+        #: to its way.
         self.changes: list[Change] = []
         self.shifts: list[Callable[[int], int]] = []
+        self.clock_spans: list[tuple[Span, int]] = []
         self.spoils: list[Change] = []
         self.ways: list[Way] = []
         self._off_until_ms: int | None = None

@@ -68,9 +68,12 @@ class Faults:
         self._start_ms = start_ms
         self._own_links = own_links
         self._retained: list[misuse.Retained] = []
+        self._forgeries: list[misuse.Forgery] = []
         numbered = [(number, one) for number, one in enumerate(faults) if isinstance(one, of.Fault)]
         for number, fault in sorted(numbered, key=lambda one: _ORDER.index(type(one[1]))):
             self._strike(number, fault, seed)
+        for struck in self.afflicted.values():
+            clocks.tell_clock(struck)
         for one in faults:
             if isinstance(one, of.MassReconnect):
                 at_ms = start_ms + int(one.at_s * 1000)
@@ -78,10 +81,14 @@ class Faults:
                 for device in devices:
                     links.drop_link(self._of(device), at_ms)
 
-    def broker_restarted(self, at_ms: int) -> None:
-        """The broker is back, and who listens subscribes anew."""
-        for retained in self._retained:
-            retained.replayed(at_ms)
+    def listens_to(self, device_id: str) -> list[str]:
+        """Topics that the holder of a device's stolen login listens to, beside the device's own."""
+        return [one.on for one in self._forgeries if one.thief == device_id]
+
+    def heard(self, on: str, payload: bytes) -> None:
+        """Something came on one of those."""
+        for one in self._forgeries:
+            one.heard(on, payload)
 
     def taken_back(self, at_ms: int) -> list[tuple[str, Message]]:
         """At the end: what is left with the broker is taken back; by device."""
@@ -113,6 +120,8 @@ class Faults:
             done = strike(self._of(device), fault, np.random.default_rng([seed, _FAULTS, number, i]), self._span(fault))
             if isinstance(done, misuse.Retained):
                 self._retained.append(done)
+            elif isinstance(done, list):
+                self._forgeries += done
 
     def _of(self, device: Device) -> Afflicted:
         found = self.afflicted.get(device.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from firmware_sim.clock import Clock
 from firmware_sim.device import Device
@@ -39,6 +39,14 @@ class Disturbance:
         """Whether its battery is empty."""
         found = self._faults.afflicted.get(device.id)
         return found is not None and found.is_dead
+
+    def listens_to(self, devices: Iterable[Device]) -> list[str]:
+        """Topics to which the connection of ``devices`` subscribes beside their own, because a login was stolen."""
+        return sorted({on for device in devices for on in self._faults.listens_to(device.id)})
+
+    def heard(self, on: str, payload: bytes) -> None:
+        """Something that is no command came down."""
+        self._faults.heard(on, payload)
 
     def let_out(self, session: Session, said: Message | Order) -> None:
         """Send a message, or do to the connection what the fault does."""
@@ -90,6 +98,5 @@ class Disturbance:
         else:
             took_s = (self._clock.now_ms() - at_ms) / 1000
             self.record.fault("broker_restart", "", at_ms, f"back after {took_s:.1f} s")
-            self._faults.broker_restarted(at_ms)
         finally:
             self._restarting = None

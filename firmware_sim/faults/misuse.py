@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from firmware_sim.faults.afflicted import Afflicted, Said, Span
+from firmware_sim.faults.afflicted import Afflicted, Span
 from firmware_sim.faults.payloads import fields_of
 from firmware_sim.faults.record import Forged
 from firmware_sim.faults.settings import RetainedSos, StolenCredential
@@ -30,15 +30,6 @@ class Retained:
             message.retain = True
             self._left.append(message)
             self._to.record.fault("retained_sos", self._to.id, at_ms, f"seq {message.seq}")
-
-    def replayed(self, at_ms: int) -> None:
-        """Who subscribes anew gets the newest of them again, with the retain flag."""
-        sent = [one for one in self._left if one.seq in one.outbox.published.get(Stream.EVENT, ())]
-        if sent:
-            self._to.record.spoiled(
-                sent[-1], lambda: True, device=self._to.id, at_ms=at_ms, reason=Reason.RETAINED.value,
-                fault="retained_sos", boot=int(fields_of(sent[-1].payload)["boot"]), seq=sent[-1].seq,
-            )  # fmt: skip
 
     def take_back(self, at_ms: int) -> list[Message]:
         """The empty message that has the broker forget it; who listens gets an event without a content."""
@@ -67,6 +58,49 @@ def retain(to: Afflicted, fault: RetainedSos, rng: np.random.Generator, span: Sp
     return retained
 
 
+class Forgery:
+    """One SOS in the name of another device.
+
+    MQTT 3.1.1 has no word for a publish that is not allowed: a broker closes the connection, or acknowledges and drops
+    the message. So who has the stolen login listens to the other device's topic too: what comes back was let through.
+    """
+
+    def __init__(self, thief: Afflicted, at_ms: int, victim: str, person: str | None, boot: int) -> None:
+        event = Event(t=at_ms, boot=boot, seq=0, type="sos")
+        self.thief = thief.id
+        self.on = topic(victim, Stream.EVENT)
+        self._at_ms = at_ms
+        self._victim, self._person = victim, person
+        self._outbox = Forged(thief.device.setup.room)
+        self.message = Message(self._outbox, Stream.EVENT, self.on.encode(), event.seq, encode_json(event))
+        self.message.sealed = True
+        self._came_back = False
+
+    def heard(self, on: str, payload: bytes) -> None:
+        """Something came on a topic that is not the thief's."""
+        self._came_back |= on == self.on and payload == self.message.payload
+
+    def told(self) -> tuple[Fault, Happening | None]:
+        """How it went, and what a system cannot but make of it."""
+        outcome = "the broker did not take it"
+        if self._came_back:
+            outcome = "the broker let it through: it has no ACL"
+        elif self.message in self._outbox.messages_taken:
+            outcome = "the broker acknowledged it and let nothing through"
+        detail = f"an SOS in the name of {self._victim}; {outcome}"
+        fault = Fault(kind="stolen_credential", device=self.thief, at_ms=self._at_ms, detail=detail)
+        if not self._came_back:
+            return fault, None
+        return fault, Happening(
+            kind="sos",
+            begin_ms=self._at_ms,
+            end_ms=self._at_ms,
+            device=self._victim,
+            person=self._person,
+            detail="forged",
+        )
+
+
 def steal(
     to: Afflicted,
     fault: StolenCredential,
@@ -74,33 +108,13 @@ def steal(
     span: Span,
     *,
     others: list[tuple[str, str | None]],
-) -> None:
+) -> list[Forgery]:
     """With the login of ``to``, an SOS of somebody else: ``others`` are devices to choose from, and who has them."""
+    forgeries = []
     for at_ms in span.moments(fault.times, rng):
         victim, person = others[int(rng.integers(len(others)))]
-        event = Event(t=at_ms, boot=int(rng.integers(2**32)), seq=0, type="sos")
-        forged = Forged(to.device.setup.room)
-        on = topic(victim, Stream.EVENT).encode()
-        message = Message(forged, Stream.EVENT, on, event.seq, encode_json(event))
-        message.sealed = True
-
-        def strike(_: int, message: Message = message) -> list[Said]:
-            return [message]
-
-        to.at(at_ms, strike)
-        to.record.later(lambda one=(at_ms, victim, person, message, forged): _told(to.id, *one))  # type: ignore[misc]
-
-
-def _told(
-    thief: str, at_ms: int, victim: str, person: str | None, message: Message, forged: Forged
-) -> tuple[Fault, Happening | None]:
-    taken = message in forged.messages_taken
-    outcome = "the broker acknowledged it: it has no ACL, or it does not say" if taken else "the broker did not take it"
-    fault = Fault(
-        kind="stolen_credential", device=thief, at_ms=at_ms, detail=f"an SOS in the name of {victim}; {outcome}"
-    )
-    if not taken:
-        return fault, None
-    return fault, Happening(
-        kind="sos", begin_ms=at_ms, device=victim, person=person, detail="forged; a broker without an ACL lets it pass"
-    )
+        forgery = Forgery(to, at_ms, victim, person, int(rng.integers(2**32)))
+        to.at(at_ms, lambda _, message=forgery.message: [message])  # type: ignore[misc]
+        to.record.later(forgery.told)
+        forgeries.append(forgery)
+    return forgeries
