@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,9 +53,7 @@ class Disturbance:
     delay_s: float = 0.0
 
 
-def schedule(
-    seed: int, seconds: float, *, every_s: float = 4.5, longer: float = 1.0, kinds: Sequence[Kind] = tuple(Kind)
-) -> list[Disturbance]:
+def schedule(seed: int, seconds: float, *, every_s: float = 4.5, longer: float = 1.0) -> list[Disturbance]:
     """What happens within ``seconds``, by the time of its beginning; all of it has ended by then.
 
     One begins every ``every_s`` on average. Every kind comes once before one comes again, in another order each time;
@@ -64,12 +61,12 @@ def schedule(
     """
     chance = random.Random(seed)
     made: list[Disturbance] = []
-    free_at_s = dict.fromkeys(kinds, 0.0)
+    free_at_s = dict.fromkeys(Kind, 0.0)
     left: list[Kind] = []
     slots = int((seconds - LEAD_S) / every_s)
     for slot in range(slots):
         at_s = LEAD_S + every_s * (slot + chance.uniform(0.05, 0.95))
-        left = left or list(kinds)
+        left = left or list(Kind)
         recent = {one.kind for one in made[-_APART:]}
         free = [kind for kind in left if kind not in recent and free_at_s[kind] <= at_s]
         if not free:

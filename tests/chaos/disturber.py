@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from carecircle import supervisor
 from tests.chaos.disturbances import ROLES, Disturbance, Kind
@@ -27,12 +31,13 @@ from tests.e2e.system import System
 from tests.servers.influxdb import InfluxServer
 from tests.servers.mosquitto import Mosquitto
 
+_KILLED = -9
 _CHUNKS = (1 << 20, 4096)
 
 
 @dataclass(slots=True)
 class Stage:
-    """Everything that can be disturbed. ``disk`` is the mount point that is filled, None where there is none."""
+    """Everything that can be disturbed. ``disk`` is the mount point that is filled."""
 
     system: System
     broker: Mosquitto
@@ -41,20 +46,30 @@ class Stage:
     gateway: Proxy
     from_devices: Ledger
     to_gateway: Ledger
-    disk: Path | None
+    disk: Path
 
 
 class Deaths(logging.Handler):
-    """What the supervisor says of processes that ended: (role, exit code)."""
+    """What the supervisor says of processes that ended, as (role, exit code) in ``ends``. A context manager."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ends: list[tuple[str, int]] = []
+        self._log = logging.getLogger(supervisor.__name__)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take the role and its exit code out of a record."""
+        """Take role and exit code out of a record."""
         if isinstance(record.args, tuple) and len(record.args) >= 2:
             self.ends.append((str(record.args[0]), int(str(record.args[1]))))
+
+    def __enter__(self) -> Self:
+        self._log.addHandler(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._log.removeHandler(self)
 
 
 @dataclass
@@ -64,25 +79,26 @@ class Disturber:
     stage: Stage
     plan: Sequence[Disturbance]
     recoveries: Recoveries
+    deaths: Deaths
     broker_kills_ms: list[int] = field(default_factory=list)
     alerts_kills_ms: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    deaths: Deaths = field(default_factory=Deaths)
+    kills: Counter[str] = field(default_factory=Counter)
 
     def start(self, started_s: float) -> None:
         """Begin; ``started_s`` is when the fleet starts, monotonic."""
-        logging.getLogger(supervisor.__name__).addHandler(self.deaths)
         self._thread = threading.Thread(target=self._run, args=(started_s,), name="disturber", daemon=True)
         self._thread.start()
 
     def join(self) -> None:
         """Return when the last disturbance is over."""
         self._thread.join()
-        logging.getLogger(supervisor.__name__).removeHandler(self.deaths)
 
     def died_alone(self) -> list[str]:
-        """Roles that ended though nobody killed them."""
-        return [f"{role} ended with {code}" for role, code in self.deaths.ends if code != -9]
+        """Roles that have ended though nobody killed them."""
+        own = [f"{role} ended with {code}" for role, code in self.deaths.ends if code != _KILLED]
+        killed = Counter(role for role, code in self.deaths.ends if code == _KILLED)
+        return own + [f"{role} was killed by somebody else" for role in (killed - self.kills)]
 
     def _run(self, started_s: float) -> None:
         threads = []
@@ -132,8 +148,8 @@ class Disturber:
                 link.slow(0.0)
                 return  # a slow link works all the time
             case Kind.DISK:
-                assert stage.disk is not None
-                _fill(stage.disk / "ballast", one.lasts_s)
+                if not _fill(stage.disk / "ballast", one.lasts_s):
+                    self.problems.append(f"{one}: the disk was not full")
                 sign = moved_sign(lambda: stage.to_gateway.acks)
             case _:
                 raise ValueError(one)
@@ -142,6 +158,7 @@ class Disturber:
     def _kill(self, role: Kind) -> int:
         system = self.stage.system
         system.kill(role)
+        self.kills[role] += 1
         if role is Kind.ALERTS:
             self.alerts_kills_ms.append(_now_ms())
         return system.supervisor.process_ids().get(role, -1)
@@ -158,8 +175,12 @@ class Disturber:
         return restart_sign(lambda: system.supervisor.process_ids().get(role), dead, works)
 
 
-def _fill(ballast: Path, seconds: float) -> None:
-    """Fill the disk to the last byte, take what others give back as well, and then give all of it back."""
+def _fill(ballast: Path, seconds: float) -> bool:
+    """Fill the disk to the last byte, take what others give back as well, and then give all of it back.
+
+    Whether it was full.
+    """
+    was_full = False
     until_s = time.monotonic() + seconds
     with ballast.open("wb", buffering=0) as file:
         while time.monotonic() < until_s:
@@ -167,10 +188,11 @@ def _fill(ballast: Path, seconds: float) -> None:
                 try:
                     while time.monotonic() < until_s and file.write(bytes(size)) == size:
                         pass
-                except OSError:
-                    continue
+                except OSError as error:
+                    was_full |= error.errno == errno.ENOSPC
             time.sleep(0.02)
     ballast.unlink()
+    return was_full
 
 
 def _now_ms() -> int:

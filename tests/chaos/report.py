@@ -16,13 +16,15 @@ FOLDER_VARIABLE = "CHAOS_REPORT"
 
 class Report(msgspec.Struct, kw_only=True):
     """A run: what was done, the account, and how long recoveries took. ``delivered_again`` counts the broker's own
-    repetitions, ``staged_falls`` what the fleet played, whether a detector finds it or not."""
+    repetitions, ``gateway_held`` how often the gateway held because the disk was full, ``staged_falls`` what the fleet
+    played, whether a detector finds it or not."""
 
     seed: int
     seconds: float
     disturbances: list[str]
     staged_falls: int
     delivered_again: int
+    gateway_held: int
     account: Account
     recoveries: list[Recovered]
 
@@ -37,7 +39,8 @@ class Report(msgspec.Struct, kw_only=True):
                     ", ".join(f"{kind} {n}" for kind, n in value.items()) or "-" if isinstance(value, dict) else value
                 )
                 lines.append(f"  {name.replace('_', ' '):34}{shown:>9}")
-        lines += [f"  {'delivered again by the broker':34}{self.delivered_again:>9}", ""]
+        lines.append(f"  {'delivered again by the broker':34}{self.delivered_again:>9}")
+        lines += [f"  {'times that the gateway held':34}{self.gateway_held:>9}", ""]
         lines.append(f"  {'recovery, s':16}{'times':>6}{'from the kill or begin':>26}{'from its end':>20}")
         lines.append(f"  {'':22}{'p50':>16}{'max':>10}{'p50':>10}{'max':>10}")
         for row in self.recoveries:

@@ -21,8 +21,8 @@ from telemetry.codec import Motion, decode
 from telemetry.messages import Vitals
 from telemetry.topics import Stream, parse_topic
 from tests.chaos.account import Account, Delivery, Evidence, Frame, PointKey, Reported, Sent, settle
-from tests.chaos.disturbances import Disturbance, Kind, schedule
-from tests.chaos.disturber import Disturber, Stage
+from tests.chaos.disturbances import Disturbance, schedule
+from tests.chaos.disturber import Deaths, Disturber, Stage
 from tests.chaos.followers import Follower
 from tests.chaos.ledger import Ledger, digest_of
 from tests.chaos.points import Fields, add_built, expected_points, stored_points
@@ -30,7 +30,7 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.recovery import Recoveries
 from tests.chaos.report import Report
 from tests.chaos.undisturbed import undisturbed
-from tests.e2e.system import System, wait_until
+from tests.e2e.system import STAGES, System, wait_until
 from tests.servers.influxdb import InfluxServer
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.sink import Answer, Sink
@@ -97,18 +97,17 @@ class Plan:
         )
         return parse_scenario(text, "chaos")
 
-    def disturbances(self, *, disk: bool) -> list[Disturbance]:
+    def disturbances(self) -> list[Disturbance]:
         """What happens to the system."""
-        kinds = [kind for kind in Kind if disk or kind is not Kind.DISK]
-        return schedule(self.seed, self.seconds, every_s=self.every_s, longer=self.longer, kinds=kinds)
+        return schedule(self.seed, self.seconds, every_s=self.every_s, longer=self.longer)
 
 
-def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: InfluxServer, sink: Sink) -> Report:
+def run(plan: Plan, folder: Path, disk: Path, broker: Mosquitto, influx: InfluxServer, sink: Sink) -> Report:
     """Disturb a system for ``plan.seconds`` and settle the account. ``broker`` runs and saves every second.
 
     Args:
         folder: for everything that is not on ``disk``.
-        disk: mount point of a disk of its own for the journals, which is filled; None: the disk is left alone.
+        disk: mount point of a disk of its own for the journals, which is filled.
     """
     scenario = plan.scenario()
     from_devices, to_gateway = Ledger(by_client=True), Ledger(by_client=False)
@@ -117,7 +116,7 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
     print(f"chaos run of {plan.seconds:.0f} s, again with CHAOS_SEED={plan.seed}", flush=True)
     sink.default["notify"] = Answer(delay_s=_ANSWERS_AFTER_S)
     environment = {
-        "CARECIRCLE_DATA_DIR": str((disk or folder) / "data"),
+        "CARECIRCLE_DATA_DIR": str(disk / "data"),
         "CARECIRCLE_DATABASE_URL": f"sqlite:///{folder}/carecircle.db",
         "CARECIRCLE_STORE__URL": influx.url,
         "CARECIRCLE_STORE__TOKEN": influx.token,
@@ -141,9 +140,10 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
         Follower(system.settings.journal_dir / "points", lambda record: add_built(built, record)) as points,
         Follower(system.settings.journal_dir / "reports", lambda record: add_built(built, record)) as reports,
         Recoveries() as recoveries,
+        Deaths() as deaths,
     ):  # fmt: skip
         stage = Stage(system, broker, influx, devices, gateway, from_devices, to_gateway, disk)
-        disturber = Disturber(stage, plan.disturbances(disk=disk is not None), recoveries)
+        disturber = Disturber(stage, plan.disturbances(), recoveries, deaths)
         truth = _publish(scenario, plan, devices.port, disturber)
         disturber.join()
         _come_to_rest(disturber)
@@ -189,6 +189,7 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
             one.check()
         problems = disturber.problems + [proxy.problem for proxy in (devices, gateway) if proxy.problem]
         problems += disturber.died_alone()
+        problems += [f"a traceback in the log of {role}" for role in STAGES if "Traceback" in _log(system, role)]
         problems += [f"no sign that {one.kind} works again after {one.at_s:.1f} s" for one in recoveries.pending]
         account.failures += problems
         return Report(
@@ -199,6 +200,7 @@ def run(plan: Plan, folder: Path, disk: Path | None, broker: Mosquitto, influx: 
             ],
             staged_falls=len(truth.falls),
             delivered_again=to_gateway.repeated,
+            gateway_held=_log(system, "gateway").count("resumed after holding"),
             account=account,
             recoveries=recoveries.table(),
         )
@@ -261,6 +263,11 @@ class _Said:
             elif stream is Stream.VITALS and isinstance(message, Vitals):
                 said.readings.append((digest, device, message))
         return said
+
+
+def _log(system: System, role: str) -> str:
+    """All of a role's log, over its deaths."""
+    return (system.folder / "log" / f"{role}.log").read_text(errors="replace")
 
 
 def _reported(system: System) -> list[Reported]:

@@ -52,9 +52,3 @@ def test_what_lasts_lasts_and_what_is_killed_does_not() -> None:
     assert all(one.lasts_s == 0 for one in plan if one.kind in ROLES)
     assert all(one.lasts_s > 0 for one in plan if one.kind not in ROLES)
     assert all((one.delay_s > 0) == one.kind.startswith("slow") for one in plan)
-
-
-def test_a_kind_that_cannot_be_had_is_left_out() -> None:
-    """Without a disk of its own none is filled."""
-    kinds = [kind for kind in Kind if kind is not Kind.DISK]
-    assert {one.kind for one in schedule(1, 200.0, kinds=kinds)} == set(kinds)
