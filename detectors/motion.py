@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: Some of the frames of a batch.
+Frames = slice | NDArray[np.intp] | NDArray[np.bool_]
+
 
 @dataclass(frozen=True, slots=True)
 class MotionBatch:
@@ -41,8 +44,82 @@ class MotionBatch:
     def __len__(self) -> int:
         return len(self.row)
 
+    @property
+    def samples(self) -> int:
+        """How many each frame has."""
+        return int(self.acc_g.shape[1])
 
-def turns(rows: NDArray[np.int32]) -> Iterator[slice | NDArray[np.intp]]:
+    def acc_of(self, frames: Frames, samples: slice) -> NDArray[np.float32]:
+        """A part of the acceleration in g."""
+        return self.acc_g[frames, samples]
+
+    def gyr_of(self, frames: Frames, samples: slice) -> NDArray[np.float32] | None:
+        """A part of the turning in deg/s."""
+        return None if self.gyr_dps is None else self.gyr_dps[frames, samples]
+
+
+@dataclass(frozen=True, slots=True)
+class CountedBatch:
+    """The same, of devices that send whole numbers of one and the same unit.
+
+    Attributes:
+        acc: ``(m, n, 3)`` int16, in ``lsb_g`` g.
+        lsb_g: g per count.
+        gyr: ``(m, n, 3)`` int16, in ``lsb_dps`` deg/s; or None.
+        lsb_dps: deg/s per count.
+        row, boot, t_ms, offset_ms, recv_ms, fs_hz, historical: of :class:`MotionBatch`.
+    """
+
+    row: NDArray[np.int32]
+    boot: NDArray[np.uint32]
+    t_ms: NDArray[np.int64]
+    offset_ms: NDArray[np.int64]
+    recv_ms: NDArray[np.int64]
+    fs_hz: float
+    acc: NDArray[np.int16]
+    lsb_g: float
+    gyr: NDArray[np.int16] | None = None
+    lsb_dps: float = 1.0
+    historical: bool = False
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def samples(self) -> int:
+        """How many each frame has."""
+        return int(self.acc.shape[1])
+
+    @property
+    def acc_g(self) -> NDArray[np.float32]:
+        """``(m, n, 3)`` in g, made anew each time."""
+        return self.acc_of(slice(None), slice(None))
+
+    @property
+    def gyr_dps(self) -> NDArray[np.float32] | None:
+        """``(m, n, 3)`` in deg/s, made anew each time; or None."""
+        return self.gyr_of(slice(None), slice(None))
+
+    def acc_of(self, frames: Frames, samples: slice) -> NDArray[np.float32]:
+        """A part of the acceleration in g."""
+        return _scaled(self.acc[frames, samples], self.lsb_g)
+
+    def gyr_of(self, frames: Frames, samples: slice) -> NDArray[np.float32] | None:
+        """A part of the turning in deg/s."""
+        return None if self.gyr is None else _scaled(self.gyr[frames, samples], self.lsb_dps)
+
+
+#: What banks take.
+AnyBatch = MotionBatch | CountedBatch
+
+
+def _scaled(counts: NDArray[np.int16], lsb: float) -> NDArray[np.float32]:
+    values = counts.astype(np.float32)
+    values *= np.float32(lsb)
+    return values
+
+
+def turns(rows: NDArray[np.integer]) -> Iterator[slice | NDArray[np.intp]]:
     """Parts of a batch, in order, in each of which a row stands once at most; the whole where that holds already."""
     _, where, count = np.unique(rows, return_inverse=True, return_counts=True)
     if len(count) == len(rows):

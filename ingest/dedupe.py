@@ -41,6 +41,18 @@ class SeenSequence:
         entry[2] |= bit
         return True
 
+    def newest(self, boot: int) -> int | None:
+        """The newest number of a boot, None where none was taken."""
+        entry = self._find(boot)
+        return None if entry is None else entry[1]
+
+    def run(self, boot: int, count: int) -> None:
+        """The ``count`` numbers behind the newest of a boot, of which one was taken before, are taken at once."""
+        entry = self._find(boot)
+        assert entry is not None, f"no number of boot {boot} was taken"
+        entry[1] += count
+        entry[2] = ((entry[2] << count) | ((1 << count) - 1)) & _MASK if count < WINDOW else _MASK
+
     def newest_gaps(self) -> int:
         """How many of the last :data:`WINDOW` numbers of the newest boot are missing."""
         if not self._boots:

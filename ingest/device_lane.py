@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from detectors.detection import Detection
 from detectors.device.batch import (
-    Heard,
+    Heard as HeardStream,
+)
+from detectors.device.batch import (
     LinkBatch,
     Messages,
     Presses,
@@ -24,6 +26,7 @@ from detectors.device.batch import (
 from detectors.device.link import DeviceBank
 from detectors.device.link_parameters import LinkParameters
 from ingest.banks import restored
+from ingest.block_feed import Heard
 from ingest.devices import Device, Devices
 from telemetry.codec import Motion
 from telemetry.messages import Message, Status
@@ -31,11 +34,11 @@ from telemetry.records import PointBatch
 from telemetry.topics import Stream
 
 _HEARD = {
-    Stream.MOTION: int(Heard.MOTION),
-    Stream.VITALS: int(Heard.VITALS),
-    Stream.HOME: int(Heard.HOME),
-    Stream.EVENT: int(Heard.EVENT),
-    Stream.STATUS: int(Heard.STATUS),
+    Stream.MOTION: int(HeardStream.MOTION),
+    Stream.VITALS: int(HeardStream.VITALS),
+    Stream.HOME: int(HeardStream.HOME),
+    Stream.EVENT: int(HeardStream.EVENT),
+    Stream.STATUS: int(HeardStream.STATUS),
 }
 _SENSE = {sense.name.lower(): int(sense) for sense in Sense}
 #: A ten-second summary older than this when it is made is of motion that came late.
@@ -43,7 +46,7 @@ _LATE_MS = 120_000
 _WINDOW_MS = 10_000
 _NS_PER_MS = 1_000_000
 #: Columns of each kind of record; the first is when it came, the second the device's row.
-_WIDTH = {"messages": 8, "statuses": 5, "rests": 3, "presses": 2, "wears": 3, "readings": 4}
+_WIDTH = {"messages": 9, "statuses": 5, "rests": 3, "presses": 2, "wears": 3, "readings": 4}
 _NO_NUMBER = -(1 << 40)
 #: Charge and heartbeat are kept in thousandths.
 _MILLI = 1000
@@ -63,6 +66,8 @@ class DeviceLane:
         self._bank = DeviceBank(parameters)
         self._held = {name: array("q") for name in _WIDTH}
         self._messages = self._held["messages"]
+        #: Of the message that is being taken, in the order of arrival.
+        self.number = 0
 
     def adopt(self, device: Device) -> None:
         """Something about the device is new."""
@@ -88,7 +93,22 @@ class DeviceLane:
             self._know(device.row)
         # an unchanging number is a sequence in which nothing is ever missing
         seq = said.seq if counted else 0
-        self._messages.extend((recv_ms, device.row, _HEARD[stream], said.t, seq, said.boot, offset_ms, live))
+        self._messages.extend(
+            (recv_ms, device.row, _HEARD[stream], said.t, seq, said.boot, offset_ms, live, self.number)
+        )
+
+    def heard_frames(self, heard: Heard) -> None:
+        """Many live frames of motion."""
+        most = int(heard.row.max())
+        if most >= len(self._bank):
+            self._know(most)
+        every = np.ones(len(heard.row), np.int64)
+        columns = (
+            heard.recv_ms, heard.row, every * _HEARD[Stream.MOTION], heard.t_ms, heard.seq, heard.boot,
+            heard.offset_ms, every, heard.number,
+        )  # fmt: skip
+        records = np.stack(columns, axis=1)
+        self._messages.frombytes(records.tobytes())
 
     def status(self, device: Device, said: Status, recv_ms: int) -> None:
         """A status message, or a will."""
@@ -142,7 +162,9 @@ class DeviceLane:
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"bank": self._bank.state(), "held": {name: held.tobytes() for name, held in self._held.items()}}
+        held = {name: self._in_order(name) for name in self._held}
+        held["messages"][:, -1] = 0  # before all that will come
+        return {"bank": self._bank.state(), "held": {name: records.tobytes() for name, records in held.items()}}
 
     def restore(self, state: dict[str, Any] | None) -> None:
         """From a checkpoint; a bank that cannot be read learns anew."""
@@ -180,10 +202,16 @@ class DeviceLane:
 
     def _take(self, name: str) -> NDArray[np.int64]:
         """``(columns, m)`` of what was gathered."""
-        held = self._held[name]
-        records = np.frombuffer(held.tobytes(), np.int64).reshape(-1, _WIDTH[name])
-        del held[:]
+        records = self._in_order(name)
+        del self._held[name][:]
         return np.ascontiguousarray(records.T)
+
+    def _in_order(self, name: str) -> NDArray[np.int64]:
+        """``(m, columns)``, a copy, as they arrived: ordinary frames are taken before what came between them."""
+        records = np.array(self._held[name], np.int64).reshape(-1, _WIDTH[name])
+        if name == "messages" and (records[1:, -1] < records[:-1, -1]).any():
+            records = records[np.argsort(records[:, -1], kind="stable")]
+        return records
 
 
 def _number(milli: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ingest.clock import DeviceClock
 from ingest.dedupe import SeenSequence
@@ -79,6 +83,28 @@ class FallPoints:
         return device.fall_point or self.by_placement.get(placement, self.general)
 
 
+class Presence:
+    """When devices were last heard and whether they said goodbye, by row."""
+
+    def __init__(self) -> None:
+        self.heard_ms: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.online: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.heartbeat_s: NDArray[np.float64] = np.zeros(0)
+
+    def reserve(self, rows: int) -> None:
+        """Have room for ``rows`` devices; grows by half."""
+        if rows > len(self.online):
+            more = max(rows, 64, len(self.online) * 3 // 2) - len(self.online)
+            self.heard_ms = np.append(self.heard_ms, np.zeros(more, np.int64))
+            self.online = np.append(self.online, np.zeros(more, np.bool_))
+            self.heartbeat_s = np.append(self.heartbeat_s, np.full(more, DEFAULT_HEARTBEAT_S))
+
+    def online_now(self, rows: int, now_ms: int) -> NDArray[np.bool_]:
+        """``(rows,)``: who has spoken within three of its heartbeats and left no will."""
+        limit_ms = HEARTBEATS_MISSED * self.heartbeat_s[:rows] * 1000
+        return np.asarray(self.online[:rows] & (now_ms - self.heard_ms[:rows] <= limit_ms))
+
+
 @dataclass(slots=True)
 class Device:
     """One known device. ``row`` is its place in the banks and never changes."""
@@ -94,16 +120,39 @@ class Device:
     registered: bool = True
     clock: DeviceClock = field(default_factory=DeviceClock)
     seen: dict[Stream, SeenSequence] = field(default_factory=dict)
-    last_recv_ms: int = 0
-    online: bool = False
-    heartbeat_s: float = DEFAULT_HEARTBEAT_S
     said_placement: str | None = None  # what its status message says, used where the registry is silent
     recent_frames: list[tuple[int, int]] = field(default_factory=list)  # (t, hash) of the last motion frames
     clock_boot: int | None = None  # the boot whose wrong clock has been reported
+    presence: Presence = field(default_factory=Presence, repr=False)
+
+    def __post_init__(self) -> None:
+        self.presence.reserve(self.row + 1)
+
+    @property
+    def last_recv_ms(self) -> int:
+        """When it was last heard."""
+        return int(self.presence.heard_ms[self.row])
+
+    @property
+    def online(self) -> bool:
+        """Whether it has not said goodbye."""
+        return bool(self.presence.online[self.row])
 
     def is_online(self, now_ms: int) -> bool:
         """Whether it has spoken within three of its heartbeats and left no will."""
-        return self.online and now_ms - self.last_recv_ms <= HEARTBEATS_MISSED * self.heartbeat_s * 1000
+        return bool(self.presence.online_now(self.row + 1, now_ms)[self.row])
+
+    def heard(self, recv_ms: int) -> None:
+        """It has spoken."""
+        self.presence.heard_ms[self.row] = max(self.last_recv_ms, recv_ms)
+
+    def says(self, *, online: bool) -> None:
+        """That it is there, or not any more."""
+        self.presence.online[self.row] = online
+
+    def promises(self, heartbeat_s: float) -> None:
+        """To speak at least this often."""
+        self.presence.heartbeat_s[self.row] = heartbeat_s
 
     def first_time(self, stream: Stream, boot: int, seq: int) -> bool:
         """Whether (stream, boot, seq) has not been taken before; it counts as taken from now on."""
@@ -119,6 +168,7 @@ class Devices:
     def __init__(self) -> None:
         self.by_id: dict[str, Device] = {}
         self.rows: list[Device] = []
+        self.presence = Presence()
         self._owners: Mapping[str, Owner] = {}
 
     def __len__(self) -> int:
@@ -132,7 +182,7 @@ class Devices:
         owner = self._owners.get(device_id)
         if owner is None:
             return None
-        device = Device(device_id, len(self.rows))
+        device = Device(device_id, len(self.rows), presence=self.presence)
         self._assign(device, owner)
         self.by_id[device_id] = device
         self.rows.append(device)
@@ -175,12 +225,12 @@ class Devices:
     def online_by_area(self, now_ms: int) -> dict[str, int]:
         """Online devices of every area and of all areas above it."""
         counts: dict[str, int] = {}
-        for device in self.rows:
-            if device.registered and device.is_online(now_ms):
-                area = device.area
-                while area:
-                    counts[area] = counts.get(area, 0) + 1
-                    area = area.rpartition(".")[0]
+        online = np.flatnonzero(self.presence.online_now(len(self.rows), now_ms))
+        here = Counter(device.area for row in online.tolist() if (device := self.rows[row]).registered)
+        for area, devices in here.items():
+            while area:
+                counts[area] = counts.get(area, 0) + devices
+                area = area.rpartition(".")[0]
         return counts
 
     def state(self) -> list[Device]:
@@ -191,6 +241,8 @@ class Devices:
         """Continue from a checkpoint; owners come from :meth:`update_owners`."""
         self.rows = rows
         self.by_id = {device.id: device for device in rows}
+        if rows:
+            self.presence = rows[0].presence
 
     @staticmethod
     def _assign(device: Device, owner: Owner) -> None:

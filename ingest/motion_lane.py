@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.detection import Detection, Stage
 from detectors.device.motion_sensor import MotionSensorBank
-from detectors.motion import MotionBatch
+from detectors.motion import AnyBatch
 from ingest.devices import Device, Devices, FallPoints
+from ingest.motion_batches import Gathering, Run, part
 from ingest.reorder import Frame, Reorderer
-from ingest.summary import SPAN_MS, MotionSummary, Windows
+from ingest.summary import MotionSummary, Windows
 from telemetry.codec import Motion
 from telemetry.records import PointBatch
 
@@ -25,7 +26,7 @@ class RowBank(Protocol):
     def add(self, device: str, *, placement: str, person: str | None, operating_point: str | None = None) -> int:
         """The row of a device; called again it updates placement, person and operating point (None: the bank's)."""
 
-    def update(self, batch: MotionBatch | None, now_ms: int) -> list[Detection]:
+    def update(self, batch: AnyBatch | None, now_ms: int) -> list[Detection]:
         """Take a batch, or a tick."""
 
     def state(self) -> dict[str, Any]:
@@ -48,9 +49,10 @@ class _Lane:
         self.points = points
         self.historical = historical
         self.rows: dict[int, int] = {}  # row of the device -> row in this bank
+        self._row_of = np.zeros(0, np.int32)  # the same by place
         self.reorder = Reorderer()
-        self.ready: list[Frame] = []
-        self.late: list[Frame] = []  # their place in the ring has passed: summed up, not detected on
+        self.ready: list[Frame | Run] = []
+        self.late: list[Frame | Run] = []  # their place in the ring has passed: summed up, not detected on
 
     def add(self, device: Device) -> None:
         """Tell the banks of a device, or what is new about it."""
@@ -61,9 +63,24 @@ class _Lane:
         if self.sensors is not None:
             beside = self.sensors.add(device.id, placement=device.placement, person=person)
             assert beside == row, f"row {beside} and {row} of {device.id}"
-        self.rows[device.row] = row
+        self._place(device.row, row)
 
-    def update(self, batch: MotionBatch, now_ms: int) -> list[Detection]:
+    def _place(self, device: int, row: int) -> None:
+        self.rows[device] = row
+        if device >= len(self._row_of):
+            room = max(device + 1, 64, len(self._row_of) * 3 // 2)
+            self._row_of = np.append(self._row_of, np.zeros(room - len(self._row_of), np.int32))
+        self._row_of[device] = row
+
+    def batches(self, frames: list[Frame | Run]) -> list[AnyBatch]:
+        """Frames as batches; their rows are those of the devices."""
+        return Gathering(historical=self.historical).of(frames) if frames else []
+
+    def in_bank(self, batch: AnyBatch) -> AnyBatch:
+        """The batch with the rows of the bank."""
+        return replace(batch, row=self._row_of[batch.row])
+
+    def update(self, batch: AnyBatch, now_ms: int) -> list[Detection]:
         """What the banks find in a batch."""
         found = self.bank.update(batch, now_ms)
         return found if self.sensors is None else found + self.sensors.update(batch, now_ms)
@@ -75,13 +92,14 @@ class _Lane:
 
     def restore(self, state: tuple[Any, ...], devices: Devices) -> None:
         """From a checkpoint, with the operating points of now."""
-        bank, sensors, self.rows, held = state
+        bank, sensors, rows, held = state
         self.bank.restore(bank)
         if self.sensors is not None:
             self.sensors.restore(sensors)
         self.reorder.restore(held)
-        for row in self.rows:
-            self.add(devices.rows[row])
+        for device, row in rows.items():
+            self._place(device, row)
+            self.add(devices.rows[device])
 
 
 class MotionLanes:
@@ -108,6 +126,15 @@ class MotionLanes:
         if not lane.reorder.push(frame, lane.ready):
             lane.late.append(frame)
 
+    @property
+    def order(self) -> Reorderer:
+        """Of the live frames."""
+        return self._live.reorder
+
+    def take_run(self, run: Run) -> None:
+        """Take live frames that are the next of their devices, which have sent live ones before."""
+        self._live.ready.append(run)
+
     def advance(self, now_ms: int, devices: Devices) -> tuple[list[Detection], list[PointBatch]]:
         """Run what is ready through the banks: detections and points that are due."""
         detections: list[Detection] = []
@@ -115,13 +142,13 @@ class MotionLanes:
         for lane in (self._live, self._historical):
             lane.reorder.expire(now_ms, lane.ready)
             ready, lane.ready = lane.ready, []
-            for batch_rows, batch in _batches(ready, lane):
-                detections += lane.update(batch, now_ms)
-                points += self._sum_up(batch_rows, batch, now_ms, devices, historical=lane.historical)
+            for batch in lane.batches(ready):
+                detections += lane.update(lane.in_bank(batch), now_ms)
+                points += self._sum_up(batch, now_ms, devices, historical=lane.historical)
             detections += lane.bank.update(None, now_ms)
             late, lane.late = lane.late, []
-            for batch_rows, batch in _batches(late, lane):
-                points += self._sum_up(batch_rows, batch, now_ms, devices, historical=True)
+            for batch in lane.batches(late):
+                points += self._sum_up(batch, now_ms, devices, historical=True)
         points += self._points(self._summary, now_ms, devices)
         points += self._points(self._late_summary, now_ms, devices)
         points += [_raw_points(d) for d in detections if d.stage is Stage.CONFIRMED and d.window is not None]
@@ -141,88 +168,24 @@ class MotionLanes:
         self._summary.restore(state["summaries"][0])
         self._late_summary.restore(state["summaries"][1])
 
-    def _sum_up(
-        self, rows: NDArray[np.int32], batch: MotionBatch, now_ms: int, devices: Devices, *,
-        historical: bool,
-    ) -> list[PointBatch]:  # fmt: skip
-        by_device = MotionBatch(
-            row=rows, boot=batch.boot, t_ms=batch.t_ms, offset_ms=batch.offset_ms, recv_ms=batch.recv_ms,
-            fs_hz=batch.fs_hz, acc_g=batch.acc_g,
-        )  # fmt: skip
+    def _sum_up(self, batch: AnyBatch, now_ms: int, devices: Devices, *, historical: bool) -> list[PointBatch]:
         if not historical:
-            self._summary.add(by_device)
+            self._summary.add(batch)
             return self._points(self._summary, now_ms, devices)
         # a late frame whose window is still open live belongs to that point; the others make points of their own
         start_ms = batch.t_ms + batch.offset_ms
         open_live = np.array(
-            [self._summary.covers(int(row), int(t_ms)) for row, t_ms in zip(rows, start_ms, strict=True)], dtype=bool
+            [self._summary.covers(int(row), int(t_ms)) for row, t_ms in zip(batch.row, start_ms, strict=True)],
+            dtype=bool,
         )
         for summary, mine in ((self._summary, open_live), (self._late_summary, ~open_live)):
             if mine.any():
-                summary.add(_take(by_device, mine), in_order=False)
+                summary.add(part(batch, mine), in_order=False)
         return self._points(self._late_summary, now_ms, devices)
 
     @staticmethod
     def _points(summary: MotionSummary, now_ms: int, devices: Devices) -> list[PointBatch]:
         return [_motion_points(windows, devices) for windows in summary.collect(now_ms)]
-
-
-def _batches(frames: list[Frame], lane: _Lane) -> list[tuple[NDArray[np.int32], MotionBatch]]:
-    """Frames grouped by (rate, length, gyroscope or not) with each device's frames kept in their order.
-
-    A device whose next frame would go into another group than its last, or beyond the span that a batch may have,
-    closes all groups first.
-    """
-    out: list[tuple[NDArray[np.int32], MotionBatch]] = []
-    groups: dict[tuple[float, int, bool], list[Frame]] = {}
-    placed: dict[int, tuple[tuple[float, int, bool], int]] = {}  # row -> its group here, its first instant there
-
-    def close() -> None:
-        out.extend(_batch(group, lane) for group in groups.values())
-        groups.clear()
-        placed.clear()
-
-    for frame in frames:
-        motion = frame.motion
-        key = (motion.fs, len(motion.acc), motion.gyr is not None)
-        before = placed.get(frame.row)
-        if before is not None and (before[0] != key or abs(motion.t - before[1]) > SPAN_MS // 2):
-            close()
-            before = None
-        if before is None:
-            placed[frame.row] = (key, motion.t)
-        groups.setdefault(key, []).append(frame)
-    close()
-    return out
-
-
-def _batch(frames: list[Frame], lane: _Lane) -> tuple[NDArray[np.int32], MotionBatch]:
-    motions = [frame.motion for frame in frames]
-    rows = np.array([frame.row for frame in frames], dtype=np.int32)
-    acc = np.array([motion.acc for motion in motions], dtype=np.float32)
-    acc *= np.array([motion.lsb for motion in motions], dtype=np.float32)[:, None, None]
-    gyr = None
-    if motions[0].gyr is not None:
-        gyr = np.array([motion.gyr for motion in motions], dtype=np.float32)
-        gyr *= np.array([motion.glsb for motion in motions], dtype=np.float32)[:, None, None]
-    return rows, MotionBatch(
-        row=np.array([lane.rows[frame.row] for frame in frames], dtype=np.int32),
-        boot=np.array([motion.boot for motion in motions], dtype=np.uint32),
-        t_ms=np.array([motion.t for motion in motions], dtype=np.int64),
-        offset_ms=np.array([frame.offset_ms for frame in frames], dtype=np.int64),
-        recv_ms=np.array([frame.recv_ms for frame in frames], dtype=np.int64),
-        fs_hz=motions[0].fs,
-        acc_g=acc,
-        gyr_dps=gyr,
-        historical=lane.historical,
-    )
-
-
-def _take(batch: MotionBatch, mine: NDArray[np.bool_]) -> MotionBatch:
-    return MotionBatch(
-        row=batch.row[mine], boot=batch.boot[mine], t_ms=batch.t_ms[mine], offset_ms=batch.offset_ms[mine],
-        recv_ms=batch.recv_ms[mine], fs_hz=batch.fs_hz, acc_g=batch.acc_g[mine],
-    )  # fmt: skip
 
 
 def _motion_points(windows: Windows, devices: Devices) -> PointBatch:

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import copy
 import logging
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from detectors.detection import Detection, Stage
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
 from ingest.banks import UNREADABLE
+from ingest.block_feed import BlockFeed, Heard
+from ingest.content import FRAMES_COMPARED, contents
 from ingest.devices import Device, Devices, FallPoints, Owner
 from ingest.events import EventLane
+from ingest.express import Express
 from ingest.lanes import Lanes
+from ingest.motion_batches import Run
 from ingest.motion_lane import MotionLanes, RowBank
 from ingest.readings import PointBuilder, RecentValues, home_value, status_values, vitals_values
+from telemetry.blocks import RawBlock
 from telemetry.codec import Motion, decode_home, decode_motion, decode_status, decode_vitals
 from telemetry.errors import Reason, TelemetryError
 from telemetry.messages import VITALS_NUMBERS, Event, Home, Message, Status
@@ -32,8 +37,6 @@ from telemetry.zigbee2mqtt.topics import Address
 
 #: After a reconnection the broker delivers what it kept; this long afterwards it has.
 BACKLOG_MS = 120_000
-#: Motion frames per device whose time is compared: two different frames for one instant are a conflict.
-_FRAMES_COMPARED = 4
 #: `area_state.devices_online` and the per-device link figures are written this often.
 STATE_EVERY_MS = 60_000
 
@@ -91,6 +94,9 @@ class Pipeline:
         if zigbee is not None:
             self.counts |= zigbee.counts
         self._motion = MotionLanes(live, historical, fall_points or FallPoints())
+        self._express = Express(self._motion.order, reported=self.lanes.links is not None)
+        self._blocks = BlockFeed(self.devices, self._express)
+        self._served: list[Device] = []
         self._events = EventLane(self.lanes.links)
         self._recent = RecentValues()
         self._down_since_ms: int | None = None
@@ -111,36 +117,87 @@ class Pipeline:
     def update_owners(self, owners: Mapping[str, Owner]) -> None:
         """Take a new state of the registry (by device id)."""
         for device in self.devices.update_owners(owners):
+            self._express.leave(device)
             self._motion.adopt(device)
             self.lanes.adopt(device)
+            self._express.enter(device)
 
     def feed(self, messages: Iterable[RawMessage]) -> None:
         """Take messages in the order of the journal. Their receive times are the clock.
 
         Nothing in a message can raise out of here: a defect of ours puts the message into the quarantine too.
         """
-        is_due = self.lanes.is_due
         for message in messages:
             self._now_ms = max(self._now_ms, message.recv_ms)
-            self.counts["messages"] += 1
-            own = message.topic.startswith(OWN_PREFIX)
-            device_id: str | None = None
-            try:
-                if (own or is_due(message.recv_ms)) and not message.flags & Flag.REPLAY:
-                    self._listen(message)
-                if own:
-                    self._own(message)
-                    continue
-                if self._zigbee is not None and (address := self._zigbee.address(message.topic)) is not None:
-                    self._adapt(self._zigbee, address, message)
-                    continue
-                device_id, stream = parse_topic(message.topic)
-                self._take(device_id, stream, message)
-            except TelemetryError as error:
-                self._out.refused.append(Refused(error.reason, error.detail, message, device_id))
-            except Exception as error:  # our own defect must neither stop the rest nor lose the message
-                detail = f"{type(error).__name__}: {error}"
-                self._out.refused.append(Refused(Reason.INTERNAL, detail, message, device_id))
+            self._feed_one(message, self.counts["messages"] + 1)
+
+    def feed_records(self, records: Iterable[RawMessage | RawBlock]) -> None:
+        """Take messages and blocks of them in the order of the journal, to the same effect as :meth:`feed`."""
+        together: list[RawBlock] = []
+        for record in records:
+            block = record if isinstance(record, RawBlock) and _is_of_devices(record) else None
+            if together and (block is None or self.lanes.is_due(record.recv_ms)):
+                self._feed_together(together)
+                together = []
+            if block is None:
+                self.feed(record.messages() if isinstance(record, RawBlock) else (record,))
+                continue
+            if self.lanes.is_due(record.recv_ms):
+                self._now_ms = max(self._now_ms, record.recv_ms)
+                self._listen(block.message(0))
+            together.append(block)
+        self._feed_together(together)
+
+    def _feed_together(self, blocks: list[RawBlock]) -> None:
+        if blocks:
+            self._now_ms = self._blocks.take(blocks, self, self.counts["messages"] + 1, self._now_ms)
+
+    def take_one(self, message: RawMessage, number: int, now_ms: int) -> None:
+        """See :class:`ingest.block_feed.Taker`."""
+        self._now_ms = now_ms
+        self._feed_one(message, number)
+
+    def take_run(self, run: Run, heard: Heard) -> None:
+        """See :class:`ingest.block_feed.Taker`."""
+        self.counts["messages"] += len(run.row)
+        self._motion.take_run(run)
+        if self.lanes.links is not None:
+            self.lanes.links.heard_frames(heard)
+
+    def _feed_one(self, message: RawMessage, number: int) -> None:
+        self.counts["messages"] += 1
+        if self.lanes.links is not None:
+            self.lanes.links.number = number
+        own = message.topic.startswith(OWN_PREFIX)
+        device_id: str | None = None
+        try:
+            if (own or self.lanes.is_due(message.recv_ms)) and not message.flags & Flag.REPLAY:
+                self._listen(message)
+            if own:
+                self._own(message)
+                return
+            if self._zigbee is not None and (address := self._zigbee.address(message.topic)) is not None:
+                self._adapt(self._zigbee, address, message)
+                return
+            device_id, stream = parse_topic(message.topic)
+            self._take(device_id, stream, message)
+        except TelemetryError as error:
+            self._out.refused.append(Refused(error.reason, error.detail, message, device_id))
+        except Exception as error:  # our own defect must neither stop the rest nor lose the message
+            detail = f"{type(error).__name__}: {error}"
+            self._out.refused.append(Refused(Reason.INTERNAL, detail, message, device_id))
+        finally:
+            for device in self._served:
+                self._express.enter(device)
+            self._served.clear()
+
+    def _serve(self, device_id: str) -> Device | None:
+        """The device as an object that says all there is to it, until the message is dealt with."""
+        device = self.devices.find(device_id)
+        if device is not None:
+            self._express.leave(device)
+            self._served.append(device)
+        return device
 
     def advance(self, now_ms: int | None = None) -> Output:
         """Run the detectors over what was fed and hand out everything that is due.
@@ -172,6 +229,7 @@ class Pipeline:
 
     def state(self) -> dict[str, Any]:
         """Everything that the future depends on, but for what is learnt of homes; call after :meth:`advance`."""
+        self._express.leave_all(self.devices.rows)
         return {
             "lanes": self.lanes.state(),
             "devices": self.devices.state(),
@@ -192,6 +250,10 @@ class Pipeline:
         except UNREADABLE as error:
             _log.error("processor: the state of the fall detector cannot be read (%s): it starts anew", error)
             self._motion = untouched
+        self._express = Express(self._motion.order, reported=self.lanes.links is not None)
+        self._blocks = BlockFeed(self.devices, self._express)
+        for device in self.devices.rows:
+            self._express.enter(device)
         self.lanes.restore(state["lanes"])
         self._events.restore(state["events"])
         self._recent.restore(state["recent"])
@@ -220,7 +282,9 @@ class Pipeline:
         self._out.points += points
 
     def _take(self, device_id: str, stream: Stream, message: RawMessage) -> None:
-        device = self.devices.find(device_id)
+        device = self._serve(device_id)
+        if device is not None:
+            self._blocks.know(message.topic, device.row, stream)
         if stream is Stream.EVENT:
             refused = self._events.take_event(device_id, device, message, self._outage(message.recv_ms))
             if refused is not None:
@@ -240,9 +304,9 @@ class Pipeline:
 
     def _heard(self, device: Device, stream: Stream, message: RawMessage) -> None:
         if message.flags is _NONE or not message.flags & _KEPT:
-            device.last_recv_ms = max(device.last_recv_ms, message.recv_ms)
+            device.heard(message.recv_ms)
             if stream is not Stream.STATUS:
-                device.online = True
+                device.says(online=True)
 
     def _adapt(self, zigbee: Zigbee2Mqtt, address: Address, message: RawMessage) -> None:
         """Take what a hub's message amounts to as if the devices had sent it; the message as it came is kept once."""
@@ -258,7 +322,7 @@ class Pipeline:
         # of what the broker has kept an adapter tells only what is the case now
         message_now = message._replace(flags=message.flags & ~Flag.RETAIN)
         for told in adapted.told:
-            device = self.devices.find(told.device)
+            device = self._serve(told.device)
             try:
                 if isinstance(told.said, Event):
                     self._events.take_decoded(told.device, device, told.said, message, down_since_ms, told.notes)
@@ -270,7 +334,7 @@ class Pipeline:
                     self._take_status(device, told.said, message_now, message)
             except TelemetryError as error:
                 refused = error
-        speaker = self.devices.find(adapted.heard) if adapted.heard is not None else None
+        speaker = self._serve(adapted.heard) if adapted.heard is not None else None
         if speaker is not None:
             self._heard(speaker, Stream.HOME, message)
         if refused is not None:
@@ -318,7 +382,7 @@ class Pipeline:
         live, offset_ms = self._timing(device, Stream.MOTION, motion, message)
         if motion.idle_until is not None and live:
             self.lanes.rests(device, message.recv_ms, motion.t + offset_ms, motion.idle_until + offset_ms)
-        content = zlib.crc32(motion.acc.tobytes())
+        content = int(contents(motion.acc[None])[0])
         for t_ms, stored in device.recent_frames:
             if t_ms == motion.t:
                 if stored == content:
@@ -326,7 +390,7 @@ class Pipeline:
                     return
                 raise TelemetryError(Reason.CONFLICT, f"another motion frame is stored for {motion.t}")
         device.recent_frames.append((motion.t, content))
-        if len(device.recent_frames) > _FRAMES_COMPARED:
+        if len(device.recent_frames) > FRAMES_COMPARED:
             del device.recent_frames[0]
         if not live:
             self.counts["late"] += 1
@@ -369,11 +433,11 @@ class Pipeline:
             _, offset_ms = self._timing(device, Stream.STATUS, said, message, birth=not retained, of_hub=of_hub)
             lag_ms = None if retained else message.recv_ms - said.t - offset_ms
         if not retained:
-            device.online = said.online
+            device.says(online=said.online)
             if not message.flags & Flag.REPLAY:
                 self.lanes.status(device, said, message.recv_ms)
         if said.heartbeat_s is not None:
-            device.heartbeat_s = said.heartbeat_s
+            device.promises(said.heartbeat_s)
         if said.placement is not None and self.devices.said_placement(device, said.placement):
             self._motion.adopt(device)
         # the t of a will was written when the device connected; its death is known only by our clock
@@ -390,6 +454,7 @@ class Pipeline:
                 self._findings.add(one.decided_ms, (one.device, area, one.kind), {"standing": standing})
 
     def _device_state(self) -> list[PointBatch]:
+        self._express.leave_all(self.devices.rows)
         builder = PointBuilder("area_state", ("area",), ("devices_online",))
         at_ms = self._next_state_ms
         for area, online in sorted(self.devices.online_by_area(self._now_ms).items()):
@@ -400,6 +465,15 @@ class Pipeline:
                 self._status.add(at_ms, (device.id, device.area), {"seq_gap": motion.newest_gaps()})
         batch = builder.take()
         return [] if batch is None else [batch]
+
+
+def _is_of_devices(block: RawBlock) -> bool:
+    """Whether neither a message of our own nor one put back from the quarantine is in it."""
+    if not len(block):
+        return False
+    named = np.flatnonzero(block.topic_end > block.topic_start)
+    own = block.data[block.topic_start[named]] == OWN_PREFIX[0]
+    return not own.any() and not (block.flags & Flag.REPLAY).any()
 
 
 def _down_since_ms(message: RawMessage) -> int | None:

@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from ingest.long_memory import SNAPSHOT_EVERY_S, LongMemory, Mark
 from ingest.pipeline import Output, Pipeline
 from journal import JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
-from telemetry.blocks import messages_of
-from telemetry.records import PointBatch, RawMessage, pack_points
+from telemetry.blocks import RawBlock, is_block, unpack_block
+from telemetry.records import PointBatch, RawMessage, pack_points, unpack_raw
 
 _log = logging.getLogger(__name__)
 
@@ -202,9 +202,8 @@ class Processor:
         took = False
         for name, reader in self._readers.items():
             batches = reader.read(self._settings.read_bytes)
-            for batch in batches:
-                self._pipeline.feed(_messages(batch.records, name))
-                took = True
+            took |= bool(batches)
+            self._pipeline.feed_records(_records((record for batch in batches for record in batch.records), name))
         self._dirty |= took
         return took
 
@@ -284,11 +283,9 @@ class Processor:
             _log.debug("processor: no statistics file (%s)", error)
 
 
-def _messages(records: Sequence[bytes | memoryview], journal: str) -> list[RawMessage]:
-    messages = []
+def _records(records: Iterable[bytes | memoryview], journal: str) -> Iterator[RawMessage | RawBlock]:
     for record in records:
         try:
-            messages.extend(messages_of(record))
+            yield unpack_block(record) if is_block(record) else unpack_raw(record)
         except ValueError as error:  # only a defect of ours can write such a record: the checksum was right
             _log.error("%s: %s", journal, error)
-    return messages

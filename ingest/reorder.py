@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from telemetry.codec import Motion
 
@@ -23,7 +24,9 @@ class Frame:
 
 
 @dataclass(slots=True)
-class _Lane:
+class Lane:
+    """Where one device stands: what comes next, and what came before it was due."""
+
     boot: int
     due: int  # the sequence number that comes next
     held: dict[int, Frame] = field(default_factory=dict)
@@ -33,17 +36,17 @@ class Reorderer:
     """Reorders frames of many devices; only devices with a gap cost anything beyond one look-up."""
 
     def __init__(self) -> None:
-        self._lanes: dict[int, _Lane] = {}
+        self._lanes: dict[int, Lane] = {}
         self._waiting: set[int] = set()  # rows with held frames
 
-    def push(self, frame: Frame, out: list[Frame]) -> bool:
+    def push(self, frame: Frame, out: list[Any]) -> bool:
         """Take one frame and append to ``out`` what is now in order. False: the frame is too late for its place."""
         motion = frame.motion
         lane = self._lanes.get(frame.row)
         if lane is None or lane.boot != motion.boot:
             if lane is not None:
                 self._release_all(frame.row, lane, out)
-            self._lanes[frame.row] = _Lane(motion.boot, motion.seq + 1)
+            self._lanes[frame.row] = Lane(motion.boot, motion.seq + 1)
             out.append(frame)
             return True
         if motion.seq == lane.due:
@@ -60,34 +63,38 @@ class Reorderer:
             self._skip_gap(frame.row, lane, out)
         return True
 
-    def expire(self, now_ms: int, out: list[Frame]) -> None:
+    def lane(self, row: int) -> Lane | None:
+        """Where a device stands, None before its first frame."""
+        return self._lanes.get(row)
+
+    def expire(self, now_ms: int, out: list[Any]) -> None:
         """Give up on frames that have been waited for long enough."""
         for row in sorted(self._waiting):
             lane = self._lanes[row]
             while lane.held and now_ms - min(f.recv_ms for f in lane.held.values()) >= WAIT_MS:
                 self._skip_gap(row, lane, out)
 
-    def state(self) -> dict[int, _Lane]:
+    def state(self) -> dict[int, Lane]:
         """The lanes, for a checkpoint."""
         return self._lanes
 
-    def restore(self, lanes: dict[int, _Lane]) -> None:
+    def restore(self, lanes: dict[int, Lane]) -> None:
         """Continue from a checkpoint."""
         self._lanes = lanes
         self._waiting = {row for row, lane in lanes.items() if lane.held}
 
-    def _skip_gap(self, row: int, lane: _Lane, out: list[Frame]) -> None:
+    def _skip_gap(self, row: int, lane: Lane, out: list[Any]) -> None:
         lane.due = min(lane.held)
         self._release_run(row, lane, out)
 
-    def _release_run(self, row: int, lane: _Lane, out: list[Frame]) -> None:
+    def _release_run(self, row: int, lane: Lane, out: list[Any]) -> None:
         while (frame := lane.held.pop(lane.due, None)) is not None:
             out.append(frame)
             lane.due += 1
         if not lane.held:
             self._waiting.discard(row)
 
-    def _release_all(self, row: int, lane: _Lane, out: list[Frame]) -> None:
+    def _release_all(self, row: int, lane: Lane, out: list[Any]) -> None:
         out.extend(lane.held[seq] for seq in sorted(lane.held))
         lane.held.clear()
         self._waiting.discard(row)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.motion import MotionBatch
+from detectors.motion import AnyBatch
 
 WINDOW_MS = 10_000
 #: Windows kept per device: a frame may come this many windows (160 s) late and still be merged into its point.
@@ -84,7 +84,7 @@ class MotionSummary:
         """
         return row < self._rows and abs(t_ms // WINDOW_MS - int(self._newest[row])) < SLOTS
 
-    def add(self, batch: MotionBatch, *, in_order: bool = True) -> None:
+    def add(self, batch: AnyBatch, *, in_order: bool = True) -> None:
         """Add frames. With ``in_order`` false (late frames) they do not continue the step count of the frame before.
 
         ``batch.t_ms + batch.offset_ms`` places the samples; NaN samples are left out. The frames of one device in one

@@ -91,15 +91,19 @@ def nothing(columns: int) -> Measured:
     return Measured(unknown, unknown.copy(), np.zeros(columns), zeros, np.zeros((3, columns), np.float32))
 
 
-def measure(acc_g: Values, gyr_dps: Values | None, fs_hz: float, pinned_g: float) -> Measured:
-    """Measure ``(m, n, 3)`` samples of a second or less, by an evenly spaced part of them.
+def probe_step(fs_hz: float) -> int:
+    """Every so manieth sample is looked at."""
+    return max(1, int(fs_hz / PROBES_HZ))
+
+
+def measure(acc_g: Values, gyr_dps: Values | None, pinned_g: float) -> Measured:
+    """Measure ``(m, n, 3)`` samples, an evenly spaced part of a second or less.
 
     A sample with an axis that is not finite is missing. ``at_peak`` is counted where the peak reaches ``pinned_g``.
     """
-    step = max(1, int(fs_hz / PROBES_HZ))
     low = np.full((6, len(acc_g)), np.nan, np.float32)
     high = low.copy()
-    acc = np.array(acc_g[:, ::step].transpose(2, 1, 0), np.float32, order="C")
+    acc = np.array(acc_g.transpose(2, 1, 0), np.float32, order="C")
     squares = np.einsum("anm,anm->m", acc, acc, dtype=np.float64)
     count = np.full(len(acc_g), acc.shape[1], np.float32)
     if np.isfinite(squares).all():
@@ -111,7 +115,7 @@ def measure(acc_g: Values, gyr_dps: Values | None, fs_hz: float, pinned_g: float
         low[ACC], high[ACC] = np.fmin.reduce(acc, axis=1), np.fmax.reduce(acc, axis=1)
         squares = np.nansum(acc.astype(np.float64) ** 2, axis=(0, 1))
     if gyr_dps is not None:
-        gyr = np.array(gyr_dps[:, ::step].transpose(2, 1, 0), np.float32, order="C")
+        gyr = np.array(gyr_dps.transpose(2, 1, 0), np.float32, order="C")
         if not np.isfinite(gyr).all():
             gyr[~np.isfinite(gyr)] = np.nan
         low[GYR], high[GYR] = np.fmin.reduce(gyr, axis=1), np.fmax.reduce(gyr, axis=1)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.detection import Detection, Severity, Stage, detection_id
-from detectors.device.evidence import Evidence, Fault, Measured, measure, nothing, weigh
+from detectors.device.evidence import Evidence, Fault, Measured, measure, nothing, probe_step, weigh
 from detectors.device.findings import describe, words
 from detectors.device.parameters import MotionSensorParameters
 from detectors.errors import DetectorError
-from detectors.motion import MotionBatch, turns
+from detectors.motion import AnyBatch, turns
 from detectors.parameters import params_hash
 
 DETECTOR = "device.motion"
@@ -111,24 +111,20 @@ class MotionSensorBank:
                 self._columns[name] = np.concatenate([column, _column(name, more)], axis=-1)
         return row
 
-    def update(self, batch: MotionBatch | None, now_ms: int) -> list[Detection]:  # noqa: ARG002
+    def update(self, batch: AnyBatch | None, now_ms: int) -> list[Detection]:  # noqa: ARG002
         """Take in a batch. None or an empty one is a tick and finds nothing: only signal decides, and its own times."""
-        if batch is None or not len(batch) or not batch.acc_g.shape[1]:
+        if batch is None or not len(batch) or not batch.samples:
             return []
-        n, fs_hz = batch.acc_g.shape[1], float(batch.fs_hz)
+        n, fs_hz = batch.samples, float(batch.fs_hz)
         end_ms = batch.t_ms + round(n * 1000.0 / fs_hz)
         second = max(1, int(fs_hz))
         self._historical = batch.historical
         found: list[Detection] = []
         for turn in turns(batch.row):
             for first in range(0, n, second):
-                samples = slice(first, min(n, first + second))
-                measured = measure(
-                    batch.acc_g[turn, samples],
-                    None if batch.gyr_dps is None else batch.gyr_dps[turn, samples],
-                    fs_hz,
-                    self.parameters.pinned_g,
-                )
+                last = min(n, first + second)
+                probes = slice(first, last, probe_step(fs_hz))
+                measured = measure(batch.acc_of(turn, probes), batch.gyr_of(turn, probes), self.parameters.pinned_g)
                 frames = _Frames(
                     batch.row[turn].astype(np.intp),
                     batch.boot[turn],
@@ -137,7 +133,7 @@ class MotionSensorBank:
                     batch.offset_ms[turn],
                     batch.recv_ms[turn],
                 )
-                found += self._take(frames, measured, (samples.stop - first) / fs_hz)
+                found += self._take(frames, measured, (last - first) / fs_hz)
         return found
 
     def _take(self, frames: _Frames, measured: Measured, seconds: float) -> list[Detection]:
@@ -204,7 +200,7 @@ class MotionSensorBank:
         fault = self._columns["standing"][sensor, rows]
         where = np.arange(len(rows))
         plus, minus = evidence.plus[fault, where], evidence.minus[fault, where]
-        sound_s = np.where(plus, 0, self._columns["sound_s"][sensor, rows] + minus * seconds)
+        sound_s = np.where(plus | (fault == _NONE), 0, self._columns["sound_s"][sensor, rows] + minus * seconds)
         self._columns["sound_s"][sensor, rows] = sound_s
         return np.flatnonzero((fault != _NONE) & (sound_s >= self.parameters.sound_s))
 

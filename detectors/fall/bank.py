@@ -18,7 +18,7 @@ from detectors.fall.model import OPERATING_POINTS, FallModel
 from detectors.fall.outcome import Outcome
 from detectors.fall.ring import FS_HZ, Ring, Rows
 from detectors.fall.weights import shipped_model
-from detectors.motion import MotionBatch
+from detectors.motion import AnyBatch
 from detectors.parameters import FallParameters, FollowUpParameters, params_hash
 
 DETECTOR = "fall"
@@ -131,7 +131,7 @@ class FallBank:
         point = device.operating_point or self.parameters.operating_point
         self._cascade.serve(row, placement=device.placement, operating_point=point)
 
-    def update(self, batch: MotionBatch | None, now_ms: int) -> list[Detection]:
+    def update(self, batch: AnyBatch | None, now_ms: int) -> list[Detection]:
         """Take in a batch, or let time pass.
 
         A batch is decided on by its own times only. None or an empty batch is a tick: devices that were silent for

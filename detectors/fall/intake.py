@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.fall.resample import Resampler, passes_through
 from detectors.fall.ring import FS_HZ, LENGTH, STEP_MS, Ring, Rows
 from detectors.fall.windows import ACC_LSB_G, GYR_LSB_DPS, MISSING, Counts, to_counts
-from detectors.motion import MotionBatch
+from detectors.motion import AnyBatch, CountedBatch
 from detectors.parameters import FallParameters
 
 
@@ -40,8 +40,8 @@ class _Frames(NamedTuple):
     t_ms: NDArray[np.float64]
     offset_ms: NDArray[np.int64]
     recv_ms: NDArray[np.int64]
-    acc: NDArray[np.float32]
-    gyr: NDArray[np.float32] | None
+    acc: NDArray[np.float32] | Counts  # in g, or counts as the ring has them
+    gyr: NDArray[np.float32] | Counts | None
 
     def take(self, chosen: NDArray[np.bool_] | Rows) -> _Frames:
         return _Frames(*(None if part is None else part[chosen] for part in self))  # type: ignore[arg-type]
@@ -87,16 +87,17 @@ class Intake:
         """The device clock at the ring's next sample."""
         return self.expected_ms[rows] + self.resampler.lead_ms(rows)
 
-    def feed(self, batch: MotionBatch) -> Iterator[Piece | Restarted]:
+    def feed(self, batch: AnyBatch) -> Iterator[Piece | Restarted]:
         """Add a batch. Each piece is to be looked at before the next is asked for: the ring holds seconds only."""
+        acc, gyr = _samples(batch)
         frames = _Frames(
             batch.row.astype(np.intp),
             batch.boot,
             batch.t_ms.astype(np.float64),
             batch.offset_ms,
             batch.recv_ms,
-            batch.acc_g,
-            batch.gyr_dps,
+            acc,
+            gyr,
         )
         for turn in _turns(frames.rows):
             yield from self._place(frames if turn is None else frames.take(turn), float(batch.fs_hz))
@@ -170,8 +171,8 @@ class Intake:
             if len(away):
                 self.resampler.restart(away)
             self.expected_ms[rows] += n * STEP_MS
-            counts = to_counts(acc, ACC_LSB_G)
-            self.ring.append(rows, counts, None if gyr is None else to_counts(gyr, GYR_LSB_DPS))
+            counts = _counts(acc, ACC_LSB_G)
+            self.ring.append(rows, counts, None if gyr is None else _counts(gyr, GYR_LSB_DPS))
             yield Piece(rows, counts, end_ms, frames.recv_ms)
             return
         both = np.full((*acc.shape[:2], 6), np.nan, np.float32)
@@ -195,6 +196,30 @@ class Intake:
         for name, kind in _COLUMNS.items():
             setattr(self, name, np.array(state[name], kind))
         self.resampler.restore(state["resampler"])
+
+
+def _samples(
+    batch: AnyBatch,
+) -> tuple[NDArray[np.float32] | Counts, NDArray[np.float32] | Counts | None]:
+    """As counts where they can go into the ring as they are."""
+    if not isinstance(batch, CountedBatch) or not passes_through(batch.fs_hz) or not _same(batch.lsb_g, ACC_LSB_G):
+        return batch.acc_g, batch.gyr_dps
+    if batch.gyr is None:
+        return _bounded(batch.acc), None
+    return _bounded(batch.acc), _bounded(batch.gyr) if _same(batch.lsb_dps, GYR_LSB_DPS) else batch.gyr_dps
+
+
+def _same(lsb: float, of_ring: float) -> bool:
+    return bool(np.float32(lsb) == np.float32(of_ring))
+
+
+def _bounded(counts: Counts) -> Counts:
+    """A sample at the lower end of the range is not a missing one."""
+    return np.maximum(counts, np.int16(MISSING + 1)) if counts.min(initial=0) == MISSING else counts
+
+
+def _counts(samples: NDArray[np.float32] | Counts, lsb: float) -> Counts:
+    return samples if samples.dtype == np.int16 else to_counts(samples, lsb)  # type: ignore[return-value, arg-type]
 
 
 def _turns(rows: Rows) -> Iterator[Rows | None]:

@@ -41,7 +41,7 @@ class Ring:
             self.head = _grown(self.head, room)
             self.start = _grown(self.start, room)
             if self.gyr is not None:
-                self.gyr = _grown(self.gyr, room)
+                self.gyr = _grown(self.gyr, room, MISSING)
         self.rows = max(self.rows, rows)
 
     def restart(self, rows: Rows) -> None:
@@ -99,7 +99,7 @@ class Ring:
         self.rows = len(self.acc)
 
 
-def _grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    bigger = np.zeros((rows, *array.shape[1:]), array.dtype)
+def _grown(array: NDArray[Any], rows: int, empty: int = 0) -> NDArray[Any]:
+    bigger = np.full((rows, *array.shape[1:]), empty, array.dtype)
     bigger[: len(array)] = array
     return bigger
