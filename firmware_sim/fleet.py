@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from firmware_sim.clock import Clock
@@ -28,7 +29,8 @@ from firmware_sim.pool_session import PoolSession
 from firmware_sim.population import Source, build_devices, motion_pool, motion_source
 from firmware_sim.scenario import Scenario
 from firmware_sim.session import Message, Session
-from firmware_sim.truth import Fall, Fault, Press, Published, Truth
+from firmware_sim.truth import Fault, Truth
+from firmware_sim.what_happened import what_happened
 from telemetry.codec import decode_command
 from telemetry.errors import TelemetryError
 from telemetry.topics import Stream, topic
@@ -186,58 +188,20 @@ class Fleet:
 
     def truth(self, end_ms: int) -> Truth:
         """What happened up to ``end_ms``, and what the broker took until now."""
-        falls, sos, published = [], [], []
-        for faller in self._fallers:
-            falls += [
-                Fall(device=faller.id, person=faller.person, impact_ms=at_ms, motion=key, outcome=after.outcome)
-                for (at_ms, key), after in zip(faller.falls_by(end_ms), faller.aftermaths, strict=False)
-            ]
-        for device in self._devices.values():
-            sos += [
-                Press(
-                    device=device.id,
-                    person=device.person,
-                    boot=call.boot,
-                    seq=call.message.seq,
-                    pressed_ms=call.made_ms,
-                    acked_ms=call.acked_ms,
-                    repeats=call.repeats,
-                )
-                for call in device.calls
-                if call.kind == "sos"
-            ]
-            for boot, outbox in device.outboxes.items():
-                for stream in sorted({*outbox.published, *outbox.dropped}):
-                    taken, dropped = outbox.published.get(stream), outbox.dropped.get(stream)
-                    published.append(
-                        Published(
-                            device=device.id,
-                            stream=stream.value,
-                            boot=boot,
-                            seq=taken.pairs() if taken else [],
-                            dropped=dropped.pairs() if dropped else [],
-                        )
-                    )
-        for session in self._pools:
-            published += session.lane.published()
         assert self._start_ms is not None
         record = Record() if self._disturbance is None else self._disturbance.record
-        return Truth(
-            scenario=self.scenario.name,
+        happened = what_happened(
+            self.scenario,
+            self._devices.values(),
+            record,
             source=self.source.name,
             seed=self.seed,
             start_ms=self._start_ms,
             end_ms=end_ms,
-            devices=len(self._devices),
-            falls=sorted(falls, key=lambda fall: fall.impact_ms),
-            sos=sorted(sos, key=lambda press: press.pressed_ms),
-            published=published,
-            faults=[*self.faults, *record.faults_by(end_ms)],
-            happenings=sorted(
-                [*record.happenings_by(end_ms), *(one for d in self._devices.values() for one in d.happened(end_ms))],
-                key=lambda one: one.begin_ms,
-            ),
-            spoiled=record.spoiled_taken(),
+        )
+        pooled = [part for session in self._pools for part in session.lane.published()]
+        return msgspec.structs.replace(
+            happened, published=[*happened.published, *pooled], faults=[*self.faults, *happened.faults]
         )
 
     def drop_links(self) -> None:

@@ -81,6 +81,9 @@ def simulate(
     list_: Annotated[bool, typer.Option("--list", help="Say which scenarios are in the box, and leave.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Say whether SCENARIO is one, and leave.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print SCENARIO as YAML, and leave.")] = False,
+    digest: Annotated[
+        bool, typer.Option("--digest", help="Publish nothing: print hashes of messages and truth, to compare machines.")
+    ] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of scenarios, and leave.")] = False,
 ) -> None:
     """Simulate the devices of a scenario against a broker: wearers, buttons, falls and calls for help.
@@ -103,6 +106,8 @@ def simulate(
             return _check_or_show(loaded, scenario, show=show)
         if district is not None:
             return _write_district(loaded, district, seed)
+        if digest:
+            return _digest(loaded, source, data / "falls", seed=seed, start_ms=_instant(start), seconds=seconds)
         if loaded.drill and not registered:
             fail(
                 f"{loaded.name} is a drill. A call of a device that the registry does not have is a real one, for the "
@@ -139,6 +144,7 @@ def _play(
     from carecircle.cli.simulate_show import Standing, announce, summarise
     from carecircle.score import ScoreError
     from carecircle.score.folder import prepare, save_run
+    from firmware_sim.clock import Clock
     from firmware_sim.errors import BrokerRefusedError
     from firmware_sim.fleet import Fleet
     from firmware_sim.mqtt import BrokerAddress
@@ -152,13 +158,16 @@ def _play(
     address = BrokerAddress.from_url(broker, ca=ca, passwords={} if passwords is None else _read_passwords(passwords))
     _ = address.tls_context
     lasts_s = scenario.lasts_s if seconds is None else seconds
+    pace = scenario.speed if speed is None else speed
+    # a start of one's own is the devices' time from then on
+    clock = None if start_ms is None or pace > 1 else Clock(start_ms=start_ms)
     with Standing(console, lasts_s) as standing:
         fleet = Fleet(
             scenario, address, seed=seed, source=source, recordings=recordings, start_ms=start_ms, speed=speed,
-            on_progress=standing.update,
+            clock=clock, on_progress=standing.update,
         )  # fmt: skip
         url = f"{'mqtts' if address.tls else 'mqtt'}://{address.host}:{address.port}"
-        announce(console, scenario, fleet, url, lasts_s, scenario.speed if speed is None else speed)
+        announce(console, scenario, fleet, url, lasts_s, pace)
         began_s = time.monotonic()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -230,6 +239,29 @@ def _check_or_show(scenario: Scenario, where: str, *, show: bool) -> None:
         f"{where}: {scenario.name}, {scenario.wearers.count} wearers, {scenario.buttons} buttons, "
         f"{len(happens.falls)} falls, {len(happens.sos)} calls for help"
     )
+
+
+def _digest(
+    scenario: Scenario,
+    source: Literal["auto", "recordings", "synthetic"],
+    recordings: Path,
+    *,
+    seed: int | None,
+    start_ms: int | None,
+    seconds: float | None,
+) -> None:
+    from firmware_sim.digest import digest
+    from firmware_sim.population import motion_source
+
+    duration_s = scenario.lasts_s if seconds is None else seconds
+    if duration_s is None or start_ms is None:
+        fail("--digest needs --start, and --seconds where the scenario does not say how long it lasts")
+    seed = scenario.seed if seed is None else seed
+    motion = motion_source(source, seed, recordings, activities=scenario.wearers.activities)
+    made = digest(scenario, motion, seed=seed, start_ms=start_ms, duration_s=duration_s)
+    typer.echo(f"{scenario.name}: seed {seed}, motion: {motion.name}, start {start_ms}, {duration_s:g} s")
+    typer.echo(f"messages {made.sha256} ({made.messages})")
+    typer.echo(f"truth    {made.truth_sha256}")
 
 
 def _instant(text: str | None) -> int | None:

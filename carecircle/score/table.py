@@ -19,7 +19,8 @@ def show(console: Console, score: Score, truth: Truth) -> None:
     """Print the tables, and name what was missed, false, wrong."""
     table = _table("What happened, and what was found", *_COUNTS)
     for one in score.kinds:
-        table.add_row(*_row(one))
+        if one.happened or one.false or one.explained or one.noted:
+            table.add_row(*_row(one))
     console.print(table)
     spans = [(one.kind, name, span) for one in score.kinds for name, span in _spans(one) if span.p50 is not None]
     if spans:
