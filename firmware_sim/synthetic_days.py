@@ -193,12 +193,12 @@ def wrist_hands(person: Person, rng: np.random.Generator) -> Body:
             path.append((takes, float(np.clip(path[-1][1] + rng.normal(0, 0.75), low, high))))
             path.append((waits, path[-1][1]))
         middle, sigma = (at + takes / 2) * FS_HZ, takes / 3
-        reach = rng.normal(0, 0.30 * person.vigour / takes, 3)
+        reach = rng.normal(0, 0.25 * person.vigour / takes, 3)
         push += (
             reach * (pulse(n, middle - sigma * FS_HZ / 2, sigma) - pulse(n, middle + sigma * FS_HZ / 2, sigma))[:, None]
         )
-        if rng.random() < 0.2:
-            push += (rng.uniform(0.3, 1.6) * rng.normal(0, 0.6, 3)) * pulse(n, (at + takes) * FS_HZ, 0.05)[:, None]
+        if rng.random() < 0.15:
+            push += (rng.uniform(0.3, 1.2) * rng.normal(0, 0.6, 3)) * pulse(n, (at + takes) * FS_HZ, 0.05)[:, None]
         at += takes + waits
     body = Body(fitted(through(lean), n), fitted(through(side), n), 0.3 * wander(n, 0.6, rng), push)
     body.push += 0.02 * person.vigour * np.stack([wander(n, 4, rng) for _ in range(3)], axis=1)

@@ -1,37 +1,53 @@
-"""Features of falls and of everyday motion by which synthesis and recordings are compared."""
+"""What synthesis and recordings are compared by: the detector's features of falls, and of seconds of a day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from firmware_sim.motion import Clip
+from detectors.fall.features import FeatureTable, summarise
+from firmware_sim.motion import FS_HZ, Clip
 
-
-def fall_features(clip: Clip) -> dict[str, float]:
-    """Peak, dip before it, time over 1.5 g, posture change and rest after it, turning rate."""
-    assert clip.impact is not None
-    i, acc = clip.impact, clip.acc_g
-    length = np.linalg.norm(acc, axis=1)
-    before, after = acc[max(0, i - 150) : max(1, i - 75)].mean(0), acc[min(len(acc) - 2, i + 100) : i + 200].mean(0)
-    cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
-    return {
-        "peak_g": float(length[max(0, i - 10) : i + 10].max()),
-        "dip_g": float(length[max(0, i - 50) : max(1, i)].min()),
-        "over_1_5_g_s": float((length[max(0, i - 50) : i + 50] > 1.5).sum() / 50),
-        "posture_deg": float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
-        "settling_g": float(np.abs(length[i + 5 : i + 50] - 1).mean()),
-        "rest_g": float(length[i + 100 : i + 200].std()),
-        "turning_dps": float(np.linalg.norm(clip.gyr_dps[max(0, i - 50) : i + 25], axis=1).max()),
-    }
+#: Of a window around an impact, as the detector looks at it: 1.5 s before and 2 s after.
+_BEFORE, _AFTER = 75, 100
+#: Of a window of two seconds of a day.
+DAY_FEATURES = ("std_g", "most_g", "least_g", "vector_std_g", "turn_dps", "turn_max_dps")
 
 
-def quartiles(clips: Iterable[Clip]) -> dict[str, tuple[float, float, float]]:
-    """5th percentile, median and 95th percentile of each feature."""
-    rows = [fall_features(clip) for clip in clips if clip.impact is not None and len(clip) > clip.impact + 150]
-    values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return {name: tuple(np.percentile(v, [5, 50, 95])) for name, v in values.items()}  # type: ignore[misc]
+def fall_features(clips: Sequence[Clip]) -> FeatureTable:
+    """The detector's features of the clips' impacts; what is missing at an end is held."""
+    acc, gyr = (
+        np.stack([_around(getattr(clip, name), clip.impact) for clip in clips]) for name in ("acc_g", "gyr_dps")
+    )
+    return summarise(acc, gyr, peak=_BEFORE, fs_hz=FS_HZ)
+
+
+def _around(samples: NDArray[np.float32], impact: int | None) -> NDArray[np.float32]:
+    assert impact is not None
+    held = np.pad(samples, ((_BEFORE, _AFTER), (0, 0)), mode="edge")
+    return held[impact : impact + _BEFORE + 1 + _AFTER]
+
+
+def day_features(clips: Iterable[Clip]) -> dict[str, NDArray[np.float64]]:
+    """:data:`DAY_FEATURES` of every two seconds."""
+    rows = []
+    for clip in clips:
+        length, turn = np.linalg.norm(clip.acc_g, axis=1), np.linalg.norm(clip.gyr_dps, axis=1)
+        for i in range(0, len(clip) - 2 * FS_HZ + 1, 2 * FS_HZ):
+            part = slice(i, i + 2 * FS_HZ)
+            spread = float(np.sqrt(clip.acc_g[part].var(axis=0).sum()))
+            piece = length[part]
+            rows.append([piece.std(), piece.max(), piece.min(), spread, turn[part].mean(), turn[part].max()])
+    return dict(zip(DAY_FEATURES, np.array(rows).T, strict=True))
+
+
+def distance(made: NDArray[np.floating], recorded: NDArray[np.floating]) -> float:
+    """The largest difference of the two cumulative distributions (Kolmogorov and Smirnov), 0 to 1."""
+    at = np.sort(np.concatenate([made, recorded]))
+    shares = [np.searchsorted(np.sort(part), at, side="right") / len(part) for part in (made, recorded)]
+    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def peaks_per_minute(clips: Iterable[Clip], over_g: float) -> float:
