@@ -179,6 +179,7 @@ def fit(recording: Recording) -> Habits:
                 lasts_s=_lengths(np.array([end_s - begin_s for begin_s, end_s in spans])),
             )
             for spans in cooked
+            if spans
         ],
         to_bed_s=_lengths(np.array(to_bed_s)),
         seen_s=[_lengths(recording.seen_s[recording.place == place]) for place in range(len(PLACES))],

@@ -63,7 +63,7 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         outings_per_h: by local hour, of an hour at home and awake.
         outing_s: lengths of outings at :data:`LEVELS`, by time of day.
         modes: by time of day; the last is the night in bed.
-        meals: breakfast, lunch, dinner.
+        meals: breakfast, lunch, dinner, as far as there are any.
         to_bed_s: how long before going to bed the last sitting ends, at :data:`LEVELS`.
         parts: those of :data:`PARTS_H`, then :data:`COOKING`, :data:`MORNING`, :data:`EVENING`, :data:`NIGHT`.
         seen_s: by place, how long a sensor sees a movement, at :data:`LEVELS`.

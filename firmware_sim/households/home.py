@@ -151,11 +151,27 @@ class Home:
             for at_ms in self._smoke_ms:
                 heapq.heappush(later, Reading(at_ms, others["smoke"], True))
                 heapq.heappush(later, Reading(at_ms + _SMOKE_MS, others["smoke"], False))
-        here = -1
+        here, runs_ms = -1, 0  # the last movement's place; how long a tap runs there
+        opens: Reading | None = None  # the tap, unless somebody leaves before
+        closes: Reading | None = None
         for signal in signals:
             t_ms = signal.t_ms
-            while off_ms and (first := min(off_ms, key=lambda at: (off_ms[at], at))) >= 0 and off_ms[first] <= t_ms:
-                heapq.heappush(later, Reading(off_ms.pop(first), first, False))
+            moves = signal.what == "motion" and signal.place != here
+            if opens is not None and (moves or opens.t_ms < t_ms):
+                if opens.t_ms < t_ms:
+                    heapq.heappush(later, opens)
+                    closes = Reading(opens.t_ms + runs_ms, opens.sensor, False)
+                opens = None
+            if closes is not None and (moves or closes.t_ms <= t_ms):
+                heapq.heappush(later, closes._replace(t_ms=min(closes.t_ms, t_ms)))
+                closes = None
+            if moves and (left := sees.get(here)) in off_ms:
+                # what a sensor still sees is whoever is there: it ends when they are seen elsewhere
+                off_ms[left] = min(off_ms[left], t_ms + round(self._hold_s * 1000))
+            for at, ends_ms in list(off_ms.items()):
+                if ends_ms <= t_ms:
+                    heapq.heappush(later, Reading(ends_ms, at, False))
+                    del off_ms[at]
             while later and later[0].t_ms <= t_ms:
                 yield heapq.heappop(later)
             if signal.what != "motion":
@@ -163,21 +179,21 @@ class Home:
                 if sensor is not None:
                     yield Reading(t_ms, sensor, signal.on)
                 continue
-            if (at := sees.get(signal.place)) is not None:
+            seen = sees.get(signal.place)
+            if seen is not None:
                 until_ms = t_ms + round((signal.seen_s + self._hold_s) * 1000)
-                if at in off_ms and not self._hold_s:
-                    yield Reading(t_ms, at, False)
-                    del off_ms[at]
-                if at not in off_ms:
-                    yield Reading(t_ms, at, True)
-                off_ms[at] = max(off_ms.get(at, 0), until_ms)
-            if signal.place != here:
+                if seen in off_ms and not self._hold_s:
+                    yield Reading(t_ms, seen, False)
+                    del off_ms[seen]
+                if seen not in off_ms:
+                    yield Reading(t_ms, seen, True)
+                off_ms[seen] = max(off_ms.get(seen, 0), until_ms)
+            if moves:
                 here = signal.place
-                tap = taps.get(here)
-                if tap is not None and rng.random() < _TAP[here][0]:
-                    on_ms = t_ms + rng.randint(3_000, 20_000)
-                    heapq.heappush(later, Reading(on_ms, tap, True))
-                    heapq.heappush(later, Reading(on_ms + round(rng.uniform(*_TAP[here][1]) * 1000), tap, False))
+                sink = taps.get(here)
+                if sink is not None and rng.random() < _TAP[here][0]:
+                    opens = Reading(t_ms + rng.randint(3_000, 20_000), sink, True)
+                    runs_ms = round(rng.uniform(*_TAP[here][1]) * 1000)
 
 
 def _beside(resident: Resident) -> Iterator[Signal]:

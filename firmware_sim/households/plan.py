@@ -56,7 +56,7 @@ class HomesPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     visits_a_week: Annotated[float, Meta(ge=0, le=50)] = 2.0
     holidays: Holidays | None = None
     sensors: list[SensorKind] = field(default_factory=lambda: ["presence", "contact", "bed", "water", "smoke"])
-    hold_s: Annotated[float, Meta(ge=0, le=600)] = 0.0
+    hold_s: Annotated[float, Meta(ge=0, le=600)] = 15.0
     heartbeat_s: Annotated[float, Meta(gt=0, le=604_800)] = 3600.0
     output: Literal["home", "zigbee2mqtt"] = "home"
     troubles: dict[Trouble, Troubles] = field(default_factory=dict)
