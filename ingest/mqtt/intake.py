@@ -24,6 +24,8 @@ _FIRST_BYTES = frozenset(
 )  # fmt: skip
 #: A header is 5 bytes at most: with so many there no look for the end of the data is needed.
 _HEADER = 5
+#: Where a packet ends whose length has not come yet: beyond any other.
+_NOT_THERE = 2 * MAX_VARINT
 
 
 class Packet(NamedTuple):
@@ -125,7 +127,7 @@ class Intake:
         self._at = at
         if at < end:
             self._check_begun(at)
-            if at + 2 <= end and (after := self._after(at)) < MAX_VARINT:
+            if at + 2 <= end and (after := self._after(at)) < _NOT_THERE:
                 self._need = after - at
                 if self._need > self._max_packet:
                     raise ProtocolError(
@@ -157,7 +159,7 @@ class Intake:
     def _after(self, at: int) -> int:
         """One past the packet at ``at``; beyond any data where its length is not there yet."""
         found = read_varint(self._buffer, at + 1, self._end)
-        return MAX_VARINT * 2 if found is None else found[0] + found[1]
+        return _NOT_THERE if found is None else found[0] + found[1]
 
     def _check_begun(self, at: int) -> None:
         first = self._buffer[at]
