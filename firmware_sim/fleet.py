@@ -27,7 +27,7 @@ from firmware_sim.pool import PooledWearer
 from firmware_sim.pool_lane import PoolLane
 from firmware_sim.pool_session import PoolSession
 from firmware_sim.population import Source, build_devices, motion_pool, motion_source
-from firmware_sim.scenario import Scenario
+from firmware_sim.scenario import Scenario, members
 from firmware_sim.session import Message, Session
 from firmware_sim.truth import Fault, Truth
 from firmware_sim.what_happened import what_happened
@@ -180,7 +180,7 @@ class Fleet:
             return self._start_ms
         now_ms = self._clock.now_ms()
         if self._history is None:
-            lead_s = _MAKING_S * (self.scenario.wearers.count + self.scenario.buttons)
+            lead_s = _MAKING_S * len(members(self.scenario))
             return now_ms + int(lead_s * 1000)
         if duration_s is None:
             raise SimulationError(f"{self.scenario.name}: with a speed it must be known how long it lasts: `lasts_s`")

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_sim.day_plan import DayPlan
 from firmware_sim.device import Identity, Setup, Wearer, effort
 from firmware_sim.frames import motion_body
 from firmware_sim.motion import BRIDGE, FS_HZ, LSB_DPS, LSB_G, Clip, Counts, MotionSource, Track, bridge, to_counts
+from firmware_sim.people import People, draw_traits
 from firmware_sim.session import Message
 from firmware_sim.vitals import VitalSigns
 
@@ -22,17 +24,27 @@ _LOOPS = 128
 _LOOP_S = 60
 #: Effort is the mean over this many seconds: the heart does not follow at once.
 _EFFORT_S = 15
+#: Of a day of the plan, in local time.
+_WAKING_MS = (7 * 3_600_000, 21 * 3_600_000)
 
 
 def everyday_loop(
-    source: MotionSource, placement: str, seconds: int, rng: np.random.Generator
+    source: MotionSource, placement: str, seconds: int, rng: np.random.Generator, people: People | None = None
 ) -> tuple[Counts, Counts]:
     """Everyday motion of one wearer of ``source`` of which the end leads over to the beginning.
+
+    Of ``people`` with a day plan it is a minute between seven in the morning and nine in the evening, when most sit;
+    else anything.
 
     Returns:
         ``(seconds * FS_HZ, 3)`` acc in counts of :data:`LSB_G` and as many gyr in counts of :data:`LSB_DPS`.
     """
-    track = Track(source.wearer(placement, rng, falls=False), [], rng)
+    traits = None if people is None else draw_traits(people, rng)
+    diary = None
+    if traits is not None and people is not None and people.day_plan:
+        day = tuple(int(part) for part in rng.integers(2**31, size=2))
+        diary = DayPlan(traits, day, origin_ms=int(rng.uniform(*_WAKING_MS)), utc_offset_s=0)
+    track = Track(source.wearer(placement, rng, falls=False, traits=traits), [], rng, diary=diary)
     acc, gyr = track.take(seconds * FS_HZ - BRIDGE)
     clip = Clip("pool", acc.astype(np.float32) * np.float32(LSB_G), gyr.astype(np.float32) * np.float32(LSB_DPS))
     end = bridge(clip, clip, rng, BRIDGE)
@@ -46,13 +58,14 @@ class MotionPool:
         source: whose everyday motion it is.
         seed: the same source and seed make the same pool.
         gyroscope: whether frames have ``gyr``.
+        people: who they are and how they spend the day.
 
     Attributes:
         bodies: ``(loops, seconds, bytes)`` uint8, the frames as :func:`firmware_sim.frames.motion_body` writes them.
         effort: ``(loops, seconds)`` float32, 0 at rest to 1 at a brisk walk.
     """
 
-    def __init__(self, source: MotionSource, seed: int, *, gyroscope: bool) -> None:
+    def __init__(self, source: MotionSource, seed: int, *, gyroscope: bool, people: People | None = None) -> None:
         self.gyroscope = gyroscope
         self._first: dict[str, int] = {}
         self._acc: list[Counts] = []
@@ -61,7 +74,7 @@ class MotionPool:
             rng = np.random.default_rng([seed, 0x900, number])
             self._first[placement] = len(self._acc)
             for _ in range(_LOOPS):
-                acc, gyr = everyday_loop(source, placement, _LOOP_S, rng)
+                acc, gyr = everyday_loop(source, placement, _LOOP_S, rng, people)
                 self._acc.append(acc)
                 self._gyr.append(gyr)
         self.bodies = np.stack([self._encoded(loop) for loop in range(len(self._acc))])

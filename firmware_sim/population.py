@@ -48,7 +48,7 @@ def motion_pool(scenario: Scenario, source: MotionSource, seed: int) -> MotionPo
     """What the wearers of ``scenario`` share; None where each moves for themselves."""
     if scenario.wearers.motion != "pool":
         return None
-    return MotionPool(source, seed, gyroscope=scenario.wearers.gyroscope)
+    return MotionPool(source, seed, gyroscope=scenario.wearers.gyroscope, people=scenario.people)
 
 
 def build_devices(
