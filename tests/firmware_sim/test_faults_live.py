@@ -52,7 +52,8 @@ def frames(received: Received, device: str) -> list[tuple[int, int, bool]]:
 def test_lost_links_restarts_and_the_dead_as_a_broker_sees_them(mosquitto: Mosquitto, kind: str) -> None:
     """Nothing comes twice by key, nothing is lost but what the faults lose; a device on its own leaves its will."""
     text = (
-        f"seed: 2, wearers: {{count: 3, waist: 0}}, vitals: {{every_s: 0}}, heartbeat_s: 4, connection: {{kind: {kind}}}, "
+        f"seed: 2, connection: {{kind: {kind}}}, "
+        "wearers: {count: 3, waist: 0}, vitals: {every_s: 0}, heartbeat_s: 4, "
         "faults: [{kind: link_loss, count: 1, between_s: [8, 8], outage_s: 8}, "
         "{kind: restart, count: 1, between_s: [9, 9], down_s: 4}, "
         "{kind: low_battery, count: 1, between_s: [0, 10], from_pct: 9}]"
