@@ -366,13 +366,12 @@ class Resident:
         if not rate:
             return 2**62
         at_ms = t_ms + round(self._rng.expovariate(rate) * 7 * DAY_MS)
-        first_h, last_h = _VISITS_FROM_TO_H
-        hour = self._hour(at_ms)
-        return at_ms + round(((first_h + self._rng.random() * (last_h - first_h) - hour) % 24) * HOUR_MS)
+        at_ms += round((self._rng.uniform(*_VISITS_FROM_TO_H) - self._hour(at_ms)) * HOUR_MS)
+        return at_ms if at_ms > t_ms else at_ms + DAY_MS
 
     def _visit(self) -> Iterator[Signal]:
         self._now_ms = max(self._now_ms, self._visit_ms)
-        self._visit_ms = self._next_visit(self._now_ms + DAY_MS // 2)
+        self._visit_ms = self._next_visit(self._now_ms)
         if not _VISITS_FROM_TO_H[0] <= self._hour(self._now_ms) < _VISITS_FROM_TO_H[1] + 1:
             return
         yield self._go(HALL)
