@@ -17,9 +17,10 @@ import numpy as np
 from firmware_sim.frames import motion_body, motion_payload, with_idle
 from firmware_sim.illness import happenings
 from firmware_sim.models import Sensing
-from firmware_sim.motion import FS_HZ, LSB_G, Counts, Motion, Track
+from firmware_sim.motion import FS_HZ, LSB_G, Counts, Motion
 from firmware_sim.people import Aftermath
 from firmware_sim.session import Message, Outbox
+from firmware_sim.track import Track
 from firmware_sim.truth import Happening
 from firmware_sim.vitals import VitalSigns
 from telemetry.codec import encode_json

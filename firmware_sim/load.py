@@ -16,10 +16,11 @@ import numpy as np
 
 from firmware_sim.errors import BrokerRefusedError, SimulationError
 from firmware_sim.frames import motion_body, motion_payload
-from firmware_sim.motion import BRIDGE, FS_HZ, LSB_G, MIN_LEAD_S, Clip, MotionSource, Track, bridge, to_counts
+from firmware_sim.motion import BRIDGE, FS_HZ, LSB_G, MIN_LEAD_S, Clip, MotionSource, bridge, to_counts
 from firmware_sim.mqtt import REFUSALS, BrokerAddress
 from firmware_sim.population import Source, motion_source
 from firmware_sim.session import Message, Outbox, Session
+from firmware_sim.track import Track
 from firmware_sim.truth import Fall, Published, Truth
 from telemetry.topics import Stream, topic
 

@@ -1,16 +1,15 @@
-"""Clips of motion joined to an endless track, with falls at known samples and no jump at the joins."""
+"""Clips of motion, where they come from, and what leads from one to the next without a jump."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.errors import SimulationError
-from firmware_sim.people import Aftermath, Traits
+from firmware_sim.people import Traits
 
 if TYPE_CHECKING:
     from firmware_sim.day_plan import Doing, Moment
@@ -26,7 +25,7 @@ LSB_DPS = 0.1
 
 #: A join between like postures, in samples; and one that turns the body: rest, turn, rest. Who walks stands still
 #: before lying down; a posture that changes within two seconds of a step would look like a fall.
-_SHORT_JOIN = 75
+SHORT_JOIN = 75
 _JOIN_REST = 100
 _TURN = (75, 150)
 _LIKE_DEG = 25.0
@@ -34,13 +33,10 @@ _LIKE_DEG = 25.0
 BRIDGE = 2 * _JOIN_REST + _TURN[1]
 #: Motion that a fall needs before it, so that a detector has its context.
 MIN_LEAD_S = 5.0
-#: Of a fall, this much before the impact is played: recordings hold other things before it, and what is found in a
-#: fall should count as that fall (the rule of the evaluations is 2.5 s).
-_HEAD = 120
 #: Samples whose mean stands for gravity at the end of a clip: one step of a walk.
-_GRAVITY_SAMPLES = 25
+GRAVITY_SAMPLES = 25
 #: Key of the clip of somebody who does not move.
-_REST = "rest"
+REST = "rest"
 #: Noise of a sensor at rest, in g and deg/s: the SisFall recordings after a fall have 0.006 g.
 _REST_G = 0.005
 _REST_DPS = 0.25
@@ -132,13 +128,13 @@ def bridge(before: Clip, after: Clip, rng: np.random.Generator, n: int | None = 
     Gravity turns smoothly from the one posture to the other (a plain cross-fade of opposite postures would pass
     through zero and look like free fall); what the ends have beyond gravity dies away within 0.2 s.
     """
-    start = before.acc_g[-_GRAVITY_SAMPLES:].mean(0)
-    end = after.acc_g[:_GRAVITY_SAMPLES].mean(0)
+    start = before.acc_g[-GRAVITY_SAMPLES:].mean(0)
+    end = after.acc_g[:GRAVITY_SAMPLES].mean(0)
     cosine = start @ end / max(1e-6, float(np.linalg.norm(start) * np.linalg.norm(end)))
     angle_deg = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
     turning = round(np.clip(angle_deg / 60 * FS_HZ, *_TURN))
     if n is None:
-        n = _SHORT_JOIN if angle_deg < _LIKE_DEG else turning + 2 * _JOIN_REST
+        n = SHORT_JOIN if angle_deg < _LIKE_DEG else turning + 2 * _JOIN_REST
     turning = min(turning, n)
     still = (n - turning) // 2
     u = np.clip((np.arange(1, n + 1, dtype=np.float32) - still) / np.float32(turning + 1), 0, 1)
@@ -156,11 +152,11 @@ def bridge(before: Clip, after: Clip, rng: np.random.Generator, n: int | None = 
 
 def at_rest(after: Clip, n: int, rng: np.random.Generator) -> Clip:
     """``n`` samples in the posture in which ``after`` ends: breathing, sensor noise, nothing else."""
-    posture = after.acc_g[-_GRAVITY_SAMPLES:].mean(0)
-    drift = after.gyr_dps[-_GRAVITY_SAMPLES:].mean(0).clip(-5, 5)
+    posture = after.acc_g[-GRAVITY_SAMPLES:].mean(0)
+    drift = after.gyr_dps[-GRAVITY_SAMPLES:].mean(0).clip(-5, 5)
     breath = 0.004 * np.sin(2 * np.pi * (0.25 * np.arange(n) / FS_HZ + rng.random()))
     acc = posture * (1 + breath[:, None]) + rng.normal(0, _REST_G, (n, 3))
-    return Clip(_REST, acc.astype(np.float32), (drift + rng.normal(0, _REST_DPS, (n, 3))).astype(np.float32))
+    return Clip(REST, acc.astype(np.float32), (drift + rng.normal(0, _REST_DPS, (n, 3))).astype(np.float32))
 
 
 def stirring(after: Clip, n: int, rng: np.random.Generator) -> Clip:
@@ -170,7 +166,7 @@ def stirring(after: Clip, n: int, rng: np.random.Generator) -> Clip:
     knots = np.arange(0.0, n / FS_HZ + 4.0, 2.0)
     busy = np.interp(seconds, knots, np.repeat(rng.random(len(knots) // 2 + 1) < 0.4, 2)[: len(knots)])
     about = _smooth(np.interp(seconds, knots, rng.normal(0, 0.12, len(knots)) * np.interp(knots, seconds, busy)))
-    gravity = after.acc_g[-_GRAVITY_SAMPLES:].mean(0)
+    gravity = after.acc_g[-GRAVITY_SAMPLES:].mean(0)
     axis = np.cross(gravity, rng.normal(0, 1, 3))
     axis /= max(1e-6, float(np.linalg.norm(axis)))
     turned = about[:, None]
@@ -198,136 +194,3 @@ def to_counts(values: Array, lsb: float) -> Counts:
     """``values`` in whole counts of ``lsb``, saturated as a sensor's register would be."""
     counts: Counts = np.clip(np.rint(values / np.float32(lsb)), -32767, 32767).astype(np.int16)
     return counts
-
-
-class Track:
-    """The endless motion of one wearer, drawn as it is taken.
-
-    Args:
-        repertoire: what the wearer does.
-        falls_at: samples of the impacts, rising; each needs :data:`MIN_LEAD_S` of motion before it.
-        rng: the only source of chance.
-        lies_s: how long the wearer lies after a fall, before getting up, where ``aftermaths`` does not say.
-        diary: what the wearer does when; without one, anything at any time.
-        aftermaths: of each fall, how it ends.
-
-    Raises:
-        SimulationError: two falls stand closer together than the motion of the first and its rest allow.
-    """
-
-    def __init__(
-        self,
-        repertoire: Repertoire,
-        falls_at: Sequence[int],
-        rng: np.random.Generator,
-        lies_s: float = 60.0,
-        *,
-        diary: Diary | None = None,
-        aftermaths: Sequence[Aftermath] = (),
-    ) -> None:
-        self._repertoire = repertoire
-        self._rng = rng
-        self._diary = diary
-        #: Of each fall, how it ends.
-        self.aftermaths = aftermaths or [Aftermath("", lies_s)] * len(falls_at)
-        self._falls = [
-            (at, repertoire.fall(rng, still=True) if after.outcome == "unconscious" else repertoire.fall(rng), after)
-            for at, after in zip(falls_at, self.aftermaths, strict=True)
-        ]
-        #: (sample of the impact, key of the clip), in order.
-        self.falls: list[tuple[int, str]] = [(at, clip.key) for at, clip, _ in self._falls]
-        self._check()
-        self._blocks = self._joined()
-        self._acc: Counts = np.empty((0, 3), np.int16)
-        self._gyr: Counts = np.empty((0, 3), np.int16)
-        self._used = 0
-        self._still_from = self._still_to = 0  # in the buffer: a rest that lasts to its end
-
-    @property
-    def still(self) -> int:
-        """How many of the next samples are known to be at rest."""
-        return max(0, self._still_to - self._used) if self._used >= self._still_from else 0
-
-    def take(self, n: int = FS_HZ) -> tuple[Counts, Counts]:
-        """The next ``n`` samples: acc in counts of :data:`LSB_G`, gyro in counts of :data:`LSB_DPS`."""
-        while len(self._acc) - self._used < n:
-            block = next(self._blocks)
-            self._acc = np.concatenate([self._acc[self._used :], to_counts(block.acc_g, LSB_G)])
-            self._gyr = np.concatenate([self._gyr[self._used :], to_counts(block.gyr_dps, LSB_DPS)])
-            self._used = 0
-            self._still_to = len(self._acc) if block.key == _REST else 0
-            self._still_from = len(self._acc) - len(block)
-        start, self._used = self._used, self._used + n
-        return self._acc[start : self._used], self._gyr[start : self._used]
-
-    def _check(self) -> None:
-        free = -BRIDGE  # nothing comes before the first, so that it needs no join
-        for at, clip, after in self._falls:
-            assert clip.impact is not None
-            if at - min(clip.impact, _HEAD) < free + BRIDGE:
-                raise SimulationError(
-                    f"a fall {at / FS_HZ:.1f} s into the track, but the wearer is free only after "
-                    f"{(free + BRIDGE + _HEAD) / FS_HZ:.1f} s: start the fall later or shorten lies_s"
-                )
-            free = at + len(clip) - clip.impact + int(after.lies_s * FS_HZ)
-
-    def _joined(self) -> Iterator[Clip]:
-        before: Clip | None = None
-        rises = False
-        position = 0
-        for at, whole, after in self._falls:
-            assert whole.impact is not None
-            clip = whole.cut(max(0, whole.impact - _HEAD), len(whole))
-            assert clip.impact is not None
-            start = at - clip.impact
-            if before is None and start < BRIDGE + FS_HZ:  # no room for anything else before the first fall
-                waits = at_rest(clip.cut(0, _GRAVITY_SAMPLES), max(start, _GRAVITY_SAMPLES), self._rng)
-                yield waits.cut(0, start - min(start, _SHORT_JOIN))
-                yield bridge(waits, clip, self._rng, min(start, _SHORT_JOIN))
-            else:
-                while position < start - BRIDGE:
-                    for piece in self._pieces(before, position, start - BRIDGE - position, rises=rises):
-                        yield piece
-                        before, position = piece, position + len(piece)
-                    rises = False
-                assert before is not None
-                yield bridge(before, clip, self._rng, start - position)
-            yield clip
-            lies = int(after.lies_s * FS_HZ)
-            moves = after.outcome in ("gets_up", "lies")
-            before = stirring(clip, lies, self._rng) if moves else at_rest(clip, lies, self._rng)
-            yield before
-            rises = moves
-            position = start + len(clip) + lies
-        while True:
-            for piece in self._pieces(before, position, None, rises=rises):
-                yield piece
-                before, position = piece, position + len(piece)
-            rises = False
-
-    def _pieces(self, before: Clip | None, position: int, room: int | None, *, rises: bool) -> Iterator[Clip]:
-        """The next everyday clip with its join, ``room`` samples at most; a rest where nothing else fits."""
-        rests = 0
-        if rises:
-            clip = self._repertoire.everyday(self._rng, "get_up")
-        elif self._diary is not None:
-            moment = self._diary.next(position / FS_HZ, self._rng)
-            clip, rests = self._repertoire.everyday(self._rng, moment.doing), int(moment.rest_s * FS_HZ)
-        else:
-            clip = self._repertoire.everyday(self._rng)
-        if before is None:
-            late = int(self._rng.integers(0, max(1, len(clip) // 2)))  # not everybody starts something at once
-            clip = clip.cut(late, len(clip) if room is None else min(len(clip), late + room))
-            yield clip
-        else:
-            join = bridge(before, clip, self._rng)
-            if room is not None and room < len(join) + FS_HZ:
-                yield at_rest(before, room, self._rng)
-                return
-            yield join
-            clip = clip if room is None else clip.cut(0, room - len(join))
-            yield clip
-            room = None if room is None else room - len(join)
-        rests = rests if room is None else min(rests, room - len(clip))
-        if rests > FS_HZ:
-            yield at_rest(clip, rests, self._rng)

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from firmware_sim.day_plan import DayPlan
 from firmware_sim.device import Identity, Setup, Wearer, effort
 from firmware_sim.frames import motion_body
-from firmware_sim.motion import BRIDGE, FS_HZ, LSB_DPS, LSB_G, Clip, Counts, MotionSource, Track, bridge, to_counts
+from firmware_sim.motion import BRIDGE, FS_HZ, LSB_DPS, LSB_G, Clip, Counts, MotionSource, bridge, to_counts
 from firmware_sim.people import People, draw_traits
 from firmware_sim.session import Message
+from firmware_sim.track import Track
 from firmware_sim.vitals import VitalSigns
 
 #: Loops per placement, and the seconds of one.

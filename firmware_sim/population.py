@@ -13,12 +13,13 @@ from firmware_sim.errors import NoRecordingsError, SimulationError
 from firmware_sim.households.devices import build_homes
 from firmware_sim.illness import fall_ill
 from firmware_sim.models import Sensing, draw_model
-from firmware_sim.motion import FS_HZ, MotionSource, Track
+from firmware_sim.motion import FS_HZ, MotionSource
 from firmware_sim.people import Aftermath, draw_aftermath, draw_traits
 from firmware_sim.pool import MotionPool, PooledWearer
 from firmware_sim.recordings import Recordings
 from firmware_sim.scenario import Scenario, members, plan
 from firmware_sim.synthetic import Synthetic
+from firmware_sim.track import Track
 from firmware_sim.vitals import VitalSigns
 
 Source = Literal["auto", "recordings", "synthetic"]

@@ -45,6 +45,8 @@ DOINGS: dict[Doing, frozenset[str]] = {
     "lie": frozenset({"D14", "bed"}),
     "get_up": frozenset({"D15", "D06", "shoe"}),
 }
+#: Samples from the impact to lying there; what recorded people do later, they do because they are well.
+_COMES_TO_LIE = round(2.5 * FS_HZ)
 #: A walk of 100 s is not ten times as likely as sitting down once.
 _LONGEST = 25 * FS_HZ
 
@@ -115,9 +117,10 @@ class _Subject:
         start = int(rng.integers(0, max(1, len(clip) - _LONGEST + 1)))
         return clip.cut(start, start + _LONGEST)
 
-    def fall(self, rng: np.random.Generator, *, still: bool = False) -> Clip:  # noqa: ARG002
-        """One of this person's falls, as it was recorded."""
-        return self._dataset.clip(self._falls[int(rng.integers(len(self._falls)))])
+    def fall(self, rng: np.random.Generator, *, still: bool = False) -> Clip:
+        """One of this person's falls, as it was recorded; ``still``: up to where the body has come to lie."""
+        clip = self._dataset.clip(self._falls[int(rng.integers(len(self._falls)))])
+        return clip if not still or clip.impact is None else clip.cut(0, clip.impact + _COMES_TO_LIE)
 
 
 class Recordings:

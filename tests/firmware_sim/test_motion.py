@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from firmware_sim.errors import SimulationError
-from firmware_sim.motion import BRIDGE, FS_HZ, LSB_G, Clip, Track, bridge
+from firmware_sim.motion import BRIDGE, FS_HZ, LSB_G, Clip, bridge
 from firmware_sim.synthetic import Synthetic
+from firmware_sim.track import Track
 
 
 def posture(acc_g: tuple[float, float, float], n: int = 100) -> Clip:

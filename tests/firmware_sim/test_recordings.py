@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from firmware_sim.errors import NoRecordingsError
-from firmware_sim.motion import LSB_G, Track
+from firmware_sim.motion import LSB_G
 from firmware_sim.population import motion_source
 from firmware_sim.recordings import Recordings
+from firmware_sim.track import Track
 from tests.servers.require import data_folder
 
 

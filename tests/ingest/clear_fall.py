@@ -11,8 +11,9 @@ from detectors.fall.bank import FallBank
 from detectors.fall.model import OPERATING_POINTS
 from detectors.fall.weights import shipped_model
 from detectors.motion import MotionBatch
-from firmware_sim.motion import LSB_G, Track
+from firmware_sim.motion import LSB_G
 from firmware_sim.synthetic import Synthetic
+from firmware_sim.track import Track
 
 FALL_S = 12
 SECONDS = 20
