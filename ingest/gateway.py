@@ -275,6 +275,7 @@ class Gateway:
     def _end_hold(self, now_s: float) -> None:
         held_s = self._hold.end(now_s)
         self._drain.begin(now_s)
+        self._take()
         self._mark_gap(self._hold.since_ms, session_present=True, cause="resumed")
         self._receiver.hold(False)
         _log.warning("resumed after holding for %.1f s", held_s)
@@ -302,6 +303,7 @@ class Gateway:
             self._quiet_since_s, self._quiet_received = now_s, received
         elif now_s - self._quiet_since_s >= _LISTENING_S:
             self._quiet_since_s = now_s
+            self._take()  # what came before it stands before it
             self._mark(LISTENING, b"")
 
     def _beat(self, now_s: float) -> None:
@@ -317,7 +319,6 @@ class Gateway:
             self._state.beat(self._clock_ms() - max(round((now_s - self._receiver.heard_s) * 1000), 0))
 
     def _mark(self, topic: bytes, payload: bytes) -> None:
-        self._take()  # what came before it stands before it
         self._inbox.mark(topic, payload)
         self._on_arrived()
 
@@ -342,7 +343,8 @@ class Gateway:
         now_s = time.monotonic()
         self._drain.begin(now_s, empty=not session_present)
         self._beat(now_s)
-        self._subscriptions.connected(self._receiver, session_present)
+        if self._receiver.is_up:  # it may have been ended in the same breath
+            self._subscriptions.connected(self._receiver, session_present)
 
     def _on_subscribed(self, granted: bool) -> None:
         if granted:
