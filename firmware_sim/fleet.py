@@ -131,6 +131,11 @@ class Fleet:
         """What troubles a connection now or did last, in words; empty when all is well."""
         return next((session.problem for session in self._sessions if session.problem), "")
 
+    @property
+    def waiting(self) -> int:
+        """Messages that the broker has not taken."""
+        return sum(session.pending for session in self._sessions)
+
     def stop(self) -> None:
         """End the run early, as if its time were over."""
         self._stop.set()
@@ -201,7 +206,10 @@ class Fleet:
         )
         pooled = [part for session in self._pools for part in session.lane.published()]
         return msgspec.structs.replace(
-            happened, published=[*happened.published, *pooled], faults=[*self.faults, *happened.faults]
+            happened,
+            published=[*happened.published, *pooled],
+            faults=[*self.faults, *happened.faults],
+            happenings=happened.happenings if self._history is None else self._history.explained(happened.happenings),
         )
 
     def drop_links(self) -> None:
@@ -242,7 +250,7 @@ class Fleet:
             if self.scenario.connection.kind != "each":
                 return None
             on, payload = speakers[0].will(self._clock.now_ms())
-            return on, payload if self._history is None else self._history.said_now(payload)
+            return on, payload if self._history is None else self._history.said_now(payload, on.encode())
 
         make: Callable[..., Session] = Session
         pooled = [device for device in group if isinstance(device, PooledWearer)]
@@ -340,13 +348,10 @@ class Fleet:
             shortest_ms, longest_ms = (nap_s * 1000 * clock.speed for nap_s in (_SHORTEST_NAP_S, _LONGEST_NAP_S))
             await clock.sleep_until(min(max(next_ms, now_ms + shortest_ms), now_ms + longest_ms))
             self._check_refusals()
-            while self._history is not None and self._is_behind() and not self._stop.is_set():
+            while self._history is not None and self.waiting > BACKLOG and not self._stop.is_set():
                 self._report()
                 await clock.stand_still(_SHORTEST_NAP_S)
                 self._check_refusals()
-
-    def _is_behind(self) -> bool:
-        return sum(session.pending for session in self._sessions) > BACKLOG
 
     async def _drain(self, drain_s: float) -> None:
         """Let everything out that waits; then say farewell for each device."""
@@ -402,7 +407,7 @@ class Fleet:
                 rate=(taken - last_taken) / (at_s - last_s) if last_s and at_s > last_s else 0.0,
                 connected=sum(session.is_up for session in self._sessions),
                 connections=len(self._sessions),
-                backlog=sum(session.pending for session in self._sessions),
+                backlog=self.waiting,
                 falls=sum(len(faller.falls_by(now_ms)) for faller in self._fallers),
                 calls=sum(len(caller.calls) for caller in callers),
                 calls_open=self._open_calls(),

@@ -98,7 +98,7 @@ def announce(console: Console, scenario: Scenario, fleet: Fleet, url: str, secon
 
 def summarise(console: Console, truth: Truth, fleet: Fleet, took_s: float) -> int:
     """Say what happened; returns how many messages the broker never took."""
-    waiting = sum(len(device.outbox.queue) for device in fleet.devices)
+    waiting = fleet.waiting
     dropped = sum(last - first + 1 for part in truth.published for first, last in part.dropped)
     acked = sum(press.acked_ms is not None for press in truth.sos)
     streams: dict[str, int] = {}

@@ -89,8 +89,11 @@ def _broker(port: int) -> Iterator[None]:
         broker.stop()
 
 
-def _isolate(data_dir: Path, broker_port: int, console_port: int) -> tuple[Settings, dict[str, str]]:
-    """Settings of the demo alone: what the environment says about a real system must not reach it."""
+def _isolate(data_dir: Path, broker_port: int, console_port: int, *, history: bool) -> tuple[Settings, dict[str, str]]:
+    """Settings of the demo alone: what the environment says about a real system must not reach it.
+
+    In ``history`` everybody at home was last seen long ago, so that their routine is not watched.
+    """
     for name in [name for name in os.environ if name.startswith("CARECIRCLE_") and name != "CARECIRCLE_DATA"]:
         del os.environ[name]
     environment = {
@@ -100,6 +103,7 @@ def _isolate(data_dir: Path, broker_port: int, console_port: int) -> tuple[Setti
         "CARECIRCLE_CONSOLE__PORT": str(console_port),
         "CARECIRCLE_CONSOLE__LOGIN": "false",  # on this machine only, and nobody there is real
         "CARECIRCLE_JOURNAL__RESERVE_BYTES": str(1 << 20),
+        "CARECIRCLE_ROUTINE__ENABLED": "false" if history else "true",
     }
     os.environ.update(environment)
     return load(), environment
@@ -122,9 +126,9 @@ async def run(options: Options, show: Callable[[View], None]) -> Summary:
             run_folder.prepare(options.run)
         broker_port, console_port = free_port(), free_port(_PREFERRED_CONSOLE_PORT)
         stack.enter_context(_broker(broker_port))
-        settings, environment = _isolate(data_dir, broker_port, console_port)
-        progress = _Latest()
         scenario = load_scenario(options.scenario)
+        settings, environment = _isolate(data_dir, broker_port, console_port, history=scenario.speed > 1)
+        progress = _Latest()
         if scenario.drill:
             raise DemoError(f"{scenario.name} is a drill: play it with `carecircle simulate` against your own system")
         fleet = Fleet(

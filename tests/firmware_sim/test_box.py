@@ -152,7 +152,7 @@ def test_a_drill_names_devices_of_its_own_and_enters_them_as_test_devices(tmp_pa
     ("text", "said"),
     [
         ("wearers: {count: 2, motion: pool}", "for real time only, not for speed 50"),
-        ("wearers: {count: 2}, homes: {count: 1, output: zigbee2mqtt}", "has no time: not for speed 50"),
+        ("wearers: {count: 2}, homes: {count: 1, output: zigbee2mqtt}", "has the time of its arrival"),
         ("wearers: {count: 2}", "lasts_s"),
     ],
 )
