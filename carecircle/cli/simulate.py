@@ -77,6 +77,12 @@ def simulate(
     registered: Annotated[
         bool, typer.Option("--registered", help="Of a drill: its devices are in the registry as test devices.")
     ] = False,
+    on_broker_restart: Annotated[
+        str | None,
+        typer.Option(
+            help="A command that restarts the broker and ends when it is back, for scenarios with that fault."
+        ),
+    ] = None,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to get rid of what waits, at the end.")] = 15.0,
     list_: Annotated[bool, typer.Option("--list", help="Say which scenarios are in the box, and leave.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Say whether SCENARIO is one, and leave.")] = False,
@@ -117,7 +123,7 @@ def simulate(
         _play(
             loaded, broker, ca, passwords, run_dir, truth,
             seconds=seconds, source=source, recordings=data / "falls", seed=seed, start_ms=_instant(start),
-            speed=speed, drain_s=drain,
+            speed=speed, drain_s=drain, on_broker_restart=on_broker_restart,
         )  # fmt: skip
     except (SimulationError, OSError) as error:
         fail(str(error))
@@ -138,6 +144,7 @@ def _play(
     start_ms: int | None,
     speed: float | None,
     drain_s: float,
+    on_broker_restart: str | None,
 ) -> None:
     import uvloop
 
@@ -146,6 +153,7 @@ def _play(
     from carecircle.score.folder import prepare, save_run
     from firmware_sim.clock import Clock
     from firmware_sim.errors import BrokerRefusedError
+    from firmware_sim.faults.disturbance import by_command
     from firmware_sim.fleet import Fleet
     from firmware_sim.mqtt import BrokerAddress
 
@@ -165,6 +173,7 @@ def _play(
         fleet = Fleet(
             scenario, address, seed=seed, source=source, recordings=recordings, start_ms=start_ms, speed=speed,
             clock=clock, on_progress=standing.update,
+            on_broker_restart=None if on_broker_restart is None else by_command(on_broker_restart),
         )  # fmt: skip
         url = f"{'mqtts' if address.tls else 'mqtt'}://{address.host}:{address.port}"
         announce(console, scenario, fleet, url, lasts_s, pace)

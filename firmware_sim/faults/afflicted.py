@@ -214,8 +214,13 @@ class Afflicted:
         for change in self.changes:
             change(message, at_ms)
         if self.shifts:
-            t_ms = int(fields_of(message.payload)["t"])
-            message.payload = with_fields(message.payload, t=max(0, t_ms + sum(shift(t_ms) for shift in self.shifts)))
+            message.payload = self._by_own_clock(message.payload)
+
+    def _by_own_clock(self, payload: bytes) -> bytes:
+        fields = fields_of(payload)
+        added_ms = sum(shift(fields["t"]) for shift in self.shifts)
+        times = {name: max(0, fields[name] + added_ms) for name in ("t", "idle_until") if name in fields}
+        return with_fields(payload, **times)
 
 
 def copy_of(message: Message) -> Message:

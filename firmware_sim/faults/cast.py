@@ -13,6 +13,7 @@ from firmware_sim.faults import clocks, firmware, links, misuse, power, sensors
 from firmware_sim.faults import settings as of
 from firmware_sim.faults.afflicted import Afflicted, Span
 from firmware_sim.faults.record import Record
+from firmware_sim.households.devices import ZigbeeHub
 from firmware_sim.session import Message
 
 #: Purposes of generators, so that no draw of a fault is one of a wearer.
@@ -39,6 +40,8 @@ _STRIKES: dict[type[of.Fault], Callable[..., object]] = {
     of.PowerCut: links.cut_power,
 }
 _ORDER = list(_STRIKES)
+#: What a Zigbee2MQTT of a home says is not in our words: only its way can be disturbed.
+_OF_HUBS = (of.LinkLoss, of.Delay, of.Duplicates, of.Reordering)
 #: These need something to measure, or a battery that is worn.
 _OF_WEARABLES = (of.StuckAxis, of.ClippedRange, of.WrongUnit, of.LowBattery, of.BadMessages)
 
@@ -113,7 +116,11 @@ class Faults:
             device = self._devices[i]
             strike = _STRIKES[type(fault)]
             if isinstance(fault, of.StolenCredential):
-                others = [(one.id, one.person) for one in self._devices if one is not device]
+                others = [
+                    (one.id, one.person)
+                    for one in self._devices
+                    if one is not device and not isinstance(one, ZigbeeHub)
+                ]
                 if not others:
                     continue
                 strike = partial(strike, others=others)
@@ -138,6 +145,8 @@ class Faults:
 
 
 def _can_strike(fault: of.Fault, device: Device) -> bool:
+    if isinstance(device, ZigbeeHub) and not isinstance(fault, _OF_HUBS):
+        return False
     if isinstance(fault, of.PowerCut):
         return street_of(device.person) == fault.street
     if isinstance(fault, of.RetainedSos):

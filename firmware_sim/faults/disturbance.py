@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from firmware_sim.clock import Clock
 from firmware_sim.device import Device
+from firmware_sim.errors import SimulationError
 from firmware_sim.faults.afflicted import Afflicted, Do, Order
 from firmware_sim.faults.cast import Faults
 from firmware_sim.session import Message, Session
 from telemetry.topics import Stream
 
 RestartBroker = Callable[[], Awaitable[None]]
+
+
+def by_command(command: str) -> RestartBroker:
+    """A hook that runs ``command``, split as a shell would, and waits for its end.
+
+    Raises:
+        SimulationError: the command is empty; when it is run, it ended with an error.
+    """
+    words = shlex.split(command)
+    if not words:
+        raise SimulationError("the command that restarts the broker is empty: name a program")
+
+    async def restart() -> None:
+        process = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.DEVNULL)
+        code = await process.wait()
+        if code:
+            raise SimulationError(f"{command!r} ended with {code}")
+
+    return restart
 
 
 class Disturbance:

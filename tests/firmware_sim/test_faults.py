@@ -6,15 +6,18 @@ import hashlib
 import itertools
 from collections import Counter
 
+import msgspec
 import numpy as np
 import pytest
 
 from firmware_sim.errors import ScenarioError
 from firmware_sim.faults.afflicted import Do
 from firmware_sim.faults.firmware import broken
+from firmware_sim.faults.payloads import fields_of
 from firmware_sim.faults.settings import BadWay
 from firmware_sim.population import build_devices, motion_source
 from firmware_sim.scenario import load_scenario, parse_scenario
+from firmware_sim.session import Message
 from telemetry.codec import decode, decode_motion, decode_status, decode_vitals
 from telemetry.errors import TelemetryError
 from telemetry.topics import Stream
@@ -200,6 +203,28 @@ def test_a_wrong_clock_moves_every_time_and_nothing_else(
         payloads = [speaker.greet(now_ms)[0].payload, speaker.will(now_ms)[1], speaker.farewell(now_ms).payload]
         assert [decode_status(payload).t - now_ms for payload in payloads] == [offset_ms] * 3
     assert {one.kind for one in run.faults.record.happenings} == ({finding} if finding else set())
+
+
+def test_an_announced_rest_ends_by_the_same_wrong_clock() -> None:
+    """A frame that promises silence names an instant of the device's clock."""
+    rest = "wearers: {count: 1}, models: [{name: m, rests: true}]"
+    wrong = Run(scenario("{kind: time_zone, hours: 2}", rest), 1)
+    speaker = wrong.faults.afflicted["wrist-00001"]
+    payload = msgspec.msgpack.encode({"t": START_MS, "boot": 1, "seq": 1, "idle_until": START_MS + 9})
+    message = Message(speaker.device.outbox, Stream.MOTION, b"care/v1/wrist-00001/motion", 1, payload)
+    speaker.device.at(START_MS + 2000, lambda _: [message])
+    speaker.wake(START_MS + 2000)
+    fields = fields_of(message.payload)
+    assert (fields["t"], fields["idle_until"]) == (START_MS + 7_200_000, START_MS + 7_200_009)
+
+
+def test_homes_are_struck_too_and_a_hub_of_another_make_on_its_way_only() -> None:
+    """Sensors of homes have clocks that may be wrong; what a Zigbee2MQTT says is left as it is."""
+    for output, many in (("home", 1), ("zigbee2mqtt", 0)):
+        rest = f"wearers: {{count: 0}}, homes: {{count: 1, output: {output}}}"
+        run = Run(scenario("{kind: time_zone}, {kind: restart, between_s: [5, 6]}, {kind: delay}", rest), 30)
+        assert (len(ids(run, "time_zone")) > 0) == (len(ids(run, "restart")) > 0) == bool(many)
+        assert ids(run, "delay") == {device.id for device in run.devices}
 
 
 def test_a_drifting_clock_gains_with_time(sound: Run) -> None:

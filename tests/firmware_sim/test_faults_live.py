@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from firmware_sim.clock import Clock
+from firmware_sim.faults.disturbance import by_command
 from firmware_sim.fleet import Fleet
 from firmware_sim.scenario import parse_scenario
 from firmware_sim.truth import Truth
@@ -134,11 +136,9 @@ def test_the_broker_is_restarted_by_the_hook_and_without_one_the_truth_says_so(
     async def restart() -> None:
         await asyncio.to_thread(broker.restart)
 
-    async def fail() -> None:
-        raise OSError("no such service")
-
+    fail = by_command(f"{sys.executable} -c 'raise SystemExit(3)'")
     text = "wearers: {count: 2}, vitals: {every_s: 0}, faults: [{kind: broker_restart, at_s: 1}]"
-    for hook, said in ((restart, "back after"), (fail, "OSError: no such service"), (None, "left out")):
+    for hook, said in ((restart, "back after"), (fail, "ended with 3"), (None, "left out")):
         truth, _ = play(broker, text, 4, 12.0, on_broker_restart=hook)
         assert [(fault.kind, said in fault.detail) for fault in truth.faults] == [("broker_restart", True)]
         assert sum(key[1] == "motion" for key in list(truth.keys())) == 2 * 3
