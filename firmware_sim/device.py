@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from firmware_sim.answers import answer
 from firmware_sim.frames import motion_body, motion_payload, with_idle
 from firmware_sim.illness import happenings
 from firmware_sim.models import Sensing
@@ -30,11 +31,8 @@ from telemetry.topics import Stream, topic
 FIRMWARE = "sim-1.0"
 #: An event is repeated after this, then after twice as long each time, up to the second figure.
 REPEAT_S = (2.0, 60.0)
-#: A wearer who has not fallen answers a prompt after this long.
+#: Who answers a prompt does so after this long.
 _ANSWERS_AFTER_S = (3.0, 6.0)
-_NO_ANSWER_AFTER_FALL_S = 120.0
-#: Who gets up after a fall stands, and finds the device, so long after that.
-_UP_S = 12.0
 #: A model that rests does so after this long without motion, and promises at most so long a silence, in s.
 _RESTS_AFTER_S = 120
 _RESTS_AT_MOST_S = 600
@@ -275,27 +273,12 @@ class Wearer(Device):
         super().command(command, now_ms)
         if command.type != "prompt" or not self.setup.answers_prompts or command.expires_ms < now_ms:
             return
-        earliest_ms = now_ms
-        for (at_ms, _), after in zip(self.falls_by(now_ms), self.aftermaths, strict=False):
-            if not after.outcome:
-                if now_ms - at_ms < _NO_ANSWER_AFTER_FALL_S * 1000:
-                    return
-                continue
-            up_ms = at_ms + int((after.lies_s + _UP_S) * 1000)
-            if now_ms >= up_ms:
-                continue
-            if after.outcome == "unconscious":
-                return
-            if after.outcome == "lies":  # is asked, and asks for help
-                self._reacts(now_ms, command, "sos")
-                return
-            earliest_ms = up_ms
-        self._reacts(earliest_ms, command, "cancel")
-
-    def _reacts(self, from_ms: int, command: Command, kind: str) -> None:
-        answer_ms = from_ms + int(self.rng.uniform(*_ANSWERS_AFTER_S) * 1000)
-        if from_ms <= command.expires_ms:
-            self.at(answer_ms, lambda at_ms: self.call(kind, at_ms, re=command.id if kind == "cancel" else None))
+        falls = ((at_ms, after) for (at_ms, _), after in zip(self.falls_by(now_ms), self.aftermaths, strict=False))
+        said = answer(falls, now_ms, command.expires_ms)
+        if said is not None:
+            answer_ms = said.from_ms + int(self.rng.uniform(*_ANSWERS_AFTER_S) * 1000)
+            re = command.id if said.kind == "cancel" else None
+            self.at(answer_ms, lambda at_ms: self.call(said.kind, at_ms, re=re))
 
     def _drain(self) -> None:
         if self._sensing is None:

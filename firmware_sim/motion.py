@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_sim.day_plan import Doing, Moment
 from firmware_sim.people import Traits
-
-if TYPE_CHECKING:
-    from firmware_sim.day_plan import Doing, Moment
 
 Array = NDArray[np.float32]
 Counts = NDArray[np.int16]

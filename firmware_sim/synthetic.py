@@ -11,8 +11,9 @@ from firmware_sim.kinematics import Body, wander
 from firmware_sim.motion import Clip
 from firmware_sim.people import Traits
 from firmware_sim.synthetic_before import before_fall
-from firmware_sim.synthetic_days import DOINGS, MEDLEY, Person
+from firmware_sim.synthetic_days import DOINGS, MEDLEY
 from firmware_sim.synthetic_falls import waist_fall, wrist_fall
+from firmware_sim.synthetic_gait import Person
 
 #: People made per placement; fleets larger than this share them, as recordings are shared.
 _PEOPLE = 32

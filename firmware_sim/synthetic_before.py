@@ -7,8 +7,8 @@ import numpy as np
 from firmware_sim.fall_kinds import FallKind
 from firmware_sim.kinematics import Body, Samples, pulse, smooth, wander
 from firmware_sim.motion import FS_HZ
-from firmware_sim.synthetic_days import Person, jogging, still, waist_steps, wrist_steps
 from firmware_sim.synthetic_falls import GOES_ON_S
+from firmware_sim.synthetic_gait import Person, jogging, still, waist_steps, wrist_steps
 
 
 def before_fall(kind: FallKind, person: Person, rng: np.random.Generator) -> Body:
