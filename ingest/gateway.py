@@ -15,11 +15,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ingest.event_loop import run_in_loop
-from ingest.gateway_outage import Drain, Hold
+from ingest.gateway_commits import CommitEvents, Commits
+from ingest.gateway_outage import Drain
 from ingest.gateway_publisher import CommandPublisher
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_state import GatewayState
@@ -29,7 +29,7 @@ from ingest.mqtt.packets import Connect
 from ingest.mqtt.reasons import Code, describe
 from ingest.mqtt_inbox import Inbox, Load
 from ingest.mqtt_outbox import Outbox
-from journal import JournalFull, JournalReader, JournalWriter
+from journal import JournalReader, JournalWriter
 from journal.quarantine import Quarantine
 from telemetry.records import CONNECTED, LISTENING
 from telemetry.topics import subscriptions
@@ -38,7 +38,6 @@ from telemetry.zigbee2mqtt.topics import BaseTopics
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.02  # how often the journal `commands` is looked at, and a stop noticed
-_HOLD_RETRY_S = 0.1
 _HEARTBEAT_S = 1.0
 _STATS_S = 10.0
 _LISTENING_S = 5.0  # without a message: how often the journal is told that there was none
@@ -79,13 +78,12 @@ class Gateway:
     ) -> None:
         self._settings = settings
         self._clock_ms = clock
-        self._raw = JournalWriter(
+        raw = JournalWriter(
             journal_dir / "raw",
             consumers=("processor",),
             segment_bytes=settings.segment_bytes,
             reserve_bytes=settings.reserve_bytes,
         )
-        self._quarantine = Quarantine(quarantine_dir, "gateway")
         hubs = BaseTopics(settings.zigbee_bases)
         self._inbox = Inbox(clock, hubs)
         self._outbox = Outbox(JournalReader(journal_dir / "commands", "gateway"), clock, settings.ack_expires_s)
@@ -110,20 +108,19 @@ class Gateway:
             outbox = self._outbox
             self._commands = CommandPublisher(settings, settings.command_username, outbox.lost, outbox.published)
         self._publisher: CommandPublisher | Receiver = self._commands or self._receiver
-        self._disk = ThreadPoolExecutor(1, "gateway-disk")
-        self._dropping: Future[int] | None = None
-        self._ripe = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
-        self._stopping = False
+        self._commits = Commits(
+            self._inbox,
+            raw,
+            Quarantine(quarantine_dir, "gateway"),
+            CommitEvents(self._take, self._on_committed, lambda: self._receiver.hold(True), self._on_room),
+            interval_s=settings.commit_interval_s,
+            clock_ms=clock,
+        )
         self._acked = 0
-        self._commits = 0
-        self._commit_s = 0.0
-        self._commit_max_s = 0.0
         self._commands_refused = 0
         self._quiet_since_s = 0.0
         self._quiet_received = 0
         self._drain = Drain()
-        self._hold = Hold()
         self._heartbeat_at_s = 0.0
         self._stats_at_s = 0.0
 
@@ -138,10 +135,8 @@ class Gateway:
         finally:
             if self._commands is not None:
                 self._commands.close()
-            self._disk.shutdown()
+            self._commits.close()
             self._outbox.close()
-            self._raw.close()
-            self._quarantine.close()
 
     def stats(self) -> dict[str, float]:
         """Counters since the start, and what is the case now; in seconds where named ``_s``.
@@ -149,7 +144,7 @@ class Gateway:
         ``commit_max_s`` is the longest commit since the statistics were last written.
         """
         now_s = time.monotonic()
-        inbox, outbox = self._inbox, self._outbox
+        inbox, outbox, commits = self._inbox, self._outbox, self._commits
         stats = {
             "received": inbox.received,
             "received_bytes": inbox.received_bytes,
@@ -162,12 +157,12 @@ class Gateway:
             "refused": self._receiver.refused,
             "subscribed": self._subscriptions.active,
             "publisher_connected": self._publisher.is_up,
-            "held": self._hold.active,
-            "held_s": self._hold.total_s(now_s),
-            "holds": self._hold.count,
-            "commits": self._commits,
-            "commit_mean_s": self._commit_s / max(self._commits, 1),
-            "commit_max_s": self._commit_max_s,
+            "held": commits.hold.active,
+            "held_s": commits.hold.total_s(now_s),
+            "holds": commits.hold.count,
+            "commits": commits.count,
+            "commit_mean_s": commits.total_s / max(commits.count, 1),
+            "commit_max_s": commits.longest_s,
             "events_acked": outbox.events_acked,
             "answers_dropped": outbox.answers_dropped,
             "commands_published": outbox.commands_published,
@@ -183,12 +178,11 @@ class Gateway:
 
     async def _serve(self, stop: threading.Event) -> None:
         receiving = asyncio.create_task(self._receiver.run(), name="receive")
-        committing = asyncio.create_task(self._commit_all(), name="commit")
+        committing = asyncio.create_task(self._commits.run(), name="commit")
         while not stop.is_set() and not committing.done() and not receiving.done():
             self._tick()
             await asyncio.sleep(_TICK_S)
-        self._stopping = True
-        self._ripe.set()
+        self._commits.stop()
         receiving_failed = receiving.done()
         receiving.cancel()
         await asyncio.gather(receiving, return_exceptions=True)
@@ -214,11 +208,7 @@ class Gateway:
     # ---- from the connection to the disk
 
     def _on_arrived(self) -> None:
-        if self._receiver.is_full:
-            self._ripe.set()
-        elif self._timer is None and not self._ripe.is_set():
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._settings.commit_interval_s, self._ripe.set)
+        self._commits.arrived(at_once=self._receiver.is_full)
 
     def _take(self) -> None:
         publishes = self._receiver.take()
@@ -226,59 +216,18 @@ class Gateway:
             self._drain.message(self._receiver.heard_s)
             self._inbox.receive(publishes)
 
-    async def _commit_all(self) -> None:
-        last = False
-        while not last:
-            await self._ripe.wait()
-            last = self._stopping
-            self._ripe.clear()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            self._take()
-            if load := self._inbox.gather():
-                await self._commit(load)
-
-    async def _commit(self, load: Load) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            began_s = time.monotonic()
-            try:
-                await loop.run_in_executor(self._disk, load.write, self._raw, self._quarantine)
-                break
-            except JournalFull as error:
-                if self._stopping:
-                    return
-                self._begin_hold(began_s, error)
-                await asyncio.sleep(_HOLD_RETRY_S)
-        now_s = time.monotonic()
-        self._commits += 1
-        self._commit_s += now_s - began_s
-        self._commit_max_s = max(self._commit_max_s, now_s - began_s)
-        self._inbox.written(load)
+    def _on_committed(self, load: Load) -> None:
         for publishes in load.publishes:
             self._acked += self._receiver.acknowledge(publishes)
         if load.heard:
             self._outbox.answer(load.events())
             self._pump(commands=False)
-        if self._hold.active:
-            self._end_hold(now_s)
 
-    # ---- no room
-
-    def _begin_hold(self, now_s: float, why: JournalFull) -> None:
-        if not self._hold.active:
-            self._hold.begin(now_s, self._clock_ms())
-            self._receiver.hold(True)
-            _log.error("holding: the broker keeps what comes until there is room. %s", why)
-
-    def _end_hold(self, now_s: float) -> None:
-        held_s = self._hold.end(now_s)
-        self._drain.begin(now_s)
+    def _on_room(self) -> None:
+        self._drain.begin(time.monotonic())
         self._take()
-        self._mark_gap(self._hold.since_ms, session_present=True, cause="resumed")
+        self._mark_gap(self._commits.hold.since_ms, session_present=True, cause="resumed")
         self._receiver.hold(False)
-        _log.warning("resumed after holding for %.1f s", held_s)
 
     # ---- what is said without being asked
 
@@ -286,19 +235,18 @@ class Gateway:
         self._heartbeat_at_s = now_s + _HEARTBEAT_S
         self._beat(now_s)
         self._say_listening(now_s)
-        if self._dropping is None or self._dropping.done():
-            if self._dropping is not None:
-                self._dropping.result()
-            self._dropping = self._disk.submit(self._raw.drop_consumed)
+        self._commits.drop_consumed()
         if now_s >= self._stats_at_s:
             self._stats_at_s = now_s + _STATS_S
             self._state.write_stats({"written_ms": self._clock_ms(), **self.stats()})
-            self._commit_max_s = 0.0
+            self._commits.longest_s = 0.0
 
     def _say_listening(self, now_s: float) -> None:
         """Nothing comes though everything would: the time of those who wait for a silence goes on by this."""
         received = self._inbox.received
-        listens = self._subscriptions.active and self._receiver.is_up and self._drain.done and not self._hold.active
+        listens = (
+            self._subscriptions.active and self._receiver.is_up and self._drain.done and not self._commits.hold.active
+        )
         if not listens or received != self._quiet_received or not self._quiet_since_s:
             self._quiet_since_s, self._quiet_received = now_s, received
         elif now_s - self._quiet_since_s >= _LISTENING_S:
@@ -311,7 +259,7 @@ class Gateway:
 
         A crash while a queue is being delivered leaves the old beat: the rest of the queue is as old as before.
         """
-        if self._hold.active:
+        if self._commits.hold.active:
             return
         if self._receiver.is_up and self._inbox.is_empty and not self._receiver.pending_bytes:
             self._drain.look(now_s)

@@ -10,28 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from ingest.gateway_settings import GatewaySettings
 from ingest.mqtt.errors import ProtocolError
+from ingest.mqtt.events import Connected, Dismissed, Event, Published, Refused, Subscribed
 from ingest.mqtt.packets import MQTT_3_1_1, MQTT_5, Connect
 from ingest.mqtt.publishes import Publishes
 from ingest.mqtt.reasons import Code, describe
-from ingest.mqtt.session import Connected, Dismissed, Event, Published, Refused, Session, State, Subscribed
+from ingest.mqtt.retries import STABLE_S, Retries
+from ingest.mqtt.session import Session, State
+from ingest.mqtt.transport import Wire, tls_context
 
 _log = logging.getLogger(__name__)
 
 #: How long leaving may take.
 _CLOSING_S = 1.0
-#: A connection that lived this long was a good one: the back-off starts again from its minimum.
-_STABLE_S = 10.0
-#: This many connections in a row that ended early are more than a restart of the broker.
-_SUSPICIOUS = 3
 #: After a read of less than this nothing is read for a moment: a broker writes every message by itself, and to be woken
 #: for each costs ten times more than to take the messages of the moment at once.
 _SMALL_READ = 64 << 10
@@ -67,7 +63,7 @@ class Receiver:
         self._connect = connect
         self._events = events
         self._session = Session(connect, capacity=capacity)
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
         self._over = asyncio.Event()
         self._held = False
         self._paused = False
@@ -77,8 +73,7 @@ class Receiver:
         self._up_since_s = 0.0
         self._ping_at_s = 0.0
         self._keepalive_s = settings.keepalive_s
-        self._attempt = 0
-        self._early_ends = 0
+        self._retries = Retries(settings.backoff_min_s, settings.backoff_max_s)
 
     @property
     def is_up(self) -> bool:
@@ -193,11 +188,11 @@ class Receiver:
     async def _live_once(self) -> float:
         """Connect and stay until the connection is lost; how long to wait before the next attempt, in seconds."""
         settings = self._settings
-        wire = _Wire(self)
+        wire = Wire(self)
         self._over.clear()
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
-                context = await asyncio.to_thread(_tls_context, settings) if settings.tls else None
+                context = await asyncio.to_thread(tls_context, settings) if settings.tls else None
                 loop = asyncio.get_running_loop()
                 name = settings.host if context else None
                 await loop.create_connection(
@@ -207,11 +202,12 @@ class Receiver:
             _log.warning("%s: cannot connect to %s:%d: %s: %s", self.name, *self._address, type(error).__name__, error)
             if self._wire is wire:  # the time was up at the very moment
                 self._end("connected too late", abort=True)
-            return self._backoff_s()
+            return self._retries.wait_s()
         await self._over.wait()
-        return self._backoff_s() if self._retry_in_s is None else self._retry_in_s
+        return self._retries.wait_s() if self._retry_in_s is None else self._retry_in_s
 
-    def _made(self, wire: _Wire) -> None:
+    def made(self, wire: Wire) -> None:
+        """See :class:`ingest.mqtt.transport.Reader`."""
         self._wire = wire
         self._retry_in_s = None
         self._paused = False
@@ -219,7 +215,12 @@ class Receiver:
         self._session.open()
         self.flush()
 
-    def _received(self, count: int) -> None:
+    def room(self) -> memoryview:
+        """See :class:`ingest.mqtt.transport.Reader`."""
+        return self._session.room()
+
+    def received(self, count: int) -> None:
+        """See :class:`ingest.mqtt.transport.Reader`."""
         self.heard_s = time.monotonic()
         session = self._session
         try:
@@ -292,7 +293,8 @@ class Receiver:
         self.flush()
         self._end(f"the broker's packet cannot be read: {error}")
 
-    def _closed(self, error: Exception | None) -> None:
+    def closed(self, error: Exception | None) -> None:
+        """See :class:`ingest.mqtt.transport.Reader`."""
         if self._session.state is State.CONNECTING and self._session.level == MQTT_5:
             self._fall_back("the broker closed the connection without an answer to CONNECT")
         else:
@@ -322,71 +324,15 @@ class Receiver:
         else:
             wire.leave()
             wire.transport.close()
-        if was_up and lived_s >= _STABLE_S:
-            self._attempt = self._early_ends = 0
-        elif was_up:
-            self._early_ends += 1
-            if self._early_ends >= _SUSPICIOUS:
-                _log.error(
-                    "%s: %d connections in a row ended within %.0f s: is another client using the id %r? Run one"
-                    " gateway per broker, and set `use_username_as_clientid true` there. Or does the broker's ACL"
-                    " refuse what we publish (care/v1/+/cmd)? mosquitto then closes the connection",
-                    self.name, self._early_ends, _STABLE_S, self._connect.client_id,
-                )  # fmt: skip
+        if was_up and self._retries.ended(lived_s):
+            _log.error(
+                "%s: connections ended again and again within %.0f s: is another client using the id %r? Run one"
+                " gateway per broker, and set `use_username_as_clientid true` there. Or does the broker's ACL"
+                " refuse what we publish (care/v1/+/cmd)? mosquitto then closes the connection",
+                self.name, STABLE_S, self._connect.client_id,
+            )  # fmt: skip
         self._over.set()
-
-    def _backoff_s(self) -> float:
-        settings = self._settings
-        ceiling_s = min(settings.backoff_max_s, settings.backoff_min_s * 2.0**self._attempt)
-        self._attempt = min(self._attempt + 1, 32)
-        return random.uniform(0.5, 1.0) * ceiling_s
 
     @property
     def _address(self) -> tuple[str, int]:
         return self._settings.host, self._settings.port
-
-
-class _Wire(asyncio.BufferedProtocol):
-    """Between one transport and the receiver. After :meth:`leave` what comes is thrown away."""
-
-    transport: asyncio.Transport
-
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver: Receiver | None = receiver
-        self.closed = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
-        if self._receiver is not None:
-            self._receiver._made(self)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        if self._receiver is None:
-            return memoryview(bytearray(max(sizehint, 1 << 16)))
-        return self._receiver._session.room()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._receiver is not None:
-            self._receiver._received(nbytes)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set()
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            receiver._closed(exc)
-
-    def leave(self) -> None:
-        """No word to the receiver any more; the writing half ends."""
-        self._receiver = None
-        with contextlib.suppress(OSError, RuntimeError):
-            self.transport.resume_reading()
-        with contextlib.suppress(OSError, RuntimeError):
-            if self.transport.can_write_eof():
-                self.transport.write_eof()
-
-
-def _tls_context(settings: GatewaySettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ca)
-    if settings.cert is not None:
-        context.load_cert_chain(settings.cert, settings.key)
-    return context

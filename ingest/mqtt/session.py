@@ -10,10 +10,10 @@ import dataclasses
 from collections import deque
 from collections.abc import Sequence, Set
 from enum import Enum
-from typing import NamedTuple
 
 from ingest.mqtt import packets
 from ingest.mqtt.errors import NotConnectedError, ProtocolError
+from ingest.mqtt.events import Connected, Dismissed, Event, Pong, Published, Refused, Subscribed
 from ingest.mqtt.intake import Intake, Packet, Run
 from ingest.mqtt.packets import MQTT_3_1_1, MQTT_5, Connack, Connect, Type
 from ingest.mqtt.publishes import Aliases, Publishes, read_publishes
@@ -29,53 +29,6 @@ class State(Enum):
     CLOSED = "closed"
     CONNECTING = "connecting"  # CONNECT is sent, CONNACK awaited
     UP = "up"
-
-
-class Connected(NamedTuple):
-    """The broker has accepted the connection."""
-
-    session_present: bool
-    keepalive_s: float
-
-
-class Refused(NamedTuple):
-    """The broker has not. ``level`` is what it was asked to speak."""
-
-    code: int
-    reason: str
-    level: int
-
-
-class Subscribed(NamedTuple):
-    """The answer to :meth:`Session.subscribe`: a reason code for each filter."""
-
-    codes: tuple[int, ...]
-
-    @property
-    def granted(self) -> bool:
-        """Whether every filter was."""
-        return all(code < Code.FAILURE for code in self.codes)
-
-
-class Published(NamedTuple):
-    """The broker has taken, or with a ``code`` of 0x80 and more refused, what was published as ``mid``."""
-
-    mid: int
-    code: int
-
-
-class Pong(NamedTuple):
-    """PINGRESP."""
-
-
-class Dismissed(NamedTuple):
-    """The broker ends the connection."""
-
-    code: int
-    reason: str
-
-
-Event = Connected | Refused | Subscribed | Published | Pong | Dismissed
 
 
 class Session:

@@ -66,7 +66,7 @@ def test_a_full_disk_holds_the_socket_and_loses_nothing(
         assert gateway.stats()["reconnects"] == 0
     payloads = [message.payload for message in arrived if message.topic == b"care/v1/w-1/motion"]
     assert [int.from_bytes(payload[:4], "big") for payload in payloads] == list(range(count))
-    lines = [r.getMessage().split(":")[0] for r in caplog.records if r.name == "ingest.gateway"]
+    lines = [r.getMessage().split(":")[0] for r in caplog.records if r.name == "ingest.gateway_commits"]
     assert lines[0] == "holding"
     assert "resumed after holding" in lines[1]
     assert any(b'"cause": "resumed"' in message.payload for message in arrived)

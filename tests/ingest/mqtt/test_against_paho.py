@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from ingest.mqtt.events import Connected, Dismissed, Published, Subscribed
 from ingest.mqtt.packets import Connect
-from ingest.mqtt.session import Connected, Dismissed, Published, Session, Subscribed
+from ingest.mqtt.session import Session
 from tests.ingest.mqtt import broker_packets as broker
 from tests.ingest.mqtt.paho_oracle import Heard, paho_hears
 

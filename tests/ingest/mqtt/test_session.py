@@ -7,9 +7,10 @@ from paho.mqtt.packettypes import PacketTypes
 
 from ingest.mqtt import packets
 from ingest.mqtt.errors import NotConnectedError, ProtocolError
+from ingest.mqtt.events import Connected, Dismissed, Event, Published, Refused, Subscribed
 from ingest.mqtt.packets import Connect
 from ingest.mqtt.publishes import Publishes
-from ingest.mqtt.session import Connected, Dismissed, Event, Published, Refused, Session, State, Subscribed
+from ingest.mqtt.session import Session, State
 from tests.ingest.mqtt import broker_packets as broker
 
 
