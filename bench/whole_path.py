@@ -31,8 +31,8 @@ from telemetry.blocks import RawBlock, pack_block
 from telemetry.topics import Stream, topic
 
 _START_MS = 1_760_000_000_000
-#: Distinct seconds of everyday motion that the wearers draw from, and of seconds with an impact.
-_VARIANTS, _IMPACTS = 512, 512
+#: Distinct seconds of everyday motion that the wearers draw from; each is there once more with an impact in it.
+_VARIANTS = 512
 #: What stands between two messages on the wire: fixed header, length, packet id, properties.
 _BETWEEN = 8
 _FIRST_BOOT = 0x20000000
@@ -55,7 +55,7 @@ class Motion:
         """``(devices, L)`` payloads but for t, boot and seq."""
         choice = (np.arange(devices) * 7 + second // 8) % _VARIANTS
         struck = np.flatnonzero(self._rng.random(devices) < self._share)
-        choice[struck] = _VARIANTS + self._rng.integers(0, _IMPACTS, len(struck))
+        choice[struck] += _VARIANTS
         return self._encoded()[choice]
 
     def _encoded(self) -> NDArray[np.uint8]:
@@ -83,7 +83,7 @@ def _everyday(rng: np.random.Generator) -> NDArray[np.float32]:
 
 def _struck(everyday: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """The same seconds with an impact of 1.7 to 6 g in each, shaped like a step, a knock, a flop into a chair."""
-    out = everyday[rng.integers(0, len(everyday), _IMPACTS)].copy()
+    out = everyday.copy()
     for one in out:
         at, width = int(rng.integers(0, FS_HZ)), int(rng.integers(1, 4))
         one[at : at + width, :3] *= rng.uniform(1.7, 6.0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +113,37 @@ class CountedBatch:
 
 #: What banks take.
 AnyBatch = MotionBatch | CountedBatch
+
+
+def frames_of(batch: AnyBatch, chosen: Frames) -> AnyBatch:
+    """Some frames of a batch."""
+    parts: dict[str, Any] = {
+        one.name: column[chosen] for one in fields(batch) if isinstance(column := getattr(batch, one.name), np.ndarray)
+    }
+    return replace(batch, **parts)
+
+
+def summed(batch: CountedBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``(m, n)``: the squared magnitude of each sample in counts squared; and ``(m, 6)``: the sums over each frame of
+    the axes in g and of their squares."""
+    m, n = batch.acc.shape[:2]
+    values = batch.acc.reshape(m, 3 * n).astype(np.float32)
+    axes = _axes(n)
+    sums = np.empty((m, 6), np.float32)
+    np.matmul(values, axes, out=sums[:, :3])
+    np.multiply(values, values, out=values)
+    np.matmul(values, axes, out=sums[:, 3:])
+    squared = values[:, 0::3] + values[:, 1::3]
+    squared += values[:, 2::3]
+    sums[:, :3] *= np.float32(batch.lsb_g)
+    sums[:, 3:] *= np.float32(batch.lsb_g) ** 2
+    return squared, sums
+
+
+@lru_cache(maxsize=16)
+def _axes(n: int) -> NDArray[np.float32]:
+    """``(3 n, 3)``: a product with it sums up each axis of n samples."""
+    return np.tile(np.eye(3, dtype=np.float32), (n, 1))
 
 
 def _scaled(counts: NDArray[np.int16], lsb: float) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -171,11 +170,3 @@ def _batch(run: Run, *, historical: bool) -> AnyBatch:
     if form.lsb_g is None:
         return MotionBatch(acc_g=run.acc, gyr_dps=run.gyr, **common)
     return CountedBatch(acc=run.acc, lsb_g=form.lsb_g, gyr=run.gyr, lsb_dps=form.lsb_dps or 1.0, **common)
-
-
-def part(batch: AnyBatch, mine: NDArray[np.bool_]) -> AnyBatch:
-    """Some frames of a batch."""
-    chosen: dict[str, Any] = {
-        one.name: column[mine] for one in fields(batch) if isinstance(column := getattr(batch, one.name), np.ndarray)
-    }
-    return replace(batch, **chosen)

@@ -9,9 +9,9 @@ import numpy as np
 
 from detectors.detection import Detection, Stage
 from detectors.device.motion_sensor import MotionSensorBank
-from detectors.motion import AnyBatch
+from detectors.motion import AnyBatch, frames_of
 from ingest.devices import Device, Devices, FallPoints
-from ingest.motion_batches import Gathering, Run, part
+from ingest.motion_batches import Gathering, Run
 from ingest.reorder import Frame, Reorderer
 from ingest.summary import MotionSummary, Windows
 from telemetry.codec import Motion
@@ -180,7 +180,7 @@ class MotionLanes:
         )
         for summary, mine in ((self._summary, open_live), (self._late_summary, ~open_live)):
             if mine.any():
-                summary.add(part(batch, mine), in_order=False)
+                summary.add(frames_of(batch, mine), in_order=False)
         return self._points(self._late_summary, now_ms, devices)
 
     @staticmethod

@@ -54,8 +54,8 @@ class ProcessorSettings:
     state_dir: Path
     checkpoint_every_s: float = 10.0
     owners_every_s: float = 2.0
-    segment_bytes: int = 64 << 20
-    read_bytes: int = 1 << 20
+    segment_bytes: int = 68 << 20
+    read_bytes: int = 8 << 20
     homes_every_s: float = SNAPSHOT_EVERY_S
 
 

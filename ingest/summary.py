@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.motion import AnyBatch
+from detectors.motion import AnyBatch, CountedBatch, frames_of, summed, turns
 
 WINDOW_MS = 10_000
 #: Windows kept per device: a frame may come this many windows (160 s) late and still be merged into its point.
@@ -34,6 +34,9 @@ STILL_STD_G = 0.013
 STILL_WINDOWS = 360  # one hour
 
 _EMPTY = np.int64(-1)
+_NEVER_MS = 1 << 60
+#: Frames summed up at a time: what is computed of them stays in the cache of a processor core.
+_FRAMES = 512
 _SUMS = ("n", "enmo", "steps", "ax", "ay", "az", "ax2", "ay2", "az2")
 _SUM_INDEX = {name: i for i, name in enumerate(_SUMS)}
 
@@ -60,6 +63,8 @@ class MotionSummary:
         self._still = np.zeros(0, dtype=np.int32)
         self._last_smv = np.full((0, 2), np.nan)
         self._evicted: list[Windows] = []  # their slot was needed before they were due
+        self._moved: list[NDArray[np.integer]] = []  # rows that have gone on to another window since the last look
+        self._silent_ms = 0  # before then no device falls silent
 
     def reserve(self, rows: int) -> None:
         """Have room for ``rows`` devices; grows by doubling."""
@@ -93,12 +98,47 @@ class MotionSummary:
         if not len(batch):
             return
         self.reserve(int(batch.row.max()) + 1)
+        for turn in turns(batch.row):
+            if isinstance(turn, slice) and len(batch) <= _FRAMES:
+                self._add(batch, in_order=in_order)
+                continue
+            frames = np.arange(len(batch))[turn]
+            for first in range(0, len(frames), _FRAMES):
+                self._add(frames_of(batch, frames[first : first + _FRAMES]), in_order=in_order)
+
+    def _add(self, batch: AnyBatch, *, in_order: bool) -> None:
+        """Add frames of different devices."""
         start_ms = batch.t_ms + batch.offset_ms
-        n = batch.acc_g.shape[1]
-        smv = np.sqrt(np.einsum("mnk,mnk->mn", batch.acc_g, batch.acc_g))
+        first = start_ms // WINDOW_MS
+        last_ms = (batch.samples - 1) * (1000.0 / batch.fs_hz)
+        if isinstance(batch, CountedBatch):
+            squared, sums = summed(batch)
+            smv = np.sqrt(squared)
+            smv *= np.float32(batch.lsb_g)
+        else:
+            smv = np.sqrt(np.einsum("mnk,mnk->mn", batch.acc_g, batch.acc_g))
+        crossings = self._crossings(batch.row, smv, in_order)
+        passing = (start_ms + last_ms).astype(np.int64) // WINDOW_MS != first
+        if not isinstance(batch, CountedBatch):
+            passing[:] = True
+        if passing.any():
+            self._add_by_sample(frames_of(batch, np.flatnonzero(passing)), smv[passing], crossings[passing])
+        within = np.flatnonzero(~passing)
+        if len(within):
+            assert isinstance(batch, CountedBatch)
+            out = np.empty((len(within), len(_SUMS)))
+            out[:, 0] = batch.samples
+            out[:, 1] = np.maximum(smv - np.float32(1.0), np.float32(0.0)).sum(axis=1)[within]
+            out[:, 2] = crossings.sum(axis=1)[within]
+            out[:, 3:] = sums[within]
+            self._accumulate(batch.row[within], first[within], out, smv.max(axis=1)[within], batch.recv_ms[within])
+
+    def _add_by_sample(self, batch: AnyBatch, smv: NDArray[np.float32], crossings: NDArray[np.bool_]) -> None:
+        """Add frames that lack samples or reach over the end of a window."""
+        start_ms = batch.t_ms + batch.offset_ms
+        n = batch.samples
         present = np.isfinite(smv)
         smv0 = np.where(present, smv, 0.0)
-        crossings = self._crossings(batch.row, smv, in_order)
         offsets_ms = np.arange(n) * (1000.0 / batch.fs_hz)
         first = start_ms // WINDOW_MS
         spans = int(((start_ms + offsets_ms[-1]).astype(np.int64) // WINDOW_MS - first).max()) + 1
@@ -126,12 +166,20 @@ class MotionSummary:
     def collect(self, now_ms: int) -> list[Windows]:
         """Windows that are due by ``now_ms``; they count as emitted."""
         ready, self._evicted = self._evicted, []
-        dirty_rows, dirty_slots = np.nonzero(self._dirty)
-        if not len(dirty_rows):
+        if now_ms >= self._silent_ms:
+            rows, slots = np.nonzero(self._dirty)
+        elif self._moved:
+            moved = np.unique(np.concatenate(self._moved))
+            which, slots = np.nonzero(self._dirty[moved])
+            rows = moved[which]
+        else:
             return ready
-        window = self._window[dirty_rows, dirty_slots]
-        due = (window < self._newest[dirty_rows]) | (now_ms - self._touched_ms[dirty_rows, dirty_slots] >= SILENT_MS)
-        rows, slots, window = dirty_rows[due], dirty_slots[due], window[due]
+        self._moved = []
+        window, touched_ms = self._window[rows, slots], self._touched_ms[rows, slots]
+        due = (window < self._newest[rows]) | (now_ms - touched_ms >= SILENT_MS)
+        if now_ms >= self._silent_ms:  # nothing that was touched later falls silent before
+            self._silent_ms = int(touched_ms[~due].min(initial=_NEVER_MS)) + SILENT_MS
+        rows, slots, window = rows[due], slots[due], window[due]
         if len(rows):
             self._dirty[rows, slots] = False
             ready.append(self._points(rows, slots, window))
@@ -145,25 +193,25 @@ class MotionSummary:
         """Continue from a checkpoint."""
         for name in self._STATE:
             setattr(self, name, state[name].copy() if isinstance(state[name], np.ndarray) else state[name])
+        self._moved, self._silent_ms = [], 0
 
     _STATE = (
         "_rows", "_window", "_sums", "_peak", "_dirty", "_touched_ms", "_newest", "_still", "_last_smv",
     )  # fmt: skip
 
     def _crossings(self, row: NDArray[np.int32], smv: NDArray[np.float32], in_order: bool) -> NDArray[np.bool_]:
-        """Where the three-sample mean of the SMV rises through the threshold, ``(m, n)`` bool."""
+        """Where the three-sample mean of the SMV rises through the threshold, ``(m, n)`` bool; rows are different."""
         before = np.full((len(row), 2), np.nan, dtype=smv.dtype)
         if in_order:
-            once = np.unique(row, return_index=True)[1] if len(row) > 1 else np.zeros(1, np.intp)
-            before[once] = self._last_smv[row[once]]
+            before[:] = self._last_smv[row]
             self._last_smv[row] = smv[:, -2:] if smv.shape[1] > 1 else np.nan
         wide = np.concatenate([before, smv], axis=1)
-        mean = (wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]) / 3.0
-        above = mean > STEP_CROSSING_G
-        below_before = np.empty_like(above)
-        below_before[:, 0] = False  # the mean before the frame's first is not known
-        below_before[:, 1:] = mean[:, :-1] <= STEP_CROSSING_G
-        rising: NDArray[np.bool_] = above & below_before
+        total = wide[:, :-2] + wide[:, 1:-1]
+        total += wide[:, 2:]
+        level = np.float32(3.0 * STEP_CROSSING_G)
+        rising = np.zeros(smv.shape, np.bool_)  # the mean before the frame's first is not known
+        np.less_equal(total[:, :-1], level, out=rising[:, 1:])
+        rising[:, 1:] &= total[:, 1:] > level
         return rising
 
     def _accumulate(
@@ -185,17 +233,21 @@ class MotionSummary:
         if fresh.any():
             lost = fresh & self._dirty[row, slot]
             if lost.any():
-                pairs = np.unique(np.stack([row[lost], slot[lost]]), axis=1)
-                gone = self._window[pairs[0], pairs[1]]
-                self._evicted.append(self._points(pairs[0].astype(np.intp), pairs[1].astype(np.intp), gone))
+                rows, slots = row[lost].astype(np.intp), slot[lost].astype(np.intp)
+                self._evicted.append(self._points(rows, slots, held[lost]))
             self._window[row[fresh], slot[fresh]] = window[fresh]
             self._sums[row[fresh], slot[fresh]] = 0.0
             self._peak[row[fresh], slot[fresh]] = 0.0
-        np.add.at(self._sums, (row, slot), sums)
-        np.maximum.at(self._peak, (row, slot), peak)
-        np.maximum.at(self._touched_ms, (row, slot), recv_ms)
+        self._sums[row, slot] += sums
+        self._peak[row, slot] = np.maximum(self._peak[row, slot], peak)
+        self._touched_ms[row, slot] = np.maximum(self._touched_ms[row, slot], recv_ms)
         self._dirty[row, slot] = True
-        np.maximum.at(self._newest, row, window)
+        newest = self._newest[row]
+        elsewhere = window != newest
+        if elsewhere.any():
+            self._newest[row] = np.maximum(newest, window)
+            self._moved.append(row[elsewhere])
+        self._silent_ms = min(self._silent_ms, int(recv_ms.min(initial=_NEVER_MS)) + SILENT_MS)
 
     def _points(self, rows: NDArray[np.intp], slots: NDArray[np.intp], window: NDArray[np.int64]) -> Windows:
         sums = self._sums[rows, slots]
