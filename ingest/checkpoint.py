@@ -9,7 +9,7 @@ import pickle
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 _log = logging.getLogger(__name__)
 
@@ -26,17 +26,33 @@ class Checkpoint:
     state: dict[str, Any]
 
 
+class _Summed:
+    """Writes on, and keeps the checksum of what it wrote."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.checksum = 0
+
+    def write(self, content: bytes) -> int:
+        self.checksum = zlib.crc32(content, self.checksum)
+        return self._file.write(content)
+
+
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Replace the checkpoint; durable on return.
 
     Raises:
         OSError: the disk is full or fails; the checkpoint before is still whole.
     """
-    body = pickle.dumps((VERSION, checkpoint.positions, checkpoint.state), protocol=5)
     temporary = path.with_suffix(".new")
     try:
         with temporary.open("wb") as file:
-            file.write(_MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
+            file.write(_MAGIC + bytes(4))
+            summed = _Summed(file)
+            # Straight into the file: a district's state is 160 MB, and would be there twice more.
+            pickle.dump((VERSION, checkpoint.positions, checkpoint.state), summed, protocol=5)
+            file.seek(len(_MAGIC))
+            file.write(summed.checksum.to_bytes(4, "little"))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -53,7 +69,7 @@ def load(path: Path) -> Checkpoint | None:
     The file is ours, in a folder that only our user writes: it is unpickled.
     """
     try:
-        raw = path.read_bytes()
+        raw = memoryview(path.read_bytes())
     except FileNotFoundError:
         return None
     if raw[:4] != _MAGIC or zlib.crc32(raw[8:]) != int.from_bytes(raw[4:8], "little"):
