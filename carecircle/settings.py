@@ -203,7 +203,7 @@ class JournalSettings(_Group):
 
     segment_bytes: int = Field(256 << 20, ge=64 << 10, description="only whole segments are dropped")
     reserve_bytes: int = Field(64 << 20, ge=0, description="given up when the disk is full, so that readers can drain")
-    checkpoint_s: Seconds = Field(10.0, description="how often the processor saves its state")
+    checkpoint_s: Seconds = Field(10.0, description="how often the processor saves its state; a large one less often")
 
 
 class PlacementPoints(_Group):

@@ -43,6 +43,9 @@ _PIPELINE_EVERY_MS = 10_000
 _FULL_RETRY_S = 0.1
 #: In a quiet moment a checkpoint is due this soon after the last one: it costs nobody anything then.
 _QUIET_CHECKPOINT_S = 2.0
+#: The state of a district takes most of a second to save: it may take this share of the time, and wait so long at most.
+_CHECKPOINT_SHARE = 0.02
+_SELDOM_CHECKPOINT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +246,11 @@ class Processor:
 
     def _housekeeping(self) -> None:
         if time.monotonic() >= self._next_checkpoint_s:
+            begun_s = time.monotonic()
             self.save_checkpoint()
             self._checkpoint_s = time.monotonic()
-            self._next_checkpoint_s = self._checkpoint_s + self._settings.checkpoint_every_s
+            seldom_s = min((self._checkpoint_s - begun_s) / _CHECKPOINT_SHARE, _SELDOM_CHECKPOINT_S)
+            self._next_checkpoint_s = self._checkpoint_s + max(self._settings.checkpoint_every_s, seldom_s)
 
     def _refresh_owners(self) -> None:
         self._next_owners_s = time.monotonic() + self._settings.owners_every_s

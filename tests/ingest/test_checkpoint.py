@@ -36,7 +36,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path: Pat
     path = tmp_path / "checkpoint"
     checkpoint.save(path, Checkpoint({"raw": 1}, {}))
     (tmp_path / "checkpoint.new").mkdir()
-    with pytest.raises(OSError, match="checkpoint.new"):
+    with pytest.raises(OSError, match=r"checkpoint\.new"):
         checkpoint.save(path, Checkpoint({"raw": 2}, {}))
     found = checkpoint.load(path)
     assert found is not None
