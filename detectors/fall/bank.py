@@ -23,7 +23,7 @@ from detectors.parameters import FallParameters, FollowUpParameters, params_hash
 
 DETECTOR = "fall"
 VERSION = "1"
-STATE_FORMAT = 3
+STATE_FORMAT = 4
 #: Where gravity turns when the wearer lies down or gets up; a wrist turns by itself.
 _POSTURE_TELLS = frozenset({"waist", "hip", "pocket"})
 #: What the end of a fall must still know of its beginning.
@@ -134,9 +134,9 @@ class FallBank:
     def update(self, batch: AnyBatch | None, now_ms: int) -> list[Detection]:
         """Take in a batch, or let time pass.
 
-        A batch is decided on by its own times only. None or an empty batch is a tick: devices that were silent for
-        ``silent_s`` before ``now_ms`` are then decided on with what they sent. Tick only when all that was received has
-        been given to the bank, else a backlog looks like silence.
+        A batch is decided on by its own times only. None or an empty batch is a tick: of devices that were silent
+        for ``silent_s`` before ``now_ms`` what they sent may already tell a fall, and after ``gone_s`` they are decided
+        on. Tick only when all that was received has been given to the bank, else a backlog looks like silence.
         """
         if batch is None or not len(batch):
             return self._tick(now_ms)
@@ -155,7 +155,11 @@ class FallBank:
     def _tick(self, now_ms: int) -> list[Detection]:
         recv_ms = self._intake.recv_ms[: len(self)]
         silent = np.flatnonzero(recv_ms <= now_ms - round(self.parameters.silent_s * 1000))
-        found = self._flush(silent, self._at(silent, now_ms))
+        gone = recv_ms[silent] <= now_ms - round(self.parameters.gone_s * 1000)
+        found = self._flush(silent[gone], self._at(silent[gone], now_ms))
+        waiting = self._cascade.unglanced(silent[~gone])
+        if len(waiting):
+            found += self._told(self._cascade.glance(waiting), self._at(waiting, now_ms))
         ended, rows = self._follow_up.silent(now_ms)
         return found + self._followed_up(ended, self._at(rows, now_ms))
 

@@ -56,6 +56,7 @@ _REASONS = 6
 _COLUMNS: dict[str, tuple[Any, Any]] = {
     "hot": (np.int64, _NEVER),  # sample number behind the last piece that may hold an impact
     "searched": (np.int64, _NEVER),  # impacts before this sample number were found ahead of time
+    "glanced": (np.int64, _NEVER),  # where the stream stood when it was last judged by what was there
     "alarm": (np.int64, _NEVER),  # sample number of the last confirmed impact
     "alarm_g": (np.float32, 0.0),  # and its magnitude
 }
@@ -91,7 +92,7 @@ class Cascade:
         self._reject_below = np.array([head.reject_below for head in model.heads])
         self._suspect_above = np.array([head.suspect_above for head in model.heads])
         self._thresholds = np.array([[head.thresholds[point] for point in OPERATING_POINTS] for head in model.heads])
-        self._hot = self._searched = self._alarm = np.zeros(0, np.int64)
+        self._hot = self._searched = self._glanced = self._alarm = np.zeros(0, np.int64)
         self._alarm_g = np.zeros(0, np.float32)
         self._open = np.zeros(0, CANDIDATE)
 
@@ -133,6 +134,26 @@ class Cascade:
     def undecided(self, rows: Rows) -> Rows:
         """Those of the rows in which there may be an impact that was not decided on."""
         return rows[self._hot[rows] > self._searched[rows]]
+
+    def unglanced(self, rows: Rows) -> Rows:
+        """Those of the :meth:`undecided` rows to which something was added since their last :meth:`glance`."""
+        rows = self.undecided(rows)
+        return rows[np.not_equal(self._glanced[rows], self._ring.head[rows])]
+
+    def glance(self, rows: Rows) -> list[Verdict]:
+        """What is confirmed although the rest has not come; a row without such an impact stands as it stood.
+
+        The rest may come yet: a link that was lost brings it, and what looks like no fall without its end may be one.
+        """
+        self._glanced[rows] = self._ring.head[rows]
+        before, searched = self._open.copy(), self._searched[rows]
+        found = self.flush(rows)
+        sure = {int(verdict.candidate["row"]) for verdict in found if verdict.stage is Stage.CONFIRMED}
+        unsure = np.array([row for row in rows.tolist() if row not in sure], np.intp)
+        self._searched[unsure] = searched[np.isin(rows, unsure)]
+        again = before[np.isin(before["row"], unsure)]
+        self._open = np.concatenate([self._open[~np.isin(self._open["row"], unsure)], again])
+        return [verdict for verdict in found if int(verdict.candidate["row"]) in sure]
 
     def flush(self, rows: Rows) -> list[Verdict]:
         """Decide on everything that :meth:`undecided` rows have, taking what has not come as missing."""
