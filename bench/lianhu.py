@@ -158,6 +158,7 @@ def run(
             "registry_import_s": round(imported_s, 1),
             "messages": _messages(kept, seconds),
             "cpu_share_of_a_core": _shares(watch, *window),
+            "cpu_us_per_message": _costs(watch, kept.published, begin_s),
             "memory_mb": _memory(watch),
             "drained": {"after_s": round(drained_s, 1), "everything": drained},
             "falls": {"happened": score.falls_injected, "found": score.falls_detected},
@@ -354,6 +355,14 @@ def _shares(watch: Watch, begin_s: float, end_s: float) -> dict[str, float]:
     shares = {name: watch.share(name, begin_s, end_s) for name in (*OURS, "broker", "simulator", "bench")}
     ours = sum(shares[name] for name in OURS)
     return {"ours_together": round(ours, 3), **{name: round(share, 3) for name, share in shares.items()}}
+
+
+def _costs(watch: Watch, messages: int, begin_s: float) -> dict[str, float]:
+    """From the first message until everything was drained: on a busy machine too this says what the work takes."""
+    before = max((s for s in watch.samples if s.at_s <= begin_s), key=lambda s: s.at_s, default=watch.samples[0])
+    spent = {name: watch.samples[-1].cpu_s[name] - before.cpu_s.get(name, 0.0) for name in (*OURS, "broker")}
+    each = {name: round(cpu_s / max(1, messages) * 1e6, 2) for name, cpu_s in spent.items()}
+    return {"ours_together": round(sum(each[name] for name in OURS), 2), **each}
 
 
 def _memory(watch: Watch) -> dict[str, Any]:

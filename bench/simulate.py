@@ -3,7 +3,7 @@
     python bench/simulate.py [--broker mqtt://127.0.0.1:1883] [--devices 5000] [--seconds 10] [--json FILE]
 
 Protects `firmware_sim.fleet` (one connection each, and hubs) and `firmware_sim.load`: a fleet of 5,000 frames a second
-should need half a core at most, the load generator 20,000 a second on one.
+should need half a core at most, the load generator and a fleet with pooled motion 20,000 a second on one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.scenario import parse_scenario
 
 
-def fleet_cost(broker: BrokerAddress, kind: str, devices: int, seconds: float) -> dict[str, float]:
+def fleet_cost(broker: BrokerAddress, kind: str, devices: int, seconds: float, motion: str = "own") -> dict[str, float]:
     """Frames a second and share of a core, after everybody is connected."""
-    text = f"{{name: bench, wearers: {{count: {devices}}}, connection: {{kind: {kind}}}, vitals: {{every_s: 30}}}}"
+    text = (
+        f"{{name: bench, wearers: {{count: {devices}, motion: {motion}}}, connection: {{kind: {kind}}}, "
+        "vitals: {every_s: 30}, falls: {count: 5, between_s: [8, 12]}}"
+    )
     marks: list[tuple[float, float, int]] = []
 
     def note(progress: object) -> None:
@@ -74,7 +77,14 @@ def main() -> None:
         "load_20k": load_cost(broker, 20_000, options.seconds),
         "shared": fleet_cost(broker, "shared, links: 4", options.devices, options.seconds + 5),
         "each": fleet_cost(broker, "each", options.devices, options.seconds + 15),
+        "pool": fleet_cost(broker, "shared, links: 8", options.devices, options.seconds + 5, "pool"),
+        "pool_20k": fleet_cost(broker, "shared, links: 8", 20_000, options.seconds + 15, "pool"),
+        "pool_50k": fleet_cost(broker, "shared, links: 16", 50_000, options.seconds + 30, "pool"),
     }
+    for name in ("pool", "pool_20k", "pool_50k"):
+        results[name]["times_cheaper_than_shared"] = round(
+            results["shared"]["us_per_message"] / results[name]["us_per_message"], 1
+        )
     for name, result in results.items():
         print(f"{name:9}", "  ".join(f"{key} {value}" for key, value in result.items()))
     if options.json is not None:
