@@ -24,7 +24,7 @@ class FallParameters:
         operating_point: which of the thresholds in the weights is used: sensitive, balanced or quiet.
         refractory_s: an impact this soon after a confirmed one, and no higher, is the same fall.
         keep_before_s: how much of the stream before the impact goes with a detection, for the plot.
-        silent_s: a fall of a device that has sent nothing for so long is confirmed with what is there, if that suffices.
+        silent_s: a fall of a device that sent nothing for so long is confirmed with what is there, if that suffices.
         gone_s: and after so long all is decided on. Until then what a lost link keeps back is live when it comes.
         gap_tolerance_s: a time stamp this far from the expected one is jitter, not a gap (at most three quarters of a
             frame).

@@ -93,8 +93,7 @@ class Evidence:
         frames: motion frames by device: when each began, and its digest.
         reported: what incidents hold.
         deliveries: what came to the sink, in its order.
-        expected: what points the messages that the gateway has must make: fields that must be there, where the value is
-            known also the value.
+        expected: all points that the messages which the gateway has make in some measurements, by their main fields.
         built: what the journals for the writer held.
         stored: what the store has.
     """
@@ -151,6 +150,7 @@ class Account(msgspec.Struct, kw_only=True):
     points_built: int = 0
     points_missing: int = 0
     points_wrong: int = 0
+    points_of_nothing: int = 0
     failures: list[str] = msgspec.field(default_factory=list)
 
     def fail(self, what: str, examples: Iterable[object]) -> int:
@@ -297,6 +297,11 @@ def _points(seen: Evidence, account: Account) -> None:
     account.points_wrong = account.fail(
         "points with another value in the store",
         (f"{key}: {seen.expected.get(key) or seen.built.get(key)} != {seen.stored[key]}" for key in wrong),
+    )
+    measurements = {key[0] for key in seen.expected}
+    account.points_of_nothing = account.fail(
+        "points in the store that no message accounts for",
+        (key for key in seen.stored if key[0] in measurements and key not in seen.expected),
     )
 
 

@@ -52,6 +52,10 @@ class Disturbance:
     lasts_s: float = 0.0
     delay_s: float = 0.0
 
+    def __str__(self) -> str:
+        lasts = f" for {self.lasts_s:.1f} s" if self.lasts_s else ""
+        return f"at {self.at_s:.1f} s {self.kind}{lasts}" + (f", {self.delay_s:.2f} s later" if self.delay_s else "")
+
 
 def schedule(seed: int, seconds: float, *, every_s: float = 4.5, longer: float = 1.0) -> list[Disturbance]:
     """What happens within ``seconds``, by the time of its beginning; all of it has ended by then.

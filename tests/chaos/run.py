@@ -6,30 +6,21 @@ import asyncio
 import os
 import random
 import time
-from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from carecircle.roles import owners_of
 from firmware_sim.fleet import Fleet
 from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.scenario import Scenario, members, parse_scenario
 from firmware_sim.truth import Truth
-from journal.quarantine import list_entries
-from telemetry.blocks import messages_of
-from telemetry.codec import Motion, decode
-from telemetry.messages import Vitals
-from telemetry.topics import Stream, parse_topic
-from tests.chaos.account import Account, Delivery, Evidence, Frame, PointKey, Reported, Sent, settle
+from tests.chaos.account import Account, settle
 from tests.chaos.disturbances import Disturbance, schedule
 from tests.chaos.disturber import Deaths, Disturber, Stage
-from tests.chaos.followers import Follower
-from tests.chaos.ledger import Ledger, digest_of
-from tests.chaos.points import Fields, add_built, expected_points, stored_points
 from tests.chaos.proxy import Proxy
 from tests.chaos.recovery import Recoveries
 from tests.chaos.report import Report
-from tests.chaos.undisturbed import undisturbed
+from tests.chaos.witness import Case, Witness
 from tests.e2e.system import STAGES, System, wait_until
 from tests.servers.influxdb import InfluxServer
 from tests.servers.mosquitto import Mosquitto
@@ -55,18 +46,6 @@ _DRAIN_S, _REST_S = 90.0, 120.0
 _STANDS_S = 30.0
 #: After the last thing that was due: long enough for something to be told twice.
 _QUIET_S = 4.0
-#: Points of these measurements are made of messages or incidents.
-_MEASUREMENTS = (
-    "motion",
-    "motion_raw",
-    "vitals",
-    "device",
-    "device_finding",
-    "area_state",
-    "incident",
-    "score",
-    "baseline",
-)
 
 
 def chosen_seed() -> int:
@@ -109,11 +88,8 @@ def run(plan: Plan, folder: Path, disk: Path, broker: Mosquitto, influx: InfluxS
         folder: for everything that is not on ``disk``.
         disk: mount point of a disk of its own for the journals, which is filled.
     """
-    scenario = plan.scenario()
-    from_devices, to_gateway = Ledger(by_client=True), Ledger(by_client=False)
-    journaled: set[bytes] = set()
-    built: dict[PointKey, Fields] = {}
     print(f"chaos run of {plan.seconds:.0f} s, again with CHAOS_SEED={plan.seed}", flush=True)
+    scenario, witness = plan.scenario(), Witness()
     sink.default["notify"] = Answer(delay_s=_ANSWERS_AFTER_S)
     environment = {
         "CARECIRCLE_DATA_DIR": str(disk / "data"),
@@ -125,85 +101,63 @@ def run(plan: Plan, folder: Path, disk: Path, broker: Mosquitto, influx: InfluxS
         "CARECIRCLE_ALERTS__STEP_S": "86400",  # nobody acknowledges: a second call of an incident would be a wrong one
         "CARECIRCLE_ALERTS__REPEAT_S": "86400",
     }
-
-    def take_raw(record: bytes) -> None:
-        journaled.update(digest_of(message.topic, message.payload) for message in messages_of(record))
-
     with (
-        Proxy(broker.port, from_devices.watch) as devices,
-        Proxy(broker.port, to_gateway.watch) as gateway,
+        Proxy(broker.port, witness.from_devices.watch) as devices,
+        Proxy(broker.port, witness.to_gateway.watch) as gateway,
         System(
             folder, members(scenario),
             broker_url=f"mqtt://127.0.0.1:{gateway.port}", webhook_url=sink.url("notify"), environment=environment,
         ) as system,
-        Follower(system.settings.journal_dir / "raw", take_raw) as raw,
-        Follower(system.settings.journal_dir / "points", lambda record: add_built(built, record)) as points,
-        Follower(system.settings.journal_dir / "reports", lambda record: add_built(built, record)) as reports,
+        ExitStack() as followed,
         Recoveries() as recoveries,
         Deaths() as deaths,
     ):  # fmt: skip
-        stage = Stage(system, broker, influx, devices, gateway, from_devices, to_gateway, disk)
+        followers = [followed.enter_context(one) for one in witness.followers(system.settings.journal_dir)]
+        stage = Stage(system, broker, influx, devices, gateway, witness.from_devices, witness.to_gateway, disk)
         disturber = Disturber(stage, plan.disturbances(), recoveries, deaths)
         truth = _publish(scenario, plan, devices.port, disturber)
         disturber.join()
         _come_to_rest(disturber)
-        said = _Said.of(from_devices)
-        owners = owners_of(system.engine)() or {}
-        calm = undisturbed(said.motion.values(), owners)
-        kept = to_gateway.acked().keys() | journaled
-        moved = undisturbed((frame for digest, frame in said.motion.items() if digest in kept), owners)
-        evidence = Evidence(
-            sent=said.sent,
-            published=set(truth.keys()),
-            broker_kills_ms=disturber.broker_kills_ms,
-            alerts_kills_ms=disturber.alerts_kills_ms,
-            presses=truth.sos,
-            falls=calm.falls,
-            frames=said.frames,
-            built=built,
-        )
-
-        def look() -> Account:
-            evidence.acked = to_gateway.acked()
-            evidence.journaled = journaled
-            evidence.refused = [
-                f"{one.reason} ({one.stage}): {one.detail}" for one in list_entries(system.settings.quarantine_dir)
-            ]
-            evidence.reported = _reported(system)
-            evidence.deliveries = _deliveries(sink)
-            readings = [(device, one) for digest, device, one in said.readings if digest in kept]
-            evidence.expected = expected_points(readings, moved.movement, owners)
-            evidence.built = {key: fields for key, fields in list(built.items()) if key[0] in _MEASUREMENTS}
-            evidence.stored = stored_points(influx, _MEASUREMENTS)
-            return settle(evidence)
-
-        before, since_s = look(), time.monotonic()
-        while before.failures and time.monotonic() - since_s < _STANDS_S:
-            time.sleep(2.0)
-            now = look()
-            if now != before:
-                before, since_s = now, time.monotonic()
-        time.sleep(_QUIET_S)
-        account = look()
-        for one in (raw, points, reports):
+        account = _settled(Case(witness, truth, disturber, system, influx, sink))
+        for one in followers:
             one.check()
-        problems = disturber.problems + [proxy.problem for proxy in (devices, gateway) if proxy.problem]
-        problems += disturber.died_alone()
-        problems += [f"a traceback in the log of {role}" for role in STAGES if "Traceback" in _log(system, role)]
-        problems += [f"no sign that {one.kind} works again after {one.at_s:.1f} s" for one in recoveries.pending]
-        account.failures += problems
+        account.failures += _problems(disturber)
         return Report(
             seed=plan.seed,
             seconds=plan.seconds,
-            disturbances=[
-                f"{d.at_s:7.1f} s  {d.kind} {d.lasts_s or ''} {d.delay_s or ''}".rstrip() for d in disturber.plan
-            ],
+            disturbances=[str(one) for one in disturber.plan],
             staged_falls=len(truth.falls),
-            delivered_again=to_gateway.repeated,
+            delivered_again=witness.to_gateway.repeated,
             gateway_held=_log(system, "gateway").count("resumed after holding"),
             account=account,
             recoveries=recoveries.table(),
         )
+
+
+def _settled(case: Case) -> Account:
+    """The account when nothing changes any more."""
+    account, since_s = settle(case.evidence()), time.monotonic()
+    while account.failures and time.monotonic() - since_s < _STANDS_S:
+        time.sleep(2.0)
+        now = settle(case.evidence())
+        if now != account:
+            account, since_s = now, time.monotonic()
+    time.sleep(_QUIET_S)
+    return settle(case.evidence())
+
+
+def _problems(disturber: Disturber) -> list[str]:
+    """What went wrong beside the account."""
+    stage = disturber.stage
+    problems = disturber.problems + [one.problem for one in (stage.devices, stage.gateway) if one.problem]
+    problems += disturber.died_alone()
+    problems += [f"a traceback in the log of {role}" for role in STAGES if "Traceback" in _log(stage.system, role)]
+    return problems + [f"no sign that it works again: {one}" for one in disturber.recoveries.pending]
+
+
+def _log(system: System, role: str) -> str:
+    """All of a role's log, over its deaths."""
+    return (system.folder / "log" / f"{role}.log").read_text(errors="replace")
 
 
 def _publish(scenario: Scenario, plan: Plan, port: int, disturber: Disturber) -> Truth:
@@ -239,57 +193,3 @@ def _come_to_rest(disturber: Disturber) -> None:
             wait_until(ready, _REST_S, what)
         except TimeoutError as error:
             problems.append(str(error))
-
-
-@dataclass(slots=True)
-class _Said:
-    """What devices sent, decoded, by digest where it matters."""
-
-    sent: dict[bytes, Sent]
-    motion: dict[bytes, tuple[bytes, Motion]]
-    frames: dict[str, list[Frame]]
-    readings: list[tuple[bytes, str, Vitals]]
-
-    @classmethod
-    def of(cls, ledger: Ledger) -> _Said:
-        said = cls({}, {}, defaultdict(list), [])
-        for digest, one in ledger.messages.items():
-            device, stream = parse_topic(one.topic)
-            message = decode(stream, one.payload)
-            said.sent[digest] = Sent((device, stream.value, message.boot, message.seq), one.acked_ms)
-            if isinstance(message, Motion):
-                said.motion[digest] = one.topic, message
-                said.frames[device].append(Frame(message.t, digest))
-            elif stream is Stream.VITALS and isinstance(message, Vitals):
-                said.readings.append((digest, device, message))
-        return said
-
-
-def _log(system: System, role: str) -> str:
-    """All of a role's log, over its deaths."""
-    return (system.folder / "log" / f"{role}.log").read_text(errors="replace")
-
-
-def _reported(system: System) -> list[Reported]:
-    return [
-        Reported(incident.id, one.kind, one.device, one.detection, one.onset_ms)
-        for incident in system.incidents()
-        for one in incident.evidence
-        if one.stage == "confirmed"
-    ]
-
-
-def _deliveries(sink: Sink) -> list[Delivery]:
-    to_epoch_ms = time.time_ns() // 1_000_000 - round(time.monotonic() * 1000)
-    return [
-        Delivery(
-            id=one.id,
-            incident=one.data["incident"],
-            step=(one.data["round"], one.data["step"], one.data["beside"]),
-            at_ms=round(one.at_s * 1000) + to_epoch_ms,
-            is_repeat=one.data["repeat"],
-            is_genuine=one.genuine,
-        )
-        for one in list(sink.received)
-        if one.body["type"] == "incident.notify"
-    ]

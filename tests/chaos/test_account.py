@@ -166,6 +166,10 @@ def lack_samples(seen: Evidence) -> None:
     seen.built = seen.stored  # the same wrong value everywhere: only the messages themselves tell
 
 
+def invent_a_point(seen: Evidence) -> None:
+    seen.stored = {**seen.stored, (*POINT[:2], POINT[2] + 10_000_000_000): {"enmo_g": 0.5}}
+
+
 BREACHES: dict[Callable[[Evidence], None], str] = {
     lose_from_journal: "lost_of_acked",
     lose_what_was_never_seen_sent: "lost_of_acked",
@@ -190,6 +194,7 @@ BREACHES: dict[Callable[[Evidence], None], str] = {
     lose_a_point: "points_missing",
     lose_a_field: "points_wrong",
     lack_samples: "points_wrong",
+    invent_a_point: "points_of_nothing",
 }
 
 
