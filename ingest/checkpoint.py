@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 _log = logging.getLogger(__name__)
 
 #: Rises whenever the state's shape changes, a bank's included; a checkpoint of another version is not read.
-VERSION = 6
+VERSION = 7
 _MAGIC = b"CCCP"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.clock import DeviceClock
+from ingest.clock import BootClock, DeviceClock
 from ingest.dedupe import SeenSequence
 from telemetry.topics import Stream
 
@@ -19,6 +20,10 @@ DEFAULT_HEARTBEAT_S = 60.0
 HEARTBEATS_MISSED = 3
 #: Where a wearable is worn, as the fall detector tells them apart. Everything else is unknown to it.
 PLACEMENTS: tuple[str, ...] = ("waist", "wrist", "hip", "pocket", "unknown")
+
+
+#: An enum takes its time to say its value.
+_NAMES = {stream: stream.value for stream in Stream}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,16 @@ class Device:
         """Whether it has not said goodbye."""
         return bool(self.presence.online[self.row])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Plain values: tens of thousands of devices are saved every few seconds."""
+        boots = [(c.boot, c.offset_ms, c.first_offset_ms, c.last_recv_ms, c.candidate_offset_ms, c.candidate_since_ms)
+                 for c in self.clock.boots]  # fmt: skip
+        seen = [(_NAMES[stream], of.state()) for stream, of in self.seen.items()]
+        return _device, (
+            self.id, self.row, self.person, self.area, self.placement, self.fall_point, self.kind, self.profile,
+            self.registered, boots, seen, self.said_placement, self.recent_frames, self.clock_boot, self.presence,
+        )  # fmt: skip
+
     def is_online(self, now_ms: int) -> bool:
         """Whether it has spoken within three of its heartbeats and left no will."""
         return bool(self.presence.online_now(self.row + 1, now_ms)[self.row])
@@ -160,6 +175,15 @@ class Device:
         if seen is None:
             seen = self.seen[stream] = SeenSequence()
         return seen.take(boot, seq)
+
+
+def _device(*saved: Any) -> Device:
+    """The device of which :meth:`Device.__reduce__` has told."""
+    boots = DeviceClock([BootClock(*boot) for boot in saved[9]])
+    seen = {Stream(name): SeenSequence(of) for name, of in saved[10]}
+    make: Any = Device  # whose arguments are its fields, in order
+    device: Device = make(*saved[:9], boots, seen, *saved[11:])
+    return device
 
 
 class Devices:

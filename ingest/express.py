@@ -7,7 +7,7 @@ An ordinary frame is the next of its boot, of a settled clock, newer than all be
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +147,14 @@ class Express:
         """Write everything back."""
         for row in np.flatnonzero((self._rows["boot"] != _AWAY) & (self._rows["taken"] > 0)).tolist():
             self.leave(devices[row])
+
+    def state(self) -> tuple[NDArray[Any], Longs, Longs]:
+        """For a checkpoint: what has not been written back is in it."""
+        return self._rows, self._times, self._contents
+
+    def restore(self, state: tuple[NDArray[Any], Longs, Longs]) -> None:
+        """From a checkpoint."""
+        self._rows, self._times, self._contents = (np.array(part) for part in state)
 
     def _grow(self, rows: int) -> None:
         more = max(rows, 64, len(self._rows) * 3 // 2) - len(self._rows)

@@ -227,12 +227,16 @@ class Pipeline:
         self.counts["points"] += sum(len(batch) for batch in out.points)
         return out
 
+    def settle(self) -> None:
+        """Write back to the devices what is known of them by column."""
+        self._express.leave_all(self.devices.rows)
+
     def state(self) -> dict[str, Any]:
         """Everything that the future depends on, but for what is learnt of homes; call after :meth:`advance`."""
-        self._express.leave_all(self.devices.rows)
         return {
             "lanes": self.lanes.state(),
             "devices": self.devices.state(),
+            "express": self._express.state(),
             "motion": self._motion.state(),
             "events": self._events.state(),
             "recent": self._recent.state(),
@@ -245,15 +249,16 @@ class Pipeline:
         """Continue from :meth:`state`. A detector whose part cannot be read is new and says so in the log."""
         self.devices.restore(state["devices"])
         untouched = copy.deepcopy(self._motion)
+        restored = True
         try:
             self._motion.restore(state["motion"], self.devices)
         except UNREADABLE as error:
             _log.error("processor: the state of the fall detector cannot be read (%s): it starts anew", error)
-            self._motion = untouched
+            self._motion, restored = untouched, False
         self._express = Express(self._motion.order, reported=self.lanes.links is not None)
         self._blocks = BlockFeed(self.devices, self._express)
-        for device in self.devices.rows:
-            self._express.enter(device)
+        if restored:
+            self._express.restore(state["express"])
         self.lanes.restore(state["lanes"])
         self._events.restore(state["events"])
         self._recent.restore(state["recent"])
@@ -454,7 +459,6 @@ class Pipeline:
                 self._findings.add(one.decided_ms, (one.device, area, one.kind), {"standing": standing})
 
     def _device_state(self) -> list[PointBatch]:
-        self._express.leave_all(self.devices.rows)
         builder = PointBuilder("area_state", ("area",), ("devices_online",))
         at_ms = self._next_state_ms
         for area, online in sorted(self.devices.online_by_area(self._now_ms).items()):
@@ -462,7 +466,11 @@ class Pipeline:
         for device in self.devices.rows:
             motion = device.seen.get(Stream.MOTION)
             if device.registered and motion is not None:
-                self._status.add(at_ms, (device.id, device.area), {"seq_gap": motion.newest_gaps()})
+                gaps = motion.newest_gaps()
+                if gaps:  # ordinary frames leave none, and those there were lie further back by them
+                    self._express.leave(device)
+                    gaps = motion.newest_gaps()
+                self._status.add(at_ms, (device.id, device.area), {"seq_gap": gaps})
         batch = builder.take()
         return [] if batch is None else [batch]
 

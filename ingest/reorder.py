@@ -74,14 +74,14 @@ class Reorderer:
             while lane.held and now_ms - min(f.recv_ms for f in lane.held.values()) >= WAIT_MS:
                 self._skip_gap(row, lane, out)
 
-    def state(self) -> dict[int, Lane]:
-        """The lanes, for a checkpoint."""
-        return self._lanes
+    def state(self) -> dict[int, tuple[int, int, dict[int, Frame]]]:
+        """Boot, number that is due, and what is held, by row; for a checkpoint."""
+        return {row: (lane.boot, lane.due, lane.held) for row, lane in self._lanes.items()}
 
-    def restore(self, lanes: dict[int, Lane]) -> None:
+    def restore(self, lanes: dict[int, tuple[int, int, dict[int, Frame]]]) -> None:
         """Continue from a checkpoint."""
-        self._lanes = lanes
-        self._waiting = {row for row, lane in lanes.items() if lane.held}
+        self._lanes = {row: Lane(*lane) for row, lane in lanes.items()}
+        self._waiting = {row for row, lane in self._lanes.items() if lane.held}
 
     def _skip_gap(self, row: int, lane: Lane, out: list[Any]) -> None:
         lane.due = min(lane.held)

@@ -53,7 +53,7 @@ class MotionSummary:
     """Running 10-s windows of many devices; rows are added as devices appear."""
 
     def __init__(self) -> None:
-        self._rows = 0
+        self._rows = self._used = 0
         self._window = np.full((0, SLOTS), _EMPTY)
         self._sums = np.zeros((0, SLOTS, len(_SUMS)))
         self._peak = np.zeros((0, SLOTS))
@@ -67,10 +67,11 @@ class MotionSummary:
         self._silent_ms = 0  # before then no device falls silent
 
     def reserve(self, rows: int) -> None:
-        """Have room for ``rows`` devices; grows by doubling."""
+        """Have room for ``rows`` devices; grows by half."""
+        self._used = max(self._used, rows)
         if rows <= self._rows:
             return
-        more = max(rows, 2 * self._rows, 64) - self._rows
+        more = max(rows, 3 * self._rows // 2, 64) - self._rows
         self._window = np.vstack([self._window, np.full((more, SLOTS), _EMPTY)])
         self._sums = np.concatenate([self._sums, np.zeros((more, SLOTS, len(_SUMS)))])
         self._peak = np.vstack([self._peak, np.zeros((more, SLOTS))])
@@ -186,17 +187,18 @@ class MotionSummary:
         return ready
 
     def state(self) -> dict[str, Any]:
-        """Everything, for a checkpoint."""
-        return {name: getattr(self, name) for name in self._STATE}
+        """Everything, for a checkpoint: no copies."""
+        return {name: getattr(self, name)[: self._used] for name in self._STATE}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         for name in self._STATE:
-            setattr(self, name, state[name].copy() if isinstance(state[name], np.ndarray) else state[name])
+            setattr(self, name, state[name].copy())
+        self._rows = self._used = len(self._window)
         self._moved, self._silent_ms = [], 0
 
     _STATE = (
-        "_rows", "_window", "_sums", "_peak", "_dirty", "_touched_ms", "_newest", "_still", "_last_smv",
+        "_window", "_sums", "_peak", "_dirty", "_touched_ms", "_newest", "_still", "_last_smv",
     )  # fmt: skip
 
     def _crossings(self, row: NDArray[np.int32], smv: NDArray[np.float32], in_order: bool) -> NDArray[np.bool_]:
