@@ -25,7 +25,7 @@ from telemetry.topics import Stream, parse_topic
 from telemetry.zigbee2mqtt.topics import Address, BaseTopics
 
 #: Distinct topics kept taken apart; at the limit the table starts anew.
-_ROUTES = 1 << 18
+_ROUTES = 1 << 20
 #: Bytes that are in a block for nothing, because their message is not kept; beyond it the others are copied together.
 _WASTE = 4_096
 _RETAIN, _DUP = np.uint8(1), np.uint8(8)  # in a packet's first byte

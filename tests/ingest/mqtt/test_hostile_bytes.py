@@ -132,6 +132,7 @@ def _fed(data: bytes) -> Session:
         (b"\x32\xff\xff\xff\x7f", Code.PACKET_TOO_LARGE),
         (b"\x32\xff\xff\xff\xff", Code.MALFORMED_PACKET),
         (b"\x32\x80\x00", Code.MALFORMED_PACKET),
+        (b"\x32\x88\x00" + b"\x00\x01a\x00\x01\x00xy", Code.MALFORMED_PACKET),  # a length longer than it need be
         (b"\x36\x05\x00\x01a\x00\x01", Code.MALFORMED_PACKET),
         (b"\x38\x04\x00\x01a\x00", Code.MALFORMED_PACKET),
         (b"\x00", Code.MALFORMED_PACKET),
