@@ -19,6 +19,8 @@ from firmware_sim.people import Traits
 
 #: How far a device sits from where it should, degrees (one sigma). A watch turns around the wrist.
 _TILT_DEG = {"waist": 9.0, "wrist": 25.0}
+#: From the point about which an arm swings (between shoulder and elbow) to the wrist.
+_ARM_M = 0.40
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,13 @@ def gait(n: int, person: Person, rng: np.random.Generator) -> tuple[Samples, Sam
     up = 0.20 * np.sin(phase) + 0.09 * np.sin(2 * phase + 0.8) + 0.60 * strike - 0.16
     forward = 0.14 * np.sin(phase + 1.9) + 0.07 * np.sin(2 * phase) - 0.18 * strike
     left = 0.13 * np.sin(phase / 2) + 0.06 * np.sin(1.5 * phase)
-    return phase, np.stack([forward, left, up], axis=1) * (size * _ramp(n))[:, None]
+    return phase, np.stack([forward, left, up], axis=1) * (size * ramp(n))[:, None]
 
 
-def _ramp(n: int) -> Samples:
-    """``(n,)``: 1, less in the first and in the last step."""
-    ramp: Samples = np.minimum(1.0, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.8 * FS_HZ))
-    return ramp
+def ramp(n: int) -> Samples:
+    """``(n,)``: 1, less in the first and in the last second: nothing begins or ends at once."""
+    out: Samples = np.minimum(1.0, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.8 * FS_HZ))
+    return out
 
 
 def waist_steps(n: int, person: Person, rng: np.random.Generator) -> Body:
@@ -109,8 +111,10 @@ def wrist_steps(n: int, person: Person, rng: np.random.Generator) -> Body:
     body.side += 0.4 * swing * np.sin(phase / 2 + 0.7)
     body.heading += 0.15 * np.sin(phase / 2)
     # The forearm hangs: what is up for the trunk runs along it, towards the elbow.
-    body.push = 0.7 * push[:, [2, 1, 0]] * np.array([-1.0, 1.0, 1.0])
+    body.push = 0.5 * push[:, [2, 1, 0]] * np.array([-1.0, 1.0, 1.0])
     body.push[:, 0] += 0.12 * swing * np.cos(phase)
+    # A pendulum takes gravity's pull along with it, and beyond its centre feels the reverse.
+    body.push[:, 2] += _ARM_M * (np.pi * person.step_hz) ** 2 / 9.81 * swing * np.sin(phase / 2) * ramp(n)
     if person.holds_stick:  # set down once a stride
         body.push[:, 0] -= rng.uniform(0.2, 0.5) * np.clip(np.sin(phase / 2), 0, None) ** 16
     return body

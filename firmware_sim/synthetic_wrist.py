@@ -6,7 +6,7 @@ import numpy as np
 
 from firmware_sim.kinematics import Body, after, fitted, pulse, smooth, through, wander
 from firmware_sim.motion import FS_HZ
-from firmware_sim.synthetic_gait import Person, seconds, still, wrist_steps
+from firmware_sim.synthetic_gait import Person, ramp, seconds, still, wrist_steps
 
 
 def wrist_walk(person: Person, rng: np.random.Generator) -> Body:
@@ -33,7 +33,7 @@ def wrist_hands(person: Person, rng: np.random.Generator) -> Body:
         if rng.random() < 0.15:
             push += (rng.uniform(0.3, 1.2) * rng.normal(0, 0.6, 3)) * pulse(n, (at + takes) * FS_HZ, 0.05)[:, None]
         at += takes + waits
-    body = Body(fitted(through(lean), n), fitted(through(side), n), 0.3 * wander(n, 0.6, rng), push)
+    body = Body(fitted(through(lean), n), fitted(through(side), n), 0.3 * wander(n, 0.6, rng), push * ramp(n)[:, None])
     body.push += 0.02 * person.vigour * np.stack([wander(n, 4, rng) for _ in range(3)], axis=1)
     return body
 
@@ -43,7 +43,7 @@ def wrist_rub(person: Person, rng: np.random.Generator) -> Body:
     n = seconds(rng, 6, 12)
     body = still(n, rng.uniform(-0.9, 0.3), rng.uniform(-0.8, 0.8), rng, sway=0.08)
     hz = rng.uniform(1.8, 3.6)
-    busy = np.clip(wander(n, 0.4, rng) + 0.7, 0, 1.3)
+    busy = np.clip(wander(n, 0.4, rng) + 0.7, 0, 1.3) * ramp(n)
     wave = np.sin(2 * np.pi * hz * np.cumsum(1 + 0.05 * wander(n, 1, rng)) / FS_HZ) * busy
     along = rng.normal(0, 1, 3)
     body.push = rng.uniform(0.15, 0.7) * person.vigour * wave[:, None] * along / np.linalg.norm(along)
