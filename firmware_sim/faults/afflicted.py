@@ -188,9 +188,8 @@ class Afflicted:
                 self._hold(self._off_until_ms, message)
             return []
         self._change(message, at_ms)
-        if message.stream is not Stream.EVENT:
-            for spoil in self.spoils:
-                spoil(message, at_ms)
+        for spoil in self.spoils:
+            spoil(message, at_ms)
         on_the_way = [(at_ms, message)]
         for way in self.ways:
             on_the_way = [later for one in on_the_way for later in way(*one)]

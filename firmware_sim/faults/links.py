@@ -10,6 +10,7 @@ from firmware_sim.faults.settings import Delay, Duplicates, LinkLoss, PowerCut, 
 from firmware_sim.frames import with_hist
 from firmware_sim.session import Message
 from firmware_sim.truth import Happening
+from telemetry.topics import Stream
 
 #: What is measured until so long after a link is back still counts as kept: the device has to connect first.
 SETTLE_MS = 2_000
@@ -76,16 +77,16 @@ def drop_link(to: Afflicted, at_ms: int) -> None:
 
 
 def delay(to: Afflicted, fault: Delay, rng: np.random.Generator, span: Span) -> None:
-    """Each message later, none before the one that was sent before it."""
+    """Each message later, none before the one that was sent before it; calls have an order of their own."""
     dice = Dice(rng)
-    newest_ms = 0
+    newest_ms = {True: 0, False: 0}
 
     def way(at_ms: int, message: Message) -> list[tuple[int, Message]]:
-        nonlocal newest_ms
         if at_ms in span:
             at_ms += int(dice.of(message).uniform(*fault.delay_s) * 1000)
-        newest_ms = max(newest_ms, at_ms)
-        return [(newest_ms, message)]
+        is_call = message.stream is Stream.EVENT
+        newest_ms[is_call] = max(newest_ms[is_call], at_ms)
+        return [(newest_ms[is_call], message)]
 
     to.ways.append(way)
     to.record.fault("delay", to.id, span.begin_ms, f"{fault.delay_s[0]:g} to {fault.delay_s[1]:g} s")

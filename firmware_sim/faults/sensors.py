@@ -69,11 +69,13 @@ def mistake_unit(to: Afflicted, fault: WrongUnit, rng: np.random.Generator, span
 
     to.changes.append(change)
     to.record.fault("wrong_unit", to.id, span.begin_ms, fault.quantity)
-    if fault.quantity == "acceleration":
-        found_ms = span.begin_ms + SCALE_WITHIN_MS
-        to.record.due(
-            "sensor_fault", to.id, span.begin_ms, found_ms if found_ms < span.end_ms else None, detail="m/s2 for g"
-        )
+    if fault.quantity != "acceleration":
+        # when it is told depends on how often it is measured
+        to.record.due("reading_fault", to.id, span.begin_ms, None, detail=f"unit of {fault.quantity}")
+        return
+    found_ms = span.begin_ms + SCALE_WITHIN_MS
+    due_ms = found_ms if found_ms < span.end_ms else None
+    to.record.due("sensor_fault", to.id, span.begin_ms, due_ms, detail="m/s2 for g")
 
 
 def _counts(message: Message) -> NDArray[np.int16]:

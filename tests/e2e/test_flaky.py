@@ -185,7 +185,7 @@ def test_with_every_fault_at_once_calls_and_falls_are_found_and_nothing_is_made_
     assert [press.acked_ms is not None for press in truth.sos] == [True] * 4, "each was told that help is coming"
     sound = [fall for fall in undisturbed if not measures_wrongly(truth, fall)]
     missed = [fall for fall in sound if fall in score.falls_missed]
-    assert len(sound) >= 8, "most fallers have a sound sensor, else this shows nothing"
+    assert len(sound) >= 7, "most fallers have a sound sensor, else this shows nothing"
     assert len(missed) <= 0.05 * len(sound), missed
     assert [one for one in score.false_alarms if one.kind == "sos"] == []
     assert sum(incident.kind == "sos" for incident in incidents) == 4, "nor by the retained and the forged ones"

@@ -41,14 +41,17 @@ class Run:
     ``sent`` has the messages in order, ``orders`` (second, device, what) what happens to connections.
     """
 
-    def __init__(self, scenario: Scenario, seconds: float, *, seed: int = 1, step_s: float = 1.0) -> None:
+    def __init__(
+        self, scenario: Scenario, seconds: float, *, seed: int = 1, step_s: float = 1.0, start_ms: int = START_MS
+    ) -> None:
         source = motion_source("synthetic", seed, None)
-        self.devices: list[Device] = build_devices(scenario, source, seed, START_MS)
+        self.devices: list[Device] = build_devices(scenario, source, seed, start_ms)
         own_links = scenario.connection.kind == "each"
-        self.faults = Faults(scenario.faults, self.devices, seed=seed, start_ms=START_MS, own_links=own_links)
+        self.faults = Faults(scenario.faults, self.devices, seed=seed, start_ms=start_ms, own_links=own_links)
         self.sent: list[Sent] = []
         self.orders: list[tuple[float, str, Do]] = []
         self.step_s = step_s
+        self.start_ms = start_ms
         self._messages: set[Message] = set()
         for device in self.devices:
             self._play(self.faults.afflicted.get(device.id, device), seconds)
@@ -73,7 +76,7 @@ class Run:
         now_s = 0.0
         while now_s < seconds:
             now_s = min(seconds, now_s + self.step_s)
-            now_ms = START_MS + int(now_s * 1000)
+            now_ms = self.start_ms + int(now_s * 1000)
             for said in speaker.wake(now_ms):
                 self._note(speaker.id, now_s, said)
 

@@ -15,15 +15,17 @@ from firmware_sim.faults.afflicted import Do
 from firmware_sim.faults.firmware import broken
 from firmware_sim.faults.payloads import fields_of
 from firmware_sim.faults.settings import BadWay
+from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.population import build_devices, motion_source
 from firmware_sim.scenario import load_scenario, parse_scenario
-from firmware_sim.session import Message
+from firmware_sim.session import Message, Session
 from telemetry.codec import decode, decode_motion, decode_status, decode_vitals
 from telemetry.errors import TelemetryError
 from telemetry.topics import Stream
 from tests.firmware_sim.faulty import START_MS, Run, scenario
 
 SECONDS = 40
+BUTTONS = "wearers: {count: 0}, buttons: 4, sos: [{at_s: 5, who: 2}]"
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +171,40 @@ def test_reordered_messages_are_overtaken(sound: Run) -> None:
     assert {one.payload for one in run.sent} <= {one.payload for one in sound.sent}
 
 
+def test_how_often_a_call_is_repeated_changes_nothing_about_what_is_measured() -> None:
+    """It depends on the gateway: chance of its own."""
+    faults = "{kind: duplicates, of_messages: 0.5}, {kind: delay, delay_s: [0, 2]}, {kind: reordering}"
+    measured = []
+    for calls in (False, True):
+        run = Run(scenario(faults, "wearers: {count: 1}"), 0)
+        (speaker,) = run.faults.afflicted.values()
+        if calls:
+            device = speaker.device
+            device.at(START_MS + 4000, lambda at_ms, device=device: device.call("sos", at_ms))  # type: ignore[misc]
+        said = [speaker.wake(START_MS + at_s * 1000) for at_s in range(40)]
+        messages = [[one for one in some if isinstance(one, Message)] for some in said]
+        measured.append([[one.payload for one in some if one.stream is not Stream.EVENT] for some in messages])
+        assert sum(one.stream is Stream.EVENT for some in messages for one in some) >= 4 * calls
+    assert measured[0] == measured[1]
+
+
+def test_what_a_connection_forgets_it_sends_no_more() -> None:
+    """And it goes on with the other devices of the connection."""
+    run = Run(scenario(""), 5)
+    session = Session(
+        "hub", BrokerAddress("127.0.0.1"), greet=list, will=lambda: None, on_message=lambda *_: None, topics=[],
+        rng=np.random.default_rng(1),
+    )  # fmt: skip
+    first, second = (Message(device.outbox, Stream.MOTION, b"t", 0, b"") for device in run.devices[:2])
+    for message in (first, second):
+        session.send(message)
+    assert session.forget(first.outbox) == [first]
+    assert session.forget(first.outbox) == []
+    assert session.pending == 1
+    session.send(first)
+    assert session.pending == 2
+
+
 # Clocks.
 
 
@@ -227,6 +263,30 @@ def test_homes_are_struck_too_and_a_hub_of_another_make_on_its_way_only() -> Non
         assert ids(run, "delay") == {device.id for device in run.devices}
 
 
+def test_a_call_that_is_repeated_says_the_same_time_each_time() -> None:
+    """By the wrong clock, once: the system tells repetitions by boot and seq, and people by the time."""
+    run = Run(scenario("{kind: time_zone, hours: 3}", BUTTONS), 30)
+    calls = run.of("event", "button-00002")
+    assert len(calls) >= 4
+    assert {one.fields["t"] for one in calls} == {START_MS + 5000 + 3 * 3_600_000}
+
+
+def test_what_could_only_be_found_after_the_end_of_a_run_is_not_due() -> None:
+    """It explains what is found before; and what had not begun is left out."""
+    record = Run(scenario("{kind: low_battery, count: 1, between_s: [0, 400], from_pct: 30}"), 1).faults.record
+    told = {
+        seconds: [(one.kind, one.due_ms is not None) for one in record.happenings_by(START_MS + seconds * 1000)]
+        for seconds in (100, 210, 300, 401)
+    }
+    assert told == {
+        100: [],
+        210: [("battery_low", False)],
+        300: [("battery_low", True)],
+        401: [("battery_low", True), ("offline", False)],
+    }
+    assert [one.kind for one in record.faults_by(START_MS + 300_000)] == ["low_battery"]
+
+
 def test_a_drifting_clock_gains_with_time(sound: Run) -> None:
     """By so many millionths; a large drift is a finding that is due after hours."""
     run = Run(scenario("{kind: clock_drift, ppm: [5000, 5000]}"), SECONDS)
@@ -266,6 +326,8 @@ def test_a_restart_begins_every_sequence_anew_and_loses_what_was_in_the_buffer()
     assert [do for _, _, do in run.orders] == [Do.FORGET, Do.FORGET, Do.CUT, Do.MEND]
     device = next(one for one in run.devices if one.id == fault.device)
     assert list(device.outboxes) == boots
+    later = Run(scenario("{kind: restart, count: 1, between_s: [15, 20], down_s: 3}"), SECONDS, start_ms=START_MS + 1)
+    assert not set(boots) & {one.fields["boot"] for one in later.of("motion")}
 
 
 def test_what_a_restart_finds_held_back_is_lost_but_a_call_for_help() -> None:
@@ -341,6 +403,7 @@ def test_a_wrong_unit_is_the_same_measurement_in_other_numbers(sound: Run, quant
         assert wrong.hr == right.hr
         if right.temp is not None:
             assert wrong.temp == pytest.approx(right.temp * 1.8 + 32, abs=0.06)
+    assert {(one.kind, one.due_ms) for one in run.faults.record.happenings} == {("reading_fault", None)}
 
 
 # Firmware.
@@ -390,8 +453,6 @@ def test_bad_messages_take_the_place_of_good_ones_and_are_all_in_the_truth(sound
 
 
 # Misuse.
-
-BUTTONS = "wearers: {count: 0}, buttons: 4, sos: [{at_s: 5, who: 2}]"
 
 
 def test_an_sos_is_left_with_the_broker_and_taken_back_at_the_end() -> None:
