@@ -63,7 +63,7 @@ _FEW = 12
 #: So many long silences of a place are a table all the same; of fewer, it is this one.
 _RARE, _SOME_LONG = 3, np.array([LONG_S, 2 * LONG_S])
 #: Of the calibration: how much of a difference is made good in one round, and the largest share that may come of it.
-_DAMPING, _MOST_LONG = 0.8, 0.7
+_DAMPING, _MOST_LONG = 0.6, 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +188,15 @@ def fit(recording: Recording) -> Habits:
     )
 
 
-def calibrated(habits: Habits, recording: Recording, *, rounds: int = 8, days: int = 120, seed: int = 1) -> Habits:
+def calibrated(habits: Habits, recording: Recording, *, rounds: int = 10, days: int = 80, seed: int = 1) -> Habits:
     """The same habits with as many movements in each part of the day as recorded.
 
     Steps without memory make too many small ones: who comes out of the bathroom sits down again, which the shares of
     single movements do not know. So the shares of movements that a long silence follows are raised or lowered, part by
     part, until what is simulated has the recorded number of movements (method of simulated moments).
+    What is simulated differs from round to round: the mean of the second half of them counts.
     """
+    tried: list[list[Part]] = []
     wanted = _by_part(recording.t_s, (recording.t_s[-1] - recording.t_s[0]) / _DAY_S)
     for turn in range(rounds):
         t_ms, _ = movements(habits, days, seed + turn)
@@ -205,7 +207,14 @@ def calibrated(habits: Habits, recording: Recording, *, rounds: int = 8, days: i
             long = [_r(min(_MOST_LONG, share * factor)) for share in parts[which].long]
             parts[which] = msgspec.structs.replace(parts[which], long=long)
         habits = msgspec.structs.replace(habits, parts=parts)
-    return habits
+        tried.append(parts)
+    parts = [
+        msgspec.structs.replace(
+            same[0], long=[_r(np.mean(shares)) for shares in zip(*(one.long for one in same), strict=True)]
+        )
+        for same in zip(*tried[rounds // 2 :], strict=True)
+    ]
+    return msgspec.structs.replace(habits, parts=parts)
 
 
 def _by_part(t_s: Floats, days: float) -> Floats:
@@ -287,10 +296,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m firmware_sim.households.fit", description=__doc__)
     parser.add_argument("recording", type=Path)
     parser.add_argument("--days", type=int, default=10, help="how many of the first days, from noon to noon")
+    parser.add_argument("--rounds", type=int, default=10, help="of the calibration")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args(arguments)
     recording = read(asked.recording).between(0, asked.days)
-    habits = calibrated(fit(recording), recording)
+    habits = calibrated(fit(recording), recording, rounds=asked.rounds)
     head = "# Shares and quantiles of how one person lived; made by `python -m firmware_sim.households.fit`.\n"
     text = yaml.safe_dump(msgspec.to_builtins(habits), sort_keys=False, default_flow_style=None, width=118)
     asked.out.write_text(head + text, encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from functools import cache
 from importlib import resources
-from itertools import accumulate
 
 import msgspec
 import yaml
@@ -98,14 +97,13 @@ def time_of(hour: float) -> int:
     return (bisect_right(TIMES_H, hour) - 1) % len(TIMES_H)
 
 
-def cumulated(shares: list[list[float]]) -> list[list[float]]:
-    """Rows of shares for :func:`choice`."""
-    return [list(accumulate(row)) for row in shares]
-
-
-def choice(cumulated_row: list[float], at: float) -> int:
-    """Which of some shares ``at`` (0 to 1) falls into."""
-    return min(bisect_right(cumulated_row, at * cumulated_row[-1]), len(cumulated_row) - 1)
+def choice(shares: list[float], at: float) -> int:
+    """Which of some shares, which make 1, ``at`` (0 to 1) falls into."""
+    for nth, share in enumerate(shares):
+        at -= share
+        if at < 0:
+            return nth
+    return max(range(len(shares)), key=lambda nth: shares[nth])  # beyond what rounding has left
 
 
 def length_s(table: list[float], at: float) -> float:

@@ -28,7 +28,6 @@ from firmware_sim.households.habits import (
     NIGHT,
     Habits,
     choice,
-    cumulated,
     length_s,
     part_of,
     time_of,
@@ -60,6 +59,8 @@ _NIGHT_H = (1.0, 4.0)
 _NOT_BACK_FROM_H = 14.0
 #: A door stands open for so long, s; who enters is seen so long after it opens.
 _DOOR_S, _ENTERS_S = (9.0, 25.0), (2.0, 5.0)
+#: Who comes to bed lies in it so long after being seen beside it, s.
+_LIES_DOWN_S = (15.0, 40.0)
 _VISIT_H = (0.5, 3.0)
 _VISITS_FROM_TO_H = (9.0, 18.0)
 
@@ -119,8 +120,6 @@ class Resident:
     ) -> None:
         self._habits, self._nature, self._rng, self._fate, self._person = habits, nature, rng, fate, person
         self._offset_ms = utc_offset_s * 1000 - round(nature.later_h * HOUR_MS)  # a late riser's clock is behind
-        self._goes = [cumulated(part.goes) for part in habits.parts]
-        self._goes_long = [cumulated(mode.goes) for mode in habits.modes]
         fate.troubles.sort()
         fate.falls.sort()
         fate.away.sort()
@@ -155,12 +154,14 @@ class Resident:
                 continue
             if self._in_bed:
                 # who is silent for long has lain down, whatever the motion sensors made of the way back
-                if there == BEDROOM or gap_ms >= LONG_S * 1000:
+                if gap_ms >= LONG_S * 1000:
                     yield from self._lie(True, min(self._now_ms + 40_000, next_ms))
                 if there != BEDROOM:
                     yield from self._lie(False, max(self._now_ms, next_ms - 1500))
             self._now_ms, self._place = next_ms, there
             yield self._motion()
+            if self._in_bed and there == BEDROOM:
+                yield from self._lie(True, self._now_ms + round(self._rng.uniform(*_LIES_DOWN_S) * 1000))
 
     def _draw(self) -> tuple[int, int]:
         """Ms until the next movement, and where it is."""
@@ -169,12 +170,12 @@ class Resident:
         mode = habits.modes[time]
         which = self._part()
         if rng.random() < habits.parts[which].long[here]:
-            there = choice(self._goes_long[time][here], rng.random())
+            there = choice(mode.goes[here], rng.random())
             if here not in _SEATS and not self._in_bed:
                 there = here  # who stands still there for long is seen there again before going anywhere
             gap_s = length_s(mode.long_s[here], rng.random())
         else:
-            there = choice(self._goes[which][here], rng.random())
+            there = choice(habits.parts[which].goes[here], rng.random())
             gap_s = length_s((mode.stays_s if there == here else mode.moves_s)[here], rng.random())
             gap_s = min(gap_s * self._nature.pace, LONG_S)
         return max(200, round(gap_s * 1000)), there
@@ -280,7 +281,7 @@ class Resident:
     def _turn_in(self) -> Iterator[Signal]:
         self._now_ms = max(self._now_ms, self._evening_ms)
         time = time_of(self._hour(self._now_ms))
-        yield self._go(choice(self._goes_long[time][self._place], self._rng.random()))
+        yield self._go(choice(self._habits.modes[time].goes[self._place], self._rng.random()))
 
     def _go_to_bed(self) -> Iterator[Signal]:
         self._now_ms = max(self._now_ms, self._bed_ms)
