@@ -21,6 +21,8 @@ from journal.quarantine import Filter, iter_entries
 _AFTER_MS = 900_000
 #: The wearer's own answer is no finding.
 _NOT_FOUND = ("cancel",)
+#: A channel that tells nobody who does not look.
+_BOARD = "console"
 _CALLS = (Purpose.CALL.value, Purpose.BESIDE.value)
 
 
@@ -44,7 +46,10 @@ def reported(engine: Engine, truth: Truth, *, told: Mapping[str, Iterable[int]] 
     )
     sent = models.notification
     calls = select(sent.c.incident, sent.c.done_ms).where(
-        sent.c.status == Status.SENT.value, sent.c.purpose.in_(_CALLS), sent.c.done_ms.is_not(None)
+        sent.c.status == Status.SENT.value,
+        sent.c.purpose.in_(_CALLS),
+        sent.c.done_ms.is_not(None),
+        sent.c.channel != _BOARD,
     )
     try:
         with engine.connect() as connection:

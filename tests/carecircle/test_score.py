@@ -18,7 +18,7 @@ from journal.quarantine import Quarantine
 from telemetry.errors import Reason
 from telemetry.records import Flag, RawMessage
 from tests.alerts.story import START_MS, Story, telling
-from tests.servers.sink import Sink
+from tests.servers.sink import Answer, Sink
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"  # of b"test"
 
@@ -67,6 +67,18 @@ def test_findings_of_the_database_with_their_first_notification_are_scored(
     kept = score(run_dir)
     assert kept.output == result.output
     assert "cancel" not in (run_dir / "incidents.json").read_text()
+
+
+def test_what_no_channel_took_was_told_to_nobody(sqlite_registry: Engine, tmp_path: Path, sink: Sink) -> None:
+    """A send that failed is no notification."""
+    with telling(sqlite_registry, tmp_path, sink) as story:
+        for path in ("ann", "bob", "chen", "desk"):
+            story.sink.default[path] = Answer(status=400)
+        story.happens("fall")
+        story.forward(5)
+        (found,) = collect.reported(sqlite_registry, truth())
+    assert story.told() != []
+    assert (found.kind, found.detected_ms, found.notified_ms) == ("fall", START_MS, None)
 
 
 def tell(story: Story) -> None:

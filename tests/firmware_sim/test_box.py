@@ -52,6 +52,7 @@ def test_a_scenario_of_the_box_loads_says_what_it_is_and_runs(name: str) -> None
     assert re.match(r".{20,}?\.( |$)", scenario.description.strip(), re.DOTALL)
     assert parse_scenario(to_yaml(scenario), name) == scenario
     jsonschema.Draft202012Validator(scenario_schema()).validate(yaml.safe_load(to_yaml(scenario)))
+    assert "utc_offset_h" not in to_yaml(scenario), "what is the default is not said"
     few = small(scenario)
     made = digest(few, Synthetic(1), seed=1, start_ms=T, duration_s=900 if few.wearers.motion == "none" else 6)
     assert made.messages >= few.wearers.count
