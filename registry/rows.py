@@ -52,13 +52,25 @@ def load_table(
     keys = keys_of(connection)
     query = select(*(table.c[column] for column in columns)).order_by(*table.primary_key.columns)
     entries: dict[EntryKey, Entry] = {}
+    seen: dict[Any, Any] = {}
     for values in connection.execute(query):
         row = dict(zip(columns, values, strict=True))
         if name in SEALED:
             row = open_row(keys, name, row[primary.name], row) if secrets else without_secrets(name, row)
-        entry: Entry = msgspec.convert(row, kind)
+        entry: Entry = msgspec.convert({field: _shared(value, seen) for field, value in row.items()}, kind)
         entries[key_of(entry)] = entry
     return entries
+
+
+def _shared(value: Any, seen: dict[Any, Any]) -> Any:
+    """``value``, texts of it that were there before as the same objects: areas, kinds, languages, secrets repeat."""
+    if isinstance(value, str):
+        return seen.setdefault(value, value)
+    if isinstance(value, list):
+        return [_shared(one, seen) for one in value]
+    if isinstance(value, dict):
+        return {_shared(key, seen): _shared(one, seen) for key, one in value.items()}
+    return value
 
 
 def read_revision(connection: Connection, *, lock: bool = False) -> int:
