@@ -18,6 +18,13 @@ from tests.servers.mqtt_device import MqttDevice
 from tests.servers.ports import free_port
 
 
+class Nobody:
+    """Looks at nothing."""
+
+    def feed(self, data: bytes, *, from_client: bool) -> None:
+        """Some more."""
+
+
 class Seen:
     """Bytes of both directions, in their order."""
 
@@ -117,12 +124,12 @@ def test_who_stops_reading_behind_it_stops_the_sender_in_front_of_it() -> None:
     """Else the proxy would hold for the gateway what the broker has to hold."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
-        Proxy(server.getsockname()[1], Seen) as proxy,
+        Proxy(server.getsockname()[1], Nobody) as proxy,
         socket.create_connection(("127.0.0.1", proxy.port)) as client,
     ):
         server.settimeout(5)
         held, _ = server.accept()
-        client.settimeout(0.5)
+        client.settimeout(2)
 
         def pour() -> None:
             for _ in range(1024):
@@ -142,19 +149,24 @@ def test_nobody_behind_it_is_a_connection_that_ends() -> None:
         assert client.recv(1) == b""
 
 
-def test_the_ledger_of_a_real_link_has_what_the_broker_took(mosquitto: Mosquitto) -> None:
-    """What a device published, acknowledged; a cut makes it a new connection."""
-    ledger = Ledger(by_client=True)
+@pytest.mark.parametrize("by_client", [True, False], ids=["devices", "gateway"])
+def test_the_ledger_of_a_real_link_has_what_was_acknowledged_its_way(mosquitto: Mosquitto, by_client: bool) -> None:
+    """A device publishes three messages and is sent the third: of that one each side acknowledges its own."""
+    ledger = Ledger(by_client=by_client)
+    sent = [("vitals", b"one"), ("vitals", b"two"), ("cmd", b'{"id":"c","type":"ack"}')]
+    digests = [digest_of(f"care/v1/wrist-1/{stream}".encode(), payload) for stream, payload in sent]
+    expected = digests if by_client else digests[2:]
     with Proxy(mosquitto.port, ledger.watch) as proxy:
         began_s = time.monotonic()
         with MqttDevice(proxy.port, "wrist-1") as device:
-            device.publish("vitals", b"one")
-            device.publish("vitals", b"two")
+            for stream, payload in sent:
+                device.publish(stream, payload)
             device.flush()
-        expected = {digest_of(b"care/v1/wrist-1/vitals", payload) for payload in (b"one", b"two")}
-        assert set(ledger.acked()) == set(ledger.messages) == expected
-        assert ledger.newest == {b"wrist-1": digest_of(b"care/v1/wrist-1/vitals", b"two")}
-        assert ledger.acks == 2
+            wait_until(lambda: len(device.received) == 1, 10, "the command has come back")
+            wait_until(lambda: ledger.acks >= len(expected), 10, "all is acknowledged")
+        assert set(ledger.acked()) == set(ledger.messages) == set(expected)
+        assert ledger.newest == {b"wrist-1": digests[2]}
+        assert (ledger.acks, ledger.repeated) == (len(expected), 0)
         assert ledger.first_ack_since(began_s) is not None
         assert ledger.first_ack_since(time.monotonic()) is None
         assert not proxy.problem
