@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 from carecircle.cli import app
 from firmware_sim.digest import digest
 from firmware_sim.errors import SimulationError
+from firmware_sim.faults.cast import Faults
 from firmware_sim.fleet import Fleet
 from firmware_sim.mqtt import BrokerAddress
+from firmware_sim.population import build_devices
 from firmware_sim.scenario import Scenario, Spread, in_the_box, load_scenario, members, parse_scenario
 from firmware_sim.scenario_schema import FILE, document, main, scenario_schema, to_yaml
 from firmware_sim.synthetic import Synthetic
@@ -162,3 +164,24 @@ def test_what_cannot_be_history_is_said(text: str, said: str) -> None:
     scenario = parse_scenario(f"{{name: t, {text}}}", "t")
     with pytest.raises(SimulationError, match=said):
         Fleet(scenario, BrokerAddress("127.0.0.1", 9), source="synthetic", speed=50)._begin_ms(None)
+
+
+def test_a_power_cut_is_due_once_and_for_nobody_alone() -> None:
+    """Of the dark street the one finding, by when it can be told; its devices' silence is explained."""
+    storm = load_scenario("storm")
+    devices = build_devices(small(storm), Synthetic(1), 1, T)
+    faults = Faults(storm.faults, devices, seed=1, start_ms=T, own_links=True)
+    (area,) = [one for one in faults.record.happenings if one.kind == "area_offline"]
+    assert (area.device, area.person) == (None, None)
+    assert area.due_ms is not None
+    assert T + 60_000 + 150_000 <= area.due_ms <= T + 330_000
+    silent = [one for one in faults.record.happenings if one.kind == "offline"]
+    assert {one.due_ms for one in silent} == {None}
+    dark = {"p-00001", "p-00002", "p-00005", "p-00006", "p-00009", "p-00010"}
+    assert {one.device for one in silent} == {device.id for device in devices if device.person in dark}
+    with pytest.raises(SimulationError, match="power cut"):
+        parse_scenario(
+            "{name: t, wearers: {count: 9}, faults: [{kind: power_cut, between_s: [1, 2]}], "
+            "district: {streets: 1, stations: 1, providers: 1, staff: 1}}",
+            "t",
+        )
