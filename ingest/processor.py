@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -26,7 +27,7 @@ from ingest.banks import UNREADABLE
 from ingest.devices import Owner
 from ingest.long_memory import SNAPSHOT_EVERY_S, LongMemory, Mark
 from ingest.pipeline import Output, Pipeline
-from journal import JournalFull, JournalReader, JournalWriter
+from journal import Batch, JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
 from telemetry.blocks import RawBlock, is_block, unpack_block
 from telemetry.records import PointBatch, RawMessage, pack_points, unpack_raw
@@ -40,6 +41,9 @@ _INPUTS = ("raw", "replayed")
 #: from the gateway to here, so that a repetition of the same input finds the same order.
 IDLE_MS = 500
 _PIPELINE_EVERY_MS = 10_000
+#: While more is gathered, what has come is looked through for a call for help so often.
+_LOOK_S = 0.05
+_EVENT = re.compile(rb"/event")
 _FULL_RETRY_S = 0.1
 #: In a quiet moment a checkpoint is due this soon after the last one: it costs nobody anything then.
 _QUIET_CHECKPOINT_S = 2.0
@@ -60,6 +64,7 @@ class ProcessorSettings:
     segment_bytes: int = 68 << 20
     read_bytes: int = 8 << 20
     homes_every_s: float = SNAPSHOT_EVERY_S
+    gather_s: float = 0.25
 
 
 class Processor:
@@ -103,6 +108,7 @@ class Processor:
         self._next_checkpoint_s = self._checkpoint_s + settings.checkpoint_every_s
         self._next_owners_s = 0.0
         self._next_pipeline_ms = 0
+        self._gathered_s = 0.0  # when messages were taken last
         self._busy_s = 0.0
         self._refused: dict[str, int] = {}
         self._said = dict(pipeline.counts)
@@ -136,17 +142,20 @@ class Processor:
         if vitals is not None and learnt is not None:
             vitals.inherit(learnt)
 
-    def step(self, timeout_s: float = 0.5) -> bool:
-        """Process what is there, waiting for it at most ``timeout_s``; whether a message was there."""
+    def step(self, timeout_s: float = 0.5, *, gather_s: float = 0.0) -> bool:
+        """Process what is there, waiting for it at most ``timeout_s``; whether a message was there.
+
+        What comes within ``gather_s`` after the last that was taken is taken together, an event at once.
+        """
         if time.monotonic() >= self._next_owners_s:
             self._refresh_owners()
         started_s = time.thread_time()
-        took = self._feed()
+        took = self._feed(gather_s)
         if not took:
             self._housekeeping()
             self._readers["raw"].wait(timeout_s)
             started_s = time.thread_time()
-            took = self._feed()
+            took = self._feed(gather_s)
         wall_ms = self._wall_ms()
         now_ms = None
         if took:
@@ -164,7 +173,7 @@ class Processor:
         _log.info("processor: from position %d of raw", self._readers["raw"].position)
         try:
             while not stop.is_set():
-                self.step()
+                self.step(gather_s=self._settings.gather_s)
             self.save_checkpoint()
         finally:
             self.close()
@@ -201,14 +210,29 @@ class Processor:
         self._points.drop_consumed()
         self._detections.drop_consumed()
 
-    def _feed(self) -> bool:
+    def _feed(self, gather_s: float) -> bool:
         took = False
         for name, reader in self._readers.items():
             batches = reader.read(self._settings.read_bytes)
+            if batches and name == "raw":
+                self._gather(reader, batches, gather_s)
             took |= bool(batches)
             self._pipeline.feed_records(_records((record for batch in batches for record in batch.records), name))
         self._dirty |= took
         return took
+
+    def _gather(self, reader: JournalReader, batches: list[Batch], gather_s: float) -> None:
+        """Put to the batches what comes soon after them, because many frames cost little more than few."""
+        until_s = self._gathered_s + gather_s
+        begun = reader.position
+        fresh = batches
+        while (left_s := until_s - time.monotonic()) > 0 and reader.position - begun < self._settings.read_bytes:
+            if any(_EVENT.search(record) for batch in fresh for record in batch.records):
+                break
+            time.sleep(min(left_s, _LOOK_S))
+            fresh = reader.read(self._settings.read_bytes)
+            batches += fresh
+        self._gathered_s = time.monotonic()
 
     def _emit(self, out: Output) -> None:
         for refused in out.refused:

@@ -92,9 +92,26 @@ def _angle_deg(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))), np.float32)
 
 
+def _mean(values: Floats) -> Floats:
+    """Over time: axis 1."""
+    return np.asarray(np.add.reduce(values, axis=1) / np.float32(values.shape[1]))
+
+
+def _variance(values: Floats, mean: Floats) -> Floats:
+    """Over time: axis 1."""
+    away = values - mean[:, None]
+    np.multiply(away, away, out=away)
+    return _mean(away)
+
+
+def _std(values: Floats) -> Floats:
+    """Over time: axis 1."""
+    return np.asarray(np.sqrt(_variance(values, _mean(values))))
+
+
 def _vector_std(vectors: Floats) -> Floats:
     """Root of the summed variance over time of ``(k, n, 3)``: ``(k,)``."""
-    return np.asarray(np.sqrt(vectors.var(axis=1).sum(axis=1)), np.float32)
+    return np.asarray(np.sqrt(_variance(vectors, _mean(vectors)).sum(axis=1)), np.float32)
 
 
 def _crossings(magnitude: Floats, level_g: float) -> Floats:
@@ -132,12 +149,14 @@ def summarise(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float)
     jerk = _length(np.diff(acc_g, axis=1))
     size = magnitude[:, peak]
     half = 1.0 + 0.5 * (size[:, None] - 1.0)
-    stance, rest = acc_g[:, before].mean(axis=1), acc_g[:, end].mean(axis=1)
+    stance, rest, soon = _mean(acc_g[:, before]), _mean(acc_g[:, end]), _mean(acc_g[:, early])
+    then = _mean(acc_g[:, settled])
     falling = magnitude[:, cut(-1.0, 0.0)]
     smooth = np.cumsum(np.pad(acc_g, ((0, 0), (1, 0), (0, 0))), axis=1)
     width = max(1, round(0.2 * fs_hz))
     smooth = (smooth[:, width:] - smooth[:, :-width]) / np.float32(width)
     after_wide = magnitude[:, cut(0.2, last + 1)]
+    mean_before, mean_after = _mean(magnitude[:, before]), _mean(magnitude[:, after])
 
     columns = [
         size,
@@ -152,23 +171,23 @@ def summarise(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float)
         falling.min(axis=1),
         (falling < _FREE_FALL_G).sum(axis=1) / np.float32(fs_hz),
         np.minimum(falling - 1.0, 0.0).sum(axis=1) / np.float32(fs_hz),
-        magnitude[:, before].std(axis=1),
-        magnitude[:, before].mean(axis=1),
+        np.sqrt(_variance(magnitude[:, before], mean_before)),
+        mean_before,
         _vector_std(acc_g[:, before]),
         magnitude[:, before].max(axis=1),
-        magnitude[:, approach].std(axis=1),
+        _std(magnitude[:, approach]),
         _vector_std(acc_g[:, approach]),
-        magnitude[:, settle].std(axis=1),
+        _std(magnitude[:, settle]),
         _vector_std(acc_g[:, settle]),
         magnitude[:, settle].min(axis=1),
-        magnitude[:, after].std(axis=1),
+        np.sqrt(_variance(magnitude[:, after], mean_after)),
         _vector_std(acc_g[:, after]),
-        magnitude[:, after].mean(axis=1),
+        mean_after,
         np.ptp(magnitude[:, after], axis=1),
         _angle_deg(stance, rest),
-        _angle_deg(acc_g[:, early].mean(axis=1), acc_g[:, settled].mean(axis=1)),
-        _angle_deg(acc_g[:, settled].mean(axis=1), rest),
-        _angle_deg(acc_g[:, early].mean(axis=1), acc_g[:, cut(-0.8, -0.4)].mean(axis=1)),
+        _angle_deg(soon, then),
+        _angle_deg(then, rest),
+        _angle_deg(soon, _mean(acc_g[:, cut(-0.8, -0.4)])),
         _angle_deg(smooth, stance[:, None, :]).max(axis=1),
         np.abs(_length(rest) - 1.0),
         _length(rest - stance),
@@ -177,16 +196,17 @@ def summarise(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float)
     if gyr_dps is not None:
         turn = _length(gyr_dps)
         around = turn[:, cut(-0.8, 0.4)]
+        mean_turn, mean_around = _mean(turn[:, before]), _mean(around)
         columns += [
             turn.max(axis=1),
-            turn[:, approach].mean(axis=1),
-            turn[:, before].mean(axis=1),
-            turn[:, settle].mean(axis=1),
-            turn[:, after].mean(axis=1),
+            _mean(turn[:, approach]),
+            mean_turn,
+            _mean(turn[:, settle]),
+            _mean(turn[:, after]),
             around.sum(axis=1) / np.float32(fs_hz),
             turn[:, impact].max(axis=1),
-            turn[:, before].std(axis=1),
-            around.mean(axis=1) / (turn[:, before].mean(axis=1) + 10.0),
+            np.sqrt(_variance(turn[:, before], mean_turn)),
+            mean_around / (mean_turn + 10.0),
         ]
         names = ACC_FEATURES + GYR_FEATURES
     return FeatureTable(names, np.stack(columns, axis=1).astype(np.float32))

@@ -53,6 +53,8 @@ def _stuck(
     """``(k,)``: whether the sensor repeats itself exactly and is not at rest: all axes for ``stuck_s``, or one of them,
     itself that far from zero, for ``pinned_s``."""
     same = (counts[:, 1:] == counts[:, :-1]) & ~gaps[:, 1:, None]
+    if not same.any():
+        return np.zeros(len(counts), np.bool_)
     limit = round(parameters.stuck_g / ACC_LSB_G)
     far = (counts[:, 1:] > limit) | (counts[:, 1:] < -limit)
     whole = (same.all(axis=2) & above[:, 1:])[:, :, None]
@@ -61,8 +63,13 @@ def _stuck(
 
 def _runs(marked: NDArray[np.bool_], samples: int) -> NDArray[np.bool_]:
     """``(k,)``: whether ``(k, n, axes)`` marks so many samples in a row on any axis."""
-    total = np.pad(np.cumsum(marked, axis=1, dtype=np.int32), ((0, 0), (1, 0), (0, 0)))
-    return np.asarray((total[:, samples:] - total[:, :-samples] == samples).any(axis=(1, 2)))
+    some = np.flatnonzero(np.count_nonzero(marked, axis=(1, 2)) >= samples)
+    out = np.zeros(len(marked), np.bool_)
+    if not len(some):
+        return out
+    total = np.pad(np.cumsum(marked[some], axis=1, dtype=np.int32), ((0, 0), (1, 0), (0, 0)))
+    out[some] = (total[:, samples:] - total[:, :-samples] == samples).any(axis=(1, 2))
+    return out
 
 
 def plot(ring: Ring, row: int, peak: int, *, before: int, after: int, onset_ms: int) -> Window:

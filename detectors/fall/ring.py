@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,16 +69,19 @@ class Ring:
 
     def window(self, rows: Rows, first: NDArray[np.int64], n: int) -> tuple[Counts, Counts | None]:
         """Samples ``first .. first + n - 1`` of each row, ``(k, n, 3)``: acceleration, and turning if there is any."""
-        number = first[:, None] + np.arange(n)
-        index = number % LENGTH
-        head = self.head[rows][:, None]
-        absent = (number >= head) | (number < np.maximum(self.start[rows][:, None], head - LENGTH))
-        acc = self.acc[rows[:, None], index]
-        acc[absent] = MISSING
-        if self.gyr is None:
-            return acc, None
-        gyr = self.gyr[rows[:, None], index]
-        gyr[absent] = MISSING
+        index = _places(n)[first % LENGTH]
+        index += (rows * LENGTH)[:, None]
+        acc = self.acc.reshape(-1, 3).take(index, axis=0)
+        gyr = None if self.gyr is None else self.gyr.reshape(-1, 3).take(index, axis=0)
+        head = self.head[rows]
+        start = np.maximum(self.start[rows], head - LENGTH)
+        partly = np.flatnonzero((first < start) | (first + n > head))
+        if len(partly):
+            number = first[partly, None] + np.arange(n)
+            which, where = np.nonzero((number >= head[partly, None]) | (number < start[partly, None]))
+            acc[partly[which], where] = MISSING
+            if gyr is not None:
+                gyr[partly[which], where] = MISSING
         return acc, gyr
 
     def state(self) -> dict[str, Any]:
@@ -97,6 +101,12 @@ class Ring:
         self.head = np.array(state["head"], np.int64)
         self.start = np.array(state["start"], np.int64)
         self.rows = len(self.acc)
+
+
+@lru_cache(maxsize=32)
+def _places(n: int) -> NDArray[np.int64]:
+    """``(LENGTH, n)``: where n samples lie, by where the first of them does."""
+    return np.asarray((np.arange(LENGTH)[:, None] + np.arange(n)) % LENGTH)
 
 
 def _grown(array: NDArray[Any], rows: int, empty: int = 0) -> NDArray[Any]:
