@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from firmware_sim.truth import Fall, Happening, Press, Spoiled, Truth
+from firmware_sim.scoring_quarantine import Quarantined, QuarantineScore, match_quarantine
+from firmware_sim.truth import Fall, Happening, Press, Truth
 
 #: A fall counts as found when its onset was put this close to the impact: the rule of the published evaluations.
 HIT_MS = 2_500
@@ -39,16 +40,6 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     incident: str = ""
     alarm: bool = True
     historical: bool = False
-
-
-class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that a system refused: ``reason`` as :class:`telemetry.errors.Reason` has it, ``sha256`` in hex."""
-
-    reason: str
-    sha256: str
-    device: str | None = None
-    recv_ms: int | None = None
-    detail: str = ""
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,20 +82,6 @@ class KindScore(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float | None
     to_detected_s: Latency
     to_notified_s: Latency
-
-
-class QuarantineScore(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the messages that no system may take.
-
-    ``wrong`` have another reason than is due, with that reason; ``unexplained`` are entries for which no message was
-    spoiled.
-    """
-
-    due: int
-    right: int
-    wrong: list[tuple[Spoiled, str]]
-    missing: list[Spoiled]
-    unexplained: list[Quarantined]
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,7 +203,7 @@ def match(truth: Truth, reported: Sequence[Found], quarantined: Sequence[Quarant
         impact_to_notified_s=_latency((case.begin_ms, case.notified_ms) for case in falls),
         press_to_notified_s=_latency((case.begin_ms, case.notified_ms) for case in presses),
         kinds=[one.score for one in kinds.values()],
-        quarantine=None if quarantined is None else _quarantine(truth.spoiled, quarantined),
+        quarantine=None if quarantined is None else match_quarantine(truth.spoiled, quarantined),
     )
 
 
@@ -291,32 +268,6 @@ def _kind(kind: str, cases: list[_Case], reported: list[Found]) -> _Matched:
         to_notified_s=_latency((case.begin_ms, case.notified_ms) for case in in_time),
     )
     return _Matched(score, false, again)
-
-
-def _quarantine(spoiled: Iterable[Spoiled], quarantined: Sequence[Quarantined]) -> QuarantineScore:
-    """Each spoiled message takes one entry of the same payload: of its own device, else of no known one. What is left
-    of a payload that was spoiled came twice, as QoS 1 allows."""
-    entries: dict[tuple[str | None, str], list[Quarantined]] = defaultdict(list)
-    for entry in quarantined:
-        entries[entry.device, entry.sha256].append(entry)
-    seen: set[str] = set()
-    due = right = 0
-    wrong, missing = [], []
-    for one in sorted(spoiled, key=lambda one: one.at_ms):
-        due += 1
-        seen.add(one.sha256)
-        there = entries.get((one.device, one.sha256)) or entries.get((None, one.sha256))
-        if not there:
-            missing.append(one)
-            continue
-        taken = next((entry for entry in there if entry.reason == one.reason), there[0])
-        there.remove(taken)
-        if taken.reason == one.reason:
-            right += 1
-        else:
-            wrong.append((one, taken.reason))
-    unexplained = [entry for some in entries.values() for entry in some if entry.sha256 not in seen]
-    return QuarantineScore(due=due, right=right, wrong=wrong, missing=missing, unexplained=unexplained)
 
 
 def _known_ms(found: Found) -> int | None:

@@ -11,7 +11,8 @@ from rich.console import Console
 from carecircle.cli.common import SettingsOption, fail, load_settings
 
 if TYPE_CHECKING:
-    from firmware_sim.scoring import Found, Quarantined
+    from firmware_sim.scoring import Found
+    from firmware_sim.scoring_quarantine import Quarantined
     from firmware_sim.truth import Truth
 
 

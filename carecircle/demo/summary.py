@@ -10,7 +10,8 @@ import msgspec
 
 from alerts.queries import IncidentView
 from carecircle.demo.responders import Notice
-from firmware_sim.scoring import Found, Quarantined, Score, match
+from firmware_sim.scoring import Found, Score, match
+from firmware_sim.scoring_quarantine import Quarantined
 from firmware_sim.truth import Truth
 
 

@@ -13,7 +13,8 @@ from alerts import models
 from alerts.delivery import Purpose, Status
 from carecircle.score.errors import ScoreError
 from detectors.detection import Stage
-from firmware_sim.scoring import HIT_MS, Found, Quarantined
+from firmware_sim.scoring import HIT_MS, Found
+from firmware_sim.scoring_quarantine import Quarantined
 from firmware_sim.truth import Fall, Happening, Press, Truth
 from journal.quarantine import Filter, iter_entries
 

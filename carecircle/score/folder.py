@@ -16,7 +16,8 @@ import msgspec
 from carecircle.score.errors import ScoreError
 from firmware_sim.scenario import Scenario
 from firmware_sim.scenario_schema import to_yaml
-from firmware_sim.scoring import Found, Quarantined, Score
+from firmware_sim.scoring import Found, Score
+from firmware_sim.scoring_quarantine import Quarantined
 from firmware_sim.truth import Truth
 
 SCENARIO, TRUTH, INCIDENTS, QUARANTINE, SCORE = (

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from firmware_sim.scoring import Found, KindScore, Latency, QuarantineScore, Score
+from firmware_sim.scoring import Found, KindScore, Latency, Score
+from firmware_sim.scoring_quarantine import QuarantineScore
 from firmware_sim.truth import Truth
 
 _COUNTS = ("happened", "found", "missed", "false", "late", "delayed", "twice")

@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 from carecircle.cli import app
 from carecircle.score import ScoreError, collect, folder
 from firmware_sim.scenario import load_scenario
-from firmware_sim.scoring import Found, Quarantined
+from firmware_sim.scoring import Found
+from firmware_sim.scoring_quarantine import Quarantined
 from firmware_sim.truth import Fall, Press, Published, Spoiled, Truth
 from journal.quarantine import Quarantine
 from telemetry.errors import Reason

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_sim.scoring import Found, KindScore, Quarantined, match
+from firmware_sim.scoring import Found, KindScore, match
+from firmware_sim.scoring_quarantine import Quarantined
 from firmware_sim.truth import Fall, Happening, Press, Spoiled, Truth
 
 T = 1_790_000_000_000
