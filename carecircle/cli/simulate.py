@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import csv
 import signal
 import time
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from carecircle.cli.common import fail
+from carecircle.cli.simulate_scenarios import check_or_show, print_digest, print_list, print_schema, write_folder
 
 if TYPE_CHECKING:
     from carecircle.cli.simulate_show import Standing
@@ -98,9 +97,9 @@ def simulate(
     goodbye. Once more leaves at once.
     """
     if list_:
-        return _list()
+        return print_list()
     if schema:
-        return _schema()
+        return print_schema()
     if scenario is None:
         fail("name a scenario: a file, or one of the box (`carecircle simulate --list`)")
     from firmware_sim.errors import SimulationError
@@ -109,11 +108,11 @@ def simulate(
     try:
         loaded = load_scenario(scenario)
         if check or show:
-            return _check_or_show(loaded, scenario, show=show)
+            return check_or_show(loaded, scenario, show=show)
         if district is not None:
-            return _write_district(loaded, district, seed)
+            return write_folder(loaded, district, seed)
         if digest:
-            return _digest(loaded, source, data / "falls", seed=seed, start_ms=_instant(start), seconds=seconds)
+            return print_digest(loaded, source, data / "falls", seed=seed, start_ms=_instant(start), seconds=seconds)
         if loaded.drill and not registered:
             fail(
                 f"{loaded.name} is a drill. A call of a device that the registry does not have is a real one, for the "
@@ -218,61 +217,6 @@ async def _until_signal(fleet: Fleet, seconds: float | None, drain_s: float, sta
     return await running
 
 
-def _list() -> None:
-    from firmware_sim.scenario import in_the_box, load_scenario
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for name in in_the_box():
-        first, _, _ = load_scenario(name).description.strip().partition(". ")
-        table.add_row(name, first.removesuffix(".") + ".")
-    Console(highlight=False).print(table)
-
-
-def _schema() -> None:
-    from firmware_sim.scenario_schema import document
-
-    typer.echo(document(), nl=False)
-
-
-def _check_or_show(scenario: Scenario, where: str, *, show: bool) -> None:
-    from firmware_sim.scenario import plan
-    from firmware_sim.scenario_schema import to_yaml
-
-    if show:
-        typer.echo(to_yaml(scenario), nl=False)
-        return
-    happens = plan(scenario, scenario.seed)
-    typer.echo(
-        f"{where}: {scenario.name}, {scenario.wearers.count} wearers, {scenario.buttons} buttons, "
-        f"{len(happens.falls)} falls, {len(happens.sos)} calls for help"
-    )
-
-
-def _digest(
-    scenario: Scenario,
-    source: Literal["auto", "recordings", "synthetic"],
-    recordings: Path,
-    *,
-    seed: int | None,
-    start_ms: int | None,
-    seconds: float | None,
-) -> None:
-    from firmware_sim.digest import digest
-    from firmware_sim.population import motion_source
-
-    duration_s = scenario.lasts_s if seconds is None else seconds
-    if duration_s is None or start_ms is None:
-        fail("--digest needs --start, and --seconds where the scenario does not say how long it lasts")
-    seed = scenario.seed if seed is None else seed
-    motion = motion_source(source, seed, recordings, activities=scenario.wearers.activities)
-    made = digest(scenario, motion, seed=seed, start_ms=start_ms, duration_s=duration_s)
-    typer.echo(f"{scenario.name}: seed {seed}, motion: {motion.name}, start {start_ms}, {duration_s:g} s")
-    typer.echo(f"messages {made.sha256} ({made.messages})")
-    typer.echo(f"truth    {made.truth_sha256}")
-
-
 def _instant(text: str | None) -> int | None:
     """Epoch ms of what was said; local time where no zone is named."""
     if text is None:
@@ -283,33 +227,6 @@ def _instant(text: str | None) -> int | None:
         return int(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError:
         fail(f"--start {text!r} is neither 2026-03-01T08:00+08:00 nor epoch milliseconds")
-
-
-def _write_district(scenario: Scenario, folder: Path, seed: int | None) -> None:
-    import secrets
-
-    from firmware_sim.district import write_district, write_drill
-    from firmware_sim.scenario import members
-
-    if scenario.drill:
-        write_drill(folder, members(scenario))
-        typer.echo(
-            f"{folder}: import it with `carecircle registry import {folder}`, and give the channel of those who "
-            "rehearse the role `test`"
-        )
-        return
-    # nobody listens on port 9: responders are called, and are not reached
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-    write_district(
-        folder,
-        members(scenario),
-        webhook_url="http://127.0.0.1:9/",
-        webhook_secret=secret,
-        seed=scenario.seed if seed is None else seed,
-        staff=scenario.staff,
-        plan=scenario.district,
-    )
-    typer.echo(f"{folder}: import it with `carecircle registry import {folder}`")
 
 
 def _read_passwords(path: Path) -> dict[str, str]:
