@@ -8,9 +8,11 @@ hand and only counts (MQTT 3.1.1, its faster one), and aiomqtt.
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import select
+import signal
 import socket
 import statistics
 import tempfile
@@ -148,8 +150,16 @@ def _ours(port: int, folder: str) -> None:
         GatewaySettings(port=port, keepalive_s=_KEEPALIVE_S),
         directory / "journal", directory / "quarantine", directory / "state",
     )  # fmt: skip
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_read_on, args=(directory / "journal" / "raw",), daemon=True).start()
-    gateway.run(threading.Event())
+    gateway.run(stop)
+
+
+def _journaled(folder: Path) -> int:
+    """What the gateway says of itself after a clean stop."""
+    stats = json.loads((folder / "state" / "gateway.json").read_text())
+    return int(stats["journaled"])
 
 
 def _read_on(raw: Path) -> None:
@@ -215,6 +225,8 @@ def _process(target: Callable[..., None], *arguments: object) -> Iterator[psutil
     try:
         yield psutil.Process(process.pid)
     finally:
+        process.terminate()
+        process.join(10)
         process.kill()
         process.join()
 
@@ -247,7 +259,9 @@ def measure(receiver: str, stream: str, size: int, *, seconds: float, window: in
                 ours.send(seconds)
                 count, took_s = _hear(ours)
                 used_s = _cpu_s(client) - before_s
-                ours.send(None)
+            ours.send(None)
+        if receiver == "ours" and (journaled := _journaled(Path(work))) < count:
+            raise FirehoseError(f"{count} messages were acknowledged, {journaled} are in the journal")
     return Result(count / used_s, count / took_s)
 
 
