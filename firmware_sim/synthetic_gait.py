@@ -19,6 +19,8 @@ from firmware_sim.people import Traits
 
 #: How far a device sits from where it should, degrees (one sigma). A watch turns around the wrist.
 _TILT_DEG = {"waist": 9.0, "wrist": 25.0}
+#: What of a step's strike a wrist feels, beyond what the whole body does.
+_STRIKE_G = 0.32
 #: From the point about which an arm swings (between shoulder and elbow) to the wrist.
 _ARM_M = 0.40
 
@@ -111,7 +113,9 @@ def wrist_steps(n: int, person: Person, rng: np.random.Generator) -> Body:
     body.side += 0.4 * swing * np.sin(phase / 2 + 0.7)
     body.heading += 0.15 * np.sin(phase / 2)
     # The forearm hangs: what is up for the trunk runs along it, towards the elbow.
-    body.push = 0.5 * push[:, [2, 1, 0]] * np.array([-1.0, 1.0, 1.0])
+    body.push = 0.35 * push[:, [2, 1, 0]] * np.array([-1.0, 1.0, 1.0])
+    strike = np.clip(np.cos(phase), 0, None) ** 10 - 0.12  # softened less than the sway
+    body.push[:, 0] -= _STRIKE_G * person.vigour * np.exp(0.4 * wander(n, 1.0, rng)) * strike * ramp(n)
     body.push[:, 0] += 0.12 * swing * np.cos(phase)
     # A pendulum takes gravity's pull along with it, and beyond its centre feels the reverse.
     body.push[:, 2] += _ARM_M * (np.pi * person.step_hz) ** 2 / 9.81 * swing * np.sin(phase / 2) * ramp(n)

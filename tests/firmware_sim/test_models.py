@@ -53,6 +53,8 @@ def test_what_is_beyond_the_range_is_cut_off(range_g: int) -> None:
     assert acc[:, 1].max() == pytest.approx(min(range_g, 10), abs=2 * model.lsb)
     assert acc[:, 2].mean() == pytest.approx(1, abs=2 * model.lsb)
     assert model.lsb == range_g / 32768
+    coarse, _ = read(DeviceModel(name="m", range_g=range_g, lsb_g=0.004), acc_g=20.0)
+    assert coarse[:, 1].max() == pytest.approx(range_g, abs=0.004)
 
 
 def test_axes_noise_and_a_missing_gyroscope() -> None:

@@ -56,7 +56,7 @@ def test_old_people_are_spread_over_ages_and_walk_as_their_age_does() -> None:
     old = crowd(age=(80, 95))
     assert np.mean([one.speed_m_s for one in people if one.sex == "m" and one.age < 68]) == pytest.approx(1.3, abs=0.08)
     assert np.mean([one.speed_m_s for one in old if one.sex == "f"]) == pytest.approx(0.94, abs=0.08)
-    assert 0.04 < np.mean([one.stick for one in people]) < 0.2
+    assert 0.09 < np.mean([one.stick for one in people]) < 0.19
     assert np.mean([one.stick for one in old]) > 1.5 * np.mean([one.stick for one in people])
     assert np.percentile([one.step_hz for one in people], 5) > 1.2
     assert np.percentile([one.step_hz for one in people], 95) < 2.2

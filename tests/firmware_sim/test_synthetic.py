@@ -132,6 +132,13 @@ def test_everyday_motion_measures_what_recorded_motion_measures(placement: str, 
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
+def test_steps_strike_from_below_wherever_they_are_felt(placement: str) -> None:
+    """What rises over 1 g rises farther than what falls under it, at the wrist as at the waist."""
+    walking = day_features(synthetic_days(placement, "roam", 40))
+    assert np.median(walking["most_g"]) - 1 > 1 - np.median(walking["least_g"])
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
 def test_everyday_motion_has_the_peaks_of_recorded_days(placement: str) -> None:
     """Walking makes peaks over 1.3 g, hardly anything makes 2.5 g; both about as often as recorded people do."""
     recorded = recordings().everyday(placement)
