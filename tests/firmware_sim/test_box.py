@@ -109,17 +109,17 @@ def test_the_same_seed_source_and_start_make_the_same_run_in_any_process(tmp_pat
     command += ["--source", "synthetic", "--start", str(T)]
     runs = [
         subprocess.Popen(
-            [*command, "--seed", seed], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+            [*command, "--seed", "7"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONHASHSEED": order},
-        ) for seed, order in (("7", "1"), ("7", "2"), ("8", "1"))
+        ) for order in ("1", "2")
     ]  # fmt: skip
-    first, again, other = ([line.split() for line in run.communicate(timeout=60)[0].splitlines()] for run in runs)
-    assert [line[0] for line in first] == ["everything:", "messages", "truth"]
-    assert first == again
-    assert first[1][1] != other[1][1]
-    assert first[2][1] != other[2][1]
-    made = digest(parse_scenario(EVERYTHING, "t"), Synthetic(7), seed=7, start_ms=T, duration_s=25)
-    assert (made.sha256, made.truth_sha256) == (first[1][1], first[2][1])
+    everything = parse_scenario(EVERYTHING, "t")
+    made, other = (digest(everything, Synthetic(seed), seed=seed, start_ms=T, duration_s=25) for seed in (7, 8))
+    for run in runs:
+        said = [line.split() for line in run.communicate(timeout=60)[0].splitlines()]
+        assert [line[0] for line in said] == ["everything:", "messages", "truth"]
+        assert (said[1][1], said[2][1]) == (made.sha256, made.truth_sha256)
+    assert (made.sha256 != other.sha256, made.truth_sha256 != other.truth_sha256) == (True, True)
     assert len(made.truth.falls) == 3
     assert {one.kind for one in made.truth.faults} >= {"link_loss", "power_cut", "restart"}
     assert {one.kind for one in made.truth.happenings} >= {"smoke", "area_offline"}
