@@ -162,7 +162,7 @@ def test_with_every_fault_at_once_calls_and_falls_are_found_and_nothing_is_made_
         truth = asyncio.run(fleet.run(None))
         truth.save(tmp_path / "truth.json")
         wait_until(lambda: system.lag("raw", "processor") == 0, 30, "the processor is done")
-        time.sleep(3.0)  # frames are waited for, and a second message would show
+        time.sleep(1.0)
         wait_until(lambda: system.lag("detections", "alerts") == 0, 20, "the alerts are done")
         left = next(fault.device for fault in truth.faults if fault.kind == "retained_sos")
         sha256 = replay(guarded, system, left)
