@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+#: All that the machine does, among the processes of a :class:`Sample`.
+MACHINE = "machine"
 _EVERY_S = 2.0
 #: Asking the kernel for shares of pages walks all of them.
 _MEMORY_EVERY = 5
@@ -90,6 +92,8 @@ class Watch:
                     memory[name] = (proportional_bytes(process.pid), process.memory_info().rss)
             except (psutil.Error, OSError):
                 continue
+        machine = psutil.cpu_times()
+        cpu_s[MACHINE] = float(machine.user + machine.nice + machine.system + machine.irq + machine.softirq)
         gauges = {name: gauge() for name, gauge in self._gauges.items()}
         self.samples.append(Sample(self.now_s, cpu_s, memory, gauges))
 

@@ -10,7 +10,7 @@ import numpy as np
 from bench.lianhu import planned
 from bench.lianhu_audit import LianhuAudit
 from bench.lianhu_plot import draw
-from bench.watching import Watch
+from bench.watching import MACHINE, Watch
 from firmware_sim.frames import motion_body, motion_payload
 from firmware_sim.scenario import Spread
 from firmware_sim.truth import Published, Truth
@@ -94,6 +94,7 @@ def test_a_run_can_be_drawn(tmp_path: Path) -> None:
     with Watch({"gateway": os.getpid()}, {"raw_bytes": lambda: 5.0}) as watch:
         pass
     assert watch.most("gateway", 0) > 1 << 20
+    assert watch.samples[-1].cpu_s[MACHINE] > watch.samples[-1].cpu_s["gateway"] > 0
     assert watch.most("gateway", 1) >= watch.most("gateway", 0)
     series = [
         {
