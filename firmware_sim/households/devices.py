@@ -183,9 +183,11 @@ def _fates(plan: HomesPlan, count: int, seed: int, start_ms: int) -> tuple[list[
     """What befalls whom: troubles to different homes as far as there are enough, of people alone and without animals
     first (a dog hides that somebody lies there)."""
     rng = np.random.default_rng([seed, 0x410])
-    fates, smoke = [Fate() for _ in range(count)], [[] for _ in range(count)]  # type: list[Fate], list[list[int]]
+    fates = [Fate() for _ in range(count)]
+    smoke: list[list[int]] = [[] for _ in range(count)]
     order = [int(i) for i in rng.permutation(count)]
-    order.sort(key=lambda i: (lambda house: house.pets or house.residents > 1)(household(plan, i)))
+    houses = [household(plan, i) for i in range(count)]
+    order.sort(key=lambda i: houses[i].pets or houses[i].residents > 1)
     turn = 0
     for kind, troubles in sorted(plan.troubles.items()):
         first_s, last_s = troubles.between_s

@@ -83,6 +83,23 @@ def test_readings_come_in_order_and_every_sensor_says_on_and_off_in_turn() -> No
             assert all(one != two for one, two in pairwise(said))
 
 
+def test_a_tap_runs_for_a_while_at_most_and_not_where_nobody_is() -> None:
+    """Somebody who is alone is in the room from its opening to its closing."""
+    it = home(hold_s=0.0)
+    readings = heard(it, 5)
+    where, taps = "", 0
+    for one in readings:
+        sensor = it.household.sensors[one.sensor]
+        if sensor.kind == "presence" and one.value:
+            where = sensor.room
+        if sensor.kind == "water":
+            assert sensor.room == where
+            taps += 1
+    times = [two.t_ms - one.t_ms for one, two in pairwise(of_kind(it, readings, "water")) if one.value]
+    assert max(times) <= 90_000
+    assert taps > 5 * 20
+
+
 def test_nights_are_spent_in_bed_and_days_are_not() -> None:
     """The bed is left in the morning and taken in the evening, with short ways at night."""
     it = home()
@@ -241,16 +258,14 @@ def test_a_zigbee_hub_says_what_our_sensors_say() -> None:
     named = {one["friendly_name"]: one["ieee_address"] for one in listed}
     zigbee = parse_scenario(text.replace("heartbeat_s", "output: zigbee2mqtt\n  heartbeat_s"), "a")
     assert set(named.values()) - {"0x00124b0000000000"} == {m.device for m in members(zigbee) if m.kind != "wearable"}
-    changes: list[tuple[str, bool]] = []
+    changes: list[tuple[int, str, bool]] = []
     for message in spoken(hub, T0_MS + DAY_MS):
         name = message.topic.decode().removeprefix("zigbee2mqtt/home-00001/")
         report = decode_report(message.payload)
         assert not report.problems
-        changes += [
-            (name, value) for kind, value in report.readings.items() if kind == name.split()[-1] or "bed" in name
-        ]
+        changes += [(report.last_seen_ms or 0, name, value) for value in report.readings.values()]
     mine = [
-        (f"{reading.room} {reading.kind}", bool(reading.value))
+        (reading.t, f"{reading.room} {reading.kind}", bool(reading.value))
         for device in ours
         for message in spoken(device, T0_MS + DAY_MS)
         if message.stream is Stream.HOME

@@ -91,7 +91,7 @@ def test_an_illness_shows_in_the_readings_of_who_has_it_and_of_nobody_else(kind:
 def test_an_illness_stays_until_it_is_treated_and_then_goes() -> None:
     """All of it for two hours after the event, half of it some hours later, then nothing."""
     course = span("sepsis", T0_MS, 12)
-    assert [easing(course, course.event_ms + hours * HOUR_MS) for hours in (0, 2, 8, 14, 40)] == [1, 1, 0.5, 0, 0]
+    assert [easing(course, course.event_ms + hours * HOUR_MS) for hours in (0, 1, 2, 8, 14, 40)] == [1, 1, 1, 0.5, 0, 0]
 
 
 def test_low_sugar_is_measured_and_weight_once_a_morning() -> None:
