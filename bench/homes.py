@@ -19,10 +19,10 @@ from detectors.event import EventBank, HomeIn
 from detectors.parameters import EventParameters
 from detectors.routine.bank import RoutineBank
 from detectors.routine.batch import HomeBatch
+from firmware_sim.households.fate import DAY_MS, HOUR_MS, TROUBLES, Fate
 from firmware_sim.households.habits import fitted
 from firmware_sim.households.home import Home
 from firmware_sim.households.plan import HomesPlan, SensorPlace, household
-from firmware_sim.households.resident import DAY_MS, HOUR_MS, TROUBLES, Fate
 from firmware_sim.truth import Happening
 from telemetry.messages import Home as HomeMessage
 

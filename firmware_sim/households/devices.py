@@ -10,10 +10,10 @@ import numpy as np
 
 from firmware_sim.device import Device, Identity, Setup, Wearer
 from firmware_sim.errors import SimulationError
+from firmware_sim.households.fate import DAY_MS, Fate
 from firmware_sim.households.habits import fitted
 from firmware_sim.households.home import Home
 from firmware_sim.households.plan import HomesPlan, count_homes, household
-from firmware_sim.households.resident import DAY_MS, Fate
 from firmware_sim.scenario import DRILL, Scenario
 from firmware_sim.session import Message, Outbox
 from firmware_sim.truth import Happening

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
+from firmware_sim.households.fate import HOUR_MS, Fate, Nature, Signal
 from firmware_sim.households.habits import BATHROOM, BEDROOM, HALL, KITCHEN, LIVING, Habits
 from firmware_sim.households.plan import Household, SensorPlace
-from firmware_sim.households.resident import HOUR_MS, Fate, Nature, Resident, Signal
+from firmware_sim.households.resident import Resident
 from firmware_sim.truth import Happening
 
 #: Readings are made for so long ahead.

@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
 
+from firmware_sim.households.fate import (
+    DAY_MS,
+    HOUR_MS,
+    LASTS_H,
+    NIGHT_H,
+    NOT_BACK_FROM_H,
+    TROUBLES,
+    WINDOW_H,
+    Fate,
+    Nature,
+    Signal,
+)
 from firmware_sim.households.habits import (
     ASLEEP,
     BATHROOM,
@@ -34,72 +44,13 @@ from firmware_sim.households.habits import (
 )
 from firmware_sim.truth import Happening
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-#: What may befall a resident: what is due for it, and within how long, in hours. The limits of detectors are not asked:
-#: a district calls after four to five hours of silence; who lies or walks about at night is looked for within two.
-TROUBLES: dict[str, tuple[str, float]] = {
-    "still": ("collapse", 5.0),
-    "bed_left": ("bed_left", 2.0),
-    "not_out_of_bed": ("not_out_of_bed", 6.0),
-    "long_bathroom": ("long_bathroom", 2.0),
-    "wandering": ("wandering", 1.0),
-    "not_back": ("not_back", 10.0),
-}
-#: How long each goes on, hours.
-_LASTS_H = {
-    "still": (5.5, 6.5), "bed_left": (2.2, 2.8), "not_out_of_bed": (6.5, 7.5), "long_bathroom": (2.5, 3.5),
-    "wandering": (0.8, 1.2),
-}  # fmt: skip
-#: Awake and at home between these local hours, a trouble can begin.
-_WINDOW_H = {"still": (8.0, 16.0), "long_bathroom": (9.0, 18.0)}
 _SEATS = (LIVING, CHAIR, DESK)
-#: Of the night: so many hours after going to bed, until so many before rising.
-_NIGHT_H = (1.0, 4.0)
-_NOT_BACK_FROM_H = 14.0
 #: A door stands open for so long, s; who enters is seen so long after it opens.
 _DOOR_S, _ENTERS_S = (9.0, 25.0), (2.0, 5.0)
 #: Who comes to bed lies in it so long after being seen beside it, s.
 _LIES_DOWN_S = (15.0, 40.0)
 _VISIT_H = (0.5, 3.0)
 _VISITS_FROM_TO_H = (9.0, 18.0)
-
-
-class Signal(NamedTuple):
-    """Something that a sensor may notice. ``what``: motion, door, bed; ``seen_s`` of a motion, ``on`` of the others."""
-
-    t_ms: int
-    what: str
-    place: int = 0
-    on: bool = True
-    seen_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nature:
-    """How one person differs from the one that the habits were fitted to: hours later, outings and pace as factors."""
-
-    later_h: float = 0.0
-    outings: float = 1.0
-    pace: float = 1.0
-    visits_a_week: float = 0.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Fate:
-    """What will happen to a resident.
-
-    Attributes:
-        troubles: kind of :data:`TROUBLES` and the earliest instant, each; it begins when the day allows.
-        falls: (impact, until when the person does not move), epoch ms.
-        away: (from, until) of holidays, epoch ms.
-        happened: filled while the resident is gone through.
-    """
-
-    troubles: list[tuple[int, str]] = field(default_factory=list)
-    falls: list[tuple[int, int]] = field(default_factory=list)
-    away: list[tuple[int, int]] = field(default_factory=list)
-    happened: list[Happening] = field(default_factory=list)
 
 
 class Resident:
@@ -327,7 +278,7 @@ class Resident:
         if back_ms > self._bed_ms:
             back_ms = max(self._now_ms + HOUR_MS // 2, self._bed_ms - round(self._rng.uniform(0.2, 1.0) * HOUR_MS))
         stays = next((one for one in self._fate.troubles if one[1] == "not_back" and one[0] <= self._now_ms), None)
-        if stays is not None and self._hour(self._now_ms) >= _NOT_BACK_FROM_H:
+        if stays is not None and self._hour(self._now_ms) >= NOT_BACK_FROM_H:
             back_ms = self._rise_ms + HOUR_MS
             self._begin(stays, self._now_ms, back_ms)
         yield from self._away_until(back_ms)
@@ -393,13 +344,13 @@ class Resident:
         """The first instant from now on at which a trouble can begin as things stand; None: not now."""
         earliest_ms, kind = trouble
         at_ms = max(earliest_ms, self._now_ms)
-        if kind in _WINDOW_H and not self._in_bed and self._now_ms >= self._company_ms:
-            first_h, last_h = _WINDOW_H[kind]
+        if kind in WINDOW_H and not self._in_bed and self._now_ms >= self._company_ms:
+            first_h, last_h = WINDOW_H[kind]
             hour = self._hour(at_ms)
             return at_ms if first_h <= hour < last_h else None
         if kind in ("bed_left", "wandering") and self._in_bed:
-            at_ms = max(at_ms, self._bed_ms + round(_NIGHT_H[0] * HOUR_MS))
-            return at_ms if at_ms < self._rise_ms - round(_NIGHT_H[1] * HOUR_MS) else None
+            at_ms = max(at_ms, self._bed_ms + round(NIGHT_H[0] * HOUR_MS))
+            return at_ms if at_ms < self._rise_ms - round(NIGHT_H[1] * HOUR_MS) else None
         return None  # the others begin where somebody rises, or goes out
 
     def _trouble(self, trouble: tuple[int, str], begin_ms: int) -> Iterator[Signal]:
@@ -441,7 +392,7 @@ class Resident:
         kind = trouble[1]
         self._fate.troubles.remove(trouble)
         if end_ms is None:
-            end_ms = begin_ms + round(self._rng.uniform(*_LASTS_H[kind]) * HOUR_MS)
+            end_ms = begin_ms + round(self._rng.uniform(*LASTS_H[kind]) * HOUR_MS)
         due, within_h = TROUBLES[kind]
         self._tell(due, begin_ms, begin_ms + round(within_h * HOUR_MS), end_ms, kind)
         return end_ms

@@ -13,10 +13,10 @@ from firmware_sim.device import Device
 from firmware_sim.errors import ScenarioError, SimulationError
 from firmware_sim.history import History
 from firmware_sim.households.devices import HomeSensor, ZigbeeHub
+from firmware_sim.households.fate import DAY_MS, HOUR_MS, TROUBLES, Fate
 from firmware_sim.households.habits import fitted
 from firmware_sim.households.home import Home, Reading
 from firmware_sim.households.plan import HomesPlan, household
-from firmware_sim.households.resident import DAY_MS, HOUR_MS, TROUBLES, Fate
 from firmware_sim.population import build_devices
 from firmware_sim.scenario import members, parse_scenario
 from firmware_sim.session import Message
