@@ -15,6 +15,7 @@ Measures:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,23 +120,37 @@ class MotionSummary:
         else:
             smv = np.sqrt(np.einsum("mnk,mnk->mn", batch.acc_g, batch.acc_g))
         crossings = self._crossings(batch.row, smv, in_order)
-        passing = (start_ms + last_ms).astype(np.int64) // WINDOW_MS != first
-        if not isinstance(batch, CountedBatch):
-            passing[:] = True
-        if passing.any():
-            self._add_by_sample(frames_of(batch, np.flatnonzero(passing)), smv[passing], crossings[passing])
-        within = np.flatnonzero(~passing)
-        if len(within):
-            assert isinstance(batch, CountedBatch)
-            out = np.empty((len(within), len(_SUMS)))
-            out[:, 0] = batch.samples
-            out[:, 1] = np.maximum(smv - np.float32(1.0), np.float32(0.0)).sum(axis=1)[within]
-            out[:, 2] = crossings.sum(axis=1)[within]
-            out[:, 3:] = sums[within]
-            self._accumulate(batch.row[within], first[within], out, smv.max(axis=1)[within], batch.recv_ms[within])
+        if not isinstance(batch, CountedBatch) or last_ms >= WINDOW_MS:
+            self._add_by_sample(batch, smv, crossings)
+            return
+        enmo = np.maximum(smv - np.float32(1.0), np.float32(0.0))
+        whole = np.empty((len(batch), len(_SUMS)))
+        whole[:, 0], whole[:, 3:] = batch.samples, sums
+        whole[:, 1], whole[:, 2] = enmo.sum(axis=1), crossings.sum(axis=1)
+        passes = (start_ms + last_ms).astype(np.int64) // WINDOW_MS != first
+        within = np.flatnonzero(~passes)
+        self._accumulate(
+            batch.row[within], first[within], whole[within], smv.max(axis=1)[within], batch.recv_ms[within]
+        )
+        passing = np.flatnonzero(passes)
+        if not len(passing):
+            return
+        some = frames_of(batch, passing)
+        assert isinstance(some, CountedBatch)
+        left_ms = (first[passing] + 1) * WINDOW_MS - start_ms[passing]
+        early = np.arange(batch.samples) * (1000.0 / batch.fs_hz) < left_ms[:, None]
+        part = np.empty((len(passing), len(_SUMS)))
+        part[:, 0], part[:, 2] = early.sum(axis=1), (crossings[passing] & early).sum(axis=1)
+        part[:, 1] = (enmo[passing] * early).sum(axis=1)
+        part[:, 3:] = summed(replace(some, acc=some.acc * early[..., None]))[1]
+        rest = whole[passing] - part
+        rest[:, 1] = (enmo[passing] * ~early).sum(axis=1)
+        smv = smv[passing]
+        self._accumulate(some.row, first[passing], part, (smv * early).max(axis=1), some.recv_ms)
+        self._accumulate(some.row, first[passing] + 1, rest, (smv * ~early).max(axis=1), some.recv_ms)
 
     def _add_by_sample(self, batch: AnyBatch, smv: NDArray[np.float32], crossings: NDArray[np.bool_]) -> None:
-        """Add frames that lack samples or reach over the end of a window."""
+        """Add frames that may lack samples or be longer than a window."""
         start_ms = batch.t_ms + batch.offset_ms
         n = batch.samples
         present = np.isfinite(smv)

@@ -112,9 +112,13 @@ class Convolutions:
 
 def _taps(series: Floats, dilation: int) -> Floats:
     """``(k, channels, 9, n)``: the series at the nine taps of each position, the ends held."""
-    n = series.shape[2]
-    index = np.arange(n)[None, :] + (np.arange(LENGTH)[:, None] - LENGTH // 2) * dilation
-    taps: Floats = np.take(series, np.clip(index, 0, n - 1), axis=2)
+    k, channels, n = series.shape
+    reach = LENGTH // 2 * dilation
+    held = np.empty((k, channels, n + 2 * reach), series.dtype)
+    held[..., :reach], held[..., reach : reach + n], held[..., reach + n :] = series[..., :1], series, series[..., -1:]
+    taps = np.empty((k, channels, LENGTH, n), series.dtype)
+    for tap in range(LENGTH):
+        taps[:, :, tap] = held[..., tap * dilation : tap * dilation + n]
     return taps
 
 
