@@ -11,7 +11,6 @@ promises for one small machine: processor time and memory of our processes, noth
 from __future__ import annotations
 
 import base64
-import json
 import os
 import shutil
 import subprocess
@@ -30,6 +29,8 @@ from sqlalchemy import Engine
 import registry
 from alerts import actions
 from bench.lianhu_audit import Kept, LianhuAudit
+from bench.lianhu_publish import Publisher
+from bench.waiting import BenchError, patiently
 from bench.watching import MACHINE, Watch
 from carecircle import roles
 from carecircle.demo.responders import Responders
@@ -41,12 +42,11 @@ from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.scenario import Scenario, Spread, load_scenario, members
 from firmware_sim.scoring import HIT_MS, Found, match
-from firmware_sim.truth import Truth
 from journal import JournalReader
 
 OURS = ("gateway", "processor", "writer", "alerts")
 _JOURNALS = (("raw", "processor"), ("points", "writer"), ("detections", "alerts"))
-#: Falls are found and told this long before the end.
+#: Nothing happens so soon after the start, nor so late before the end: the last falls have time to be told.
 _EDGE_S = 20.0
 _UP_WITHIN_S = 60.0
 _DRAIN_WITHIN_S = 120.0
@@ -58,10 +58,6 @@ _IOTCORE = (
     "Broker(port=int(sys.argv[1]), listen='127.0.0.1', max_payload_size=1 << 20, max_inflight_count=200).start(); "
     "time.sleep(1e9)"
 )
-
-
-class BenchError(RuntimeError):
-    """The benchmark could not run; the text says why."""
 
 
 class _Answering(Responders):
@@ -85,7 +81,7 @@ def planned(seconds: float, wearers: int | None) -> Scenario:
     scenario = load_scenario("lianhu")
     count = scenario.wearers.count if wearers is None else wearers
     share = count / scenario.wearers.count
-    span = (_EDGE_S, max(_EDGE_S, seconds - 2 * _EDGE_S))
+    span = (min(_EDGE_S, seconds / 3), seconds - min(_EDGE_S, seconds / 3))
     assert isinstance(scenario.falls, Spread)
     assert isinstance(scenario.sos, Spread)
     buttons = max(1, round(scenario.buttons * share))
@@ -129,7 +125,7 @@ def run(
         audit = stack.enter_context(LianhuAudit(settings.journal_dir / "raw"))
         started = supervisor.process_ids()
         say(f"publishing for {seconds:.0f} s through {broker}")
-        publisher = _Publisher(folder, scenario, port, seconds, source, recordings)
+        publisher = Publisher(folder, scenario, port, seconds, source, recordings)
         stack.callback(publisher.end)
         watched = {**started, "broker": broker_pid, "simulator": publisher.pid, "bench": os.getpid()}
         gauges = {f"{journal}_bytes": _lag(settings, journal, consumer) for journal, consumer in _JOURNALS}
@@ -137,12 +133,12 @@ def run(
             begin_s = publisher.wait_until_begun(watch)
             truth = publisher.wait(seconds + 180, lambda: _alive(supervisor, started))
             end_s = begin_s + seconds
-            drained = _patiently(lambda: not any(gauge() for gauge in gauges.values()), _DRAIN_WITHIN_S)
+            drained = patiently(lambda: not any(gauge() for gauge in gauges.values()), _DRAIN_WITHIN_S)
             drained_s = watch.now_s - end_s
             patience_s = _EDGE_S - drained_s  # the last falls are being told
             if patience_s > 0:
                 time.sleep(patience_s)
-        _patiently(lambda: audit.compare(truth).lost == 0, 10)
+        patiently(lambda: audit.compare(truth).lost == 0, 10)
         kept = audit.compare(truth)
         notices, _ = responders.snapshot()
         found = reported(engine, truth, told=told(notices))
@@ -190,70 +186,6 @@ def _register(engine: Engine, scenario: Scenario, folder: Path, url: str) -> flo
     if not imported.applied:
         raise BenchError(f"the registry refused the district: {imported.problems[0]}")
     return time.monotonic() - begun
-
-
-class _Publisher:
-    """The simulator's process."""
-
-    def __init__(
-        self, folder: Path, scenario: Scenario, port: int, seconds: float, source: str, recordings: Path | None
-    ) -> None:
-        self._truth, self._progress, self._log = folder / "truth.json", folder / "progress", folder / "simulator.log"
-        plan = folder / "scenario.yaml"
-        plan.write_bytes(msgspec.json.encode(scenario))  # JSON is YAML
-        command = [
-            sys.executable, "-m", "bench.lianhu_publish", str(plan), "--broker", f"mqtt://127.0.0.1:{port}",
-            "--seconds", str(seconds), "--source", source, "--progress", str(self._progress),
-            "--truth", str(self._truth), *(["--recordings", str(recordings)] if recordings else []),
-        ]  # fmt: skip
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    def backlog(self) -> float:
-        """Messages that it made and the broker has not taken."""
-        return self._last()[2]
-
-    def wait_until_begun(self, watch: Watch) -> float:
-        """When its first second began, by the clock of ``watch``."""
-        _wait_for(lambda: self._last()[0] > 0 or self._process.poll() is not None, 120, "the simulator")
-        return watch.now_s - self._last()[0]
-
-    def wait(self, within_s: float, alive: Callable[[], None]) -> Truth:
-        """The truth, once it has ended; ``alive`` is asked every second and raises when something is wrong."""
-        deadline = time.monotonic() + within_s
-        while self._process.poll() is None:
-            alive()
-            if time.monotonic() > deadline:
-                raise BenchError(f"the simulator did not end within {within_s:.0f} s")
-            time.sleep(1)
-        if self._process.returncode:
-            raise BenchError(f"the simulator ended with {self._process.returncode}: {self._log.read_text()[-800:]}")
-        return Truth.load(self._truth)
-
-    def end(self) -> None:
-        """End it if it still runs."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-
-    def _last(self) -> tuple[float, int, int]:
-        """(elapsed_s, published, backlog) of its last report."""
-        try:
-            with self._progress.open("rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - 400))
-                lines = [
-                    line for line in file.read().split(b"\n")[:-1] if line.startswith(b"[") and line.endswith(b"]")
-                ]
-        except FileNotFoundError:
-            return 0.0, 0, 0
-        elapsed_s, published, backlog = json.loads(lines[-1]) if lines else (0.0, 0, 0)
-        return elapsed_s, published, backlog
 
 
 @contextmanager
@@ -311,29 +243,15 @@ def _alive(supervisor: Supervisor, started: dict[str, int]) -> None:
         raise BenchError("one of the roles died")
 
 
-def _patiently(done: Callable[[], bool], within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while not done():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.5)
-    return True
-
-
 def _wait_until_up(settings: Settings, logs: Path) -> None:
     for role, sign in (
         ("gateway", settings.state_dir / "gateway.subscribed"),
         ("processor", settings.journal_dir / "detections"),
     ):
-        if not _patiently(sign.exists, _UP_WITHIN_S):
+        if not patiently(sign.exists, _UP_WITHIN_S):
             log = logs / f"{role}.log"
             said = log.read_text()[-800:] if log.exists() else ""
             raise BenchError(f"the {role} was not up after {_UP_WITHIN_S:.0f} s: {said}")
-
-
-def _wait_for(ready: Callable[[], bool], timeout_s: float, what: str) -> None:
-    if not _patiently(ready, timeout_s):
-        raise BenchError(f"waited {timeout_s:.0f} s in vain for {what}")
 
 
 def _now_ms() -> int:

@@ -83,7 +83,7 @@ def test_another_number_of_wearers_keeps_the_proportions() -> None:
     assert scenario.buttons == 100
     assert isinstance(scenario.falls, Spread)
     assert scenario.falls.count == 60
-    assert scenario.falls.between_s == (20.0, 80.0)
+    assert scenario.falls.between_s == (20.0, 100.0)
     assert planned(600, None).wearers.count == 18_000
 
 
