@@ -45,7 +45,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     memory.legend(ncols=4, fontsize="small", loc="lower right")
     for key, label in _JOURNALS.items():
         backlog.plot(at_s, [look["backlog"][key] / 2**20 for look in series], label=label)
-    backlog.set_ylabel("journal not yet read, MB")
+    backlog.set_ylabel("journal kept for its reader, MB")
     backlog.set_xlabel("s since the first frame")
     backlog.legend(fontsize="small")
     for axes in (cpu, memory, backlog):

@@ -43,13 +43,15 @@ IDLE_MS = 500
 _PIPELINE_EVERY_MS = 10_000
 #: While more is gathered, what has come is looked through for a call for help so often.
 _LOOK_S = 0.05
+#: Less than this (some hundred frames of motion) may wait for twice as long.
+_FEW_BYTES = 512 << 10
 _EVENT = re.compile(rb"/event")
 _FULL_RETRY_S = 0.1
 #: In a quiet moment a checkpoint is due this soon after the last one: it costs nobody anything then.
 _QUIET_CHECKPOINT_S = 2.0
 #: The state of a district takes most of a second to save: it may take this share of the time, and wait so long at most.
-_CHECKPOINT_SHARE = 0.02
-_SELDOM_CHECKPOINT_S = 60.0
+_CHECKPOINT_SHARE = 0.05
+_SELDOM_CHECKPOINT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +225,11 @@ class Processor:
 
     def _gather(self, reader: JournalReader, batches: list[Batch], gather_s: float) -> None:
         """Put to the batches what comes soon after them, because many frames cost little more than few."""
-        until_s = self._gathered_s + gather_s
-        begun = reader.position
         fresh = batches
-        while (left_s := until_s - time.monotonic()) > 0 and reader.position - begun < self._settings.read_bytes:
-            if any(_EVENT.search(record) for batch in fresh for record in batch.records):
+        while (size := reader.position - batches[0].start) < self._settings.read_bytes:
+            wait_s = gather_s * (2 if size < _FEW_BYTES else 1)
+            left_s = self._gathered_s + wait_s - time.monotonic()
+            if left_s <= 0 or any(_EVENT.search(record) for batch in fresh for record in batch.records):
                 break
             time.sleep(min(left_s, _LOOK_S))
             fresh = reader.read(self._settings.read_bytes)
