@@ -7,6 +7,8 @@ written beforehand, and the store, which builds its lines and drops them.
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 import tempfile
 import time
 from collections.abc import Iterator
@@ -38,6 +40,8 @@ _BETWEEN = 8
 _FIRST_BOOT = 0x20000000
 #: A gateway commits this often.
 _COMMIT_MS = 20
+#: And the processor takes together what came within a quarter of a second, twice that where it is little.
+_TURN_MS, _FEW_FRAMES = 250, 750
 _LSB_G, _LSB_DPS = 0.001, 0.1
 
 
@@ -47,26 +51,21 @@ class Motion:
     def __init__(self, *, gyroscope: bool, triggers_per_hour: float, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
         self._share = triggers_per_hour / 3600.0
-        self._gyroscope = gyroscope
         everyday = _everyday(self._rng)
-        self._pool = np.concatenate([everyday, _struck(everyday, self._rng)])
+        encoded = [_encoded(sample, gyroscope) for sample in (*everyday, *_struck(everyday, self._rng))]
+        self._bytes = np.frombuffer(b"".join(encoded), np.uint8).reshape(len(encoded), -1)
 
     def bodies(self, devices: int, second: int) -> NDArray[np.uint8]:
         """``(devices, L)`` payloads but for t, boot and seq."""
         choice = (np.arange(devices) * 7 + second // 8) % _VARIANTS
-        struck = np.flatnonzero(self._rng.random(devices) < self._share)
-        choice[struck] += _VARIANTS
-        return self._encoded()[choice]
+        choice[self._rng.random(devices) < self._share] += _VARIANTS
+        return self._bytes[choice]
 
-    def _encoded(self) -> NDArray[np.uint8]:
-        if not hasattr(self, "_bytes"):
-            made = []
-            for sample in self._pool:
-                acc = np.rint(sample[:, :3] / _LSB_G).astype(np.int16)
-                gyr = np.rint(sample[:, 3:] / _LSB_DPS).astype(np.int16) if self._gyroscope else None
-                made.append(motion_payload(0, 0, 0, motion_body(acc, gyr), gyro=self._gyroscope))
-            self._bytes = np.frombuffer(b"".join(made), np.uint8).reshape(len(made), -1)
-        return self._bytes
+
+def _encoded(sample: NDArray[np.float32], gyroscope: bool) -> bytes:
+    acc = np.rint(sample[:, :3] / _LSB_G).astype(np.int16)
+    gyr = np.rint(sample[:, 3:] / _LSB_DPS).astype(np.int16) if gyroscope else None
+    return motion_payload(0, 0, 0, motion_body(acc, gyr), gyro=gyroscope)
 
 
 def _everyday(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -96,8 +95,8 @@ def device_name(index: int) -> str:
     return f"w{index:06d}"
 
 
-def blocks(motion: Motion, devices: int, second: int, commit_ms: int = _COMMIT_MS) -> Iterator[bytes]:
-    """The records of one second, one for each commit: the devices' frames come evenly spread."""
+def blocks(motion: Motion, devices: int, second: int, commit_ms: int = _COMMIT_MS) -> Iterator[tuple[int, bytes]]:
+    """The records of one second, one for each commit, and when they came in it: the frames come evenly spread."""
     bodies = motion.bodies(devices, second)
     topics = np.frombuffer(
         b"".join(topic(device_name(i), Stream.MOTION).encode() for i in range(devices)), np.uint8
@@ -113,7 +112,10 @@ def blocks(motion: Motion, devices: int, second: int, commit_ms: int = _COMMIT_M
     for start_ms in range(0, 1000, commit_ms):
         here = np.flatnonzero((t_ms - _START_MS) % 1000 // commit_ms == start_ms // commit_ms)
         if len(here):
-            yield _block(_START_MS + (second + 1) * 1000 + start_ms + commit_ms - 1, wide[here], topics.shape[1])
+            yield (
+                start_ms,
+                _block(_START_MS + (second + 1) * 1000 + start_ms + commit_ms - 1, wide[here], topics.shape[1]),
+            )
 
 
 def _put(payload: NDArray[np.uint8], at: int, values: NDArray[Any]) -> None:
@@ -128,85 +130,145 @@ def _block(recv_ms: int, wide: NDArray[np.uint8], topic_bytes: int) -> bytes:
     return pack_block(RawBlock(recv_ms, *(c.astype("<u4") for c in columns), np.zeros(m, np.uint8), wide.reshape(-1)))
 
 
+class _Path:
+    """Journal, processor and writer in a folder, and the CPU seconds that they take."""
+
+    def __init__(self, folder: Path, devices: int) -> None:
+        journals = folder / "journal"
+        self.raw = JournalWriter(
+            journals / "raw", consumers=("processor",), segment_bytes=256 << 20, reserve_bytes=0
+        )  # fmt: skip
+        self.pipeline = Pipeline(FallBank(), FallBank(), lanes=lanes_of())
+        places = ("waist", "wrist")
+        owners = {device_name(i): Owner(f"p{i:06d}", "lianhu.a.b", places[i % 2]) for i in range(devices)}
+        known = iter([owners])
+        self.now_ms = _START_MS
+        self.checkpoint = folder / "state" / "processor.checkpoint"
+        self.processor = Processor(
+            ProcessorSettings(journals, folder / "quarantine", folder / "state", checkpoint_every_s=1e9),
+            self.pipeline,
+            owners=lambda: next(known, None),
+            wall_ms=lambda: self.now_ms,
+        )
+        self.store = DiscardStore()
+        self.writer = open_writer(self.store, folder, host="bench")
+        self.spent_s = {"processor": 0.0, "writer": 0.0}
+
+    def turn(self, records: list[bytes]) -> None:
+        """What the gateway has committed meanwhile goes all the way."""
+        for record in records:
+            self.raw.append([record])
+            self.raw.commit()
+        begun_s = time.process_time()
+        while self.processor.step(0.0):
+            pass
+        processed_s = time.process_time()
+        while self.writer.step(self.now_ms):
+            pass
+        self.spent_s["processor"] += processed_s - begun_s
+        self.spent_s["writer"] += time.process_time() - processed_s
+        self.raw.drop_consumed()
+
+    def save(self) -> dict[str, float]:
+        """What a checkpoint costs."""
+        begun_s = time.process_time()
+        self.processor.save_checkpoint()
+        cpu_s = time.process_time() - begun_s
+        return {"cpu_s": round(cpu_s, 3), "mb": round(self.checkpoint.stat().st_size / 1e6, 1)}
+
+    def close(self) -> None:
+        """Give the files back."""
+        self.processor.close()
+        self.writer.close()
+        self.raw.close()
+
+
 def measure(
     devices: int, *, seconds: int = 20, gyroscope: bool = True, triggers_per_hour: float = 60.0, seed: int = 0,
-    turn_ms: int = 0, warm_up: int = 12, profile: Any = None,
+    turn_ms: int | None = None, warm_up: int = 12, profile: cProfile.Profile | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """CPU of processor and writer for ``seconds`` of ``devices`` frames a second, after a time to warm up."""
+    """CPU of processor and writer for ``seconds`` of ``devices`` frames a second, after a time to warm up.
+
+    The gateway commits every 20 ms, the processor takes what came within ``turn_ms`` (a divisor of 1,000) together,
+    None: as it does it by itself.
+    """
+    if turn_ms is None:
+        turn_ms = _TURN_MS * (2 if devices * _TURN_MS // 1000 < _FEW_FRAMES else 1)
     motion = Motion(gyroscope=gyroscope, triggers_per_hour=triggers_per_hour, seed=seed)
     with tempfile.TemporaryDirectory(prefix="carecircle-bench-") as name:
-        folder = Path(name)
-        raw = JournalWriter(
-            folder / "journal" / "raw", consumers=("processor",), segment_bytes=256 << 20, reserve_bytes=0
-        )
-        pipeline = Pipeline(FallBank(), FallBank(), lanes=lanes_of())
-        owners = {
-            device_name(i): Owner(f"p{i:06d}", "lianhu.a.b", "wrist" if i % 2 else "waist") for i in range(devices)
-        }
-        known = iter([owners])
-        wall = [_START_MS]
-        processor = Processor(
-            ProcessorSettings(folder / "journal", folder / "quarantine", folder / "state", checkpoint_every_s=1e9),
-            pipeline,
-            owners=lambda: next(known, None),
-            wall_ms=lambda: wall[0],
-        )
-        store = DiscardStore()
-        writer = open_writer(store, folder, host="bench")
-        spent = {"processor": 0.0, "writer": 0.0}
-        frames = 0
+        path = _Path(Path(name), devices)
         for second in range(warm_up + seconds):
-            turns: list[list[bytes]] = [[]]
-            for at, record in enumerate(blocks(motion, devices, second)):
-                if turn_ms and at and at * _COMMIT_MS % turn_ms == 0:
-                    turns.append([])
-                turns[-1].append(record)
-            for records in turns:
-                for record in records:
-                    raw.append([record])
-                    raw.commit()
-                wall[0] = _START_MS + second * 1000
-                if profile is not None and second >= warm_up:
-                    profile.enable()
-                start_s = time.process_time()
-                while processor.step(0.0):
-                    pass
-                middle_s = time.process_time()
-                while writer.step(wall[0]):
-                    pass
-                end_s = time.process_time()
-                if profile is not None:
-                    profile.disable()
-                if second >= warm_up:
-                    spent["processor"] += middle_s - start_s
-                    spent["writer"] += end_s - middle_s
-            if second >= warm_up:
-                frames += devices
-            raw.drop_consumed()
-        start_s = time.process_time()
-        processor.save_checkpoint()
-        checkpoint_s = time.process_time() - start_s
-        size = (folder / "state" / "processor.checkpoint").stat().st_size
-        processor.close()
-        writer.close()
-        raw.close()
-    total = sum(spent.values())
+            if second == warm_up:
+                path.spent_s = dict.fromkeys(path.spent_s, 0.0)
+                lines = path.store.lines
+            path.now_ms = _START_MS + second * 1000
+            turns: dict[int, list[bytes]] = {}
+            for at_ms, record in blocks(motion, devices, second):
+                turns.setdefault(at_ms // turn_ms, []).append(record)
+            if profile is not None and second >= warm_up:
+                profile.enable()
+            for records in turns.values():
+                path.turn(records)
+            if profile is not None:
+                profile.disable()
+        checkpoint = path.save()
+        path.close()
+    frames = devices * seconds
+    spent_s = path.spent_s
     return {
         "devices": devices,
         "frames": frames,
-        "us_per_frame": {name: round(cpu_s / frames * 1e6, 2) for name, cpu_s in spent.items()},
-        "frames_per_cpu_s": round(frames / total),
-        "lines": store.lines,
-        "counts": dict(pipeline.counts),
-        "checkpoint": {"cpu_s": round(checkpoint_s, 3), "mb": round(size / 1e6, 1)},
+        "frames_together": devices * turn_ms // 1000,
+        "us_per_frame": {role: round(cpu_s / frames * 1e6, 2) for role, cpu_s in spent_s.items()},
+        "frames_per_cpu_s": round(frames / sum(spent_s.values())),
+        "lines": path.store.lines - lines,
+        "detections": path.pipeline.counts["detections"],
+        "checkpoint": checkpoint,
     }
 
 
-def run() -> dict[str, Any]:
-    """At 1,000, 5,000, 18,000 and 50,000 devices."""
+#: Parts of the way: file and function.
+_PARTS = {
+    "decode_and_order": ("pipeline.py", "feed_records"),
+    "fall_bank": ("bank.py", "update"),
+    "fall_bank_impacts": ("cascade.py", "take"),
+    "fall_bank_second_stage": ("model.py", "second"),
+    "motion_sensors": ("motion_sensor.py", "update"),
+    "ten_second_points": ("summary.py", "add"),
+    "links": ("lanes.py", "step"),
+    "journal_points": ("processor.py", "_emit"),
+    "writer": ("writer.py", "step"),
+}
+
+
+def shares(profile: cProfile.Profile) -> dict[str, float]:
+    """The parts' shares of the time, in percent, by a profile of :func:`measure`; some are parts of others."""
+    taken: dict[tuple[str, str], float] = {}
+    whole = 0.0
+    for (file, _, function), (_, _, _, cumulative_s, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        key = (Path(file).name, function)
+        taken[key] = max(taken.get(key, 0.0), cumulative_s)
+        if key in (("processor.py", "step"), ("writer.py", "step")):
+            whole += cumulative_s
+    return {part: round(100.0 * taken.get(key, 0.0) / whole, 1) for part, key in _PARTS.items()}
+
+
+def run(*, seconds: int = 20) -> dict[str, Any]:
+    """At 1,000, 5,000, 18,000 and 50,000 devices as they come; flat out in large turns; where the time goes.
+
+    ``flatness`` is the cost of a frame at each, as a multiple of the least.
+    """
     threadpool_limits(limits=1, user_api="blas")  # as the processor does
-    found = [measure(devices) for devices in (1_000, 5_000, 18_000, 50_000)]
-    return {str(one["devices"]): one for one in found}
+    by_devices = {devices: measure(devices, seconds=seconds) for devices in (1_000, 5_000, 18_000, 50_000)}
+    most = max(one["frames_per_cpu_s"] for one in by_devices.values())
+    profile = cProfile.Profile()
+    measure(18_000, seconds=seconds // 2, profile=profile)
+    return {
+        "devices": {str(devices): one for devices, one in by_devices.items()},
+        "flatness": {str(devices): round(most / one["frames_per_cpu_s"], 2) for devices, one in by_devices.items()},
+        "flat_out": measure(18_000, seconds=seconds, turn_ms=1000),
+        "shares_pct": shares(profile),
+    }
 
 
 if __name__ == "__main__":
@@ -214,5 +276,4 @@ if __name__ == "__main__":
     import sys
 
     threadpool_limits(limits=1, user_api="blas")
-    arguments = dict(word.split("=") for word in sys.argv[1:])
-    print(json.dumps(measure(**{name: int(value) for name, value in arguments.items()}), indent=1))
+    print(json.dumps(measure(int(sys.argv[1])) if len(sys.argv) > 1 else run(), indent=1))

@@ -69,20 +69,20 @@ class Gathering:
         return self._out
 
     def _one_group(self, frames: Sequence[Frame | Run]) -> bool:
-        """Whether nothing can close a group: the frames are of forms that no device shares, and close in time."""
+        """Whether nothing can close a group: each device's frames are of one form, and close in time."""
         forms: dict[Form, list[Frame | Run]] = {}
         for frame in frames:
             forms.setdefault(frame.form if isinstance(frame, Run) else form_of(frame), []).append(frame)
-        t_ms = _joined(frame.t_ms if isinstance(frame, Run) else [frame.motion.t] for frame in frames)
-        if int(t_ms.max()) - int(t_ms.min()) > SPAN_MS // 2:
-            return False
-        if len(forms) > 1:
-            rows = [
-                np.unique(_joined(frame.row if isinstance(frame, Run) else [frame.row] for frame in group))
-                for group in forms.values()
-            ]
-            every = np.concatenate(rows)
-            if len(np.unique(every)) != len(every):
+        rows = _rows(frames)
+        order = np.argsort(rows, kind="stable")
+        again = rows[order[1:]] == rows[order[:-1]]
+        if again.any():
+            t_ms = _joined(frame.t_ms if isinstance(frame, Run) else [frame.motion.t] for frame in frames)[order]
+            first = np.maximum.accumulate(np.where(np.append([False], again), 0, np.arange(len(rows))))
+            if (np.abs(t_ms - t_ms[first]) > SPAN_MS // 2).any():
+                return False
+            in_groups = [np.unique(_rows(group)) for group in forms.values()]
+            if sum(map(len, in_groups)) != len(rows) - np.count_nonzero(again):
                 return False
         self._groups = forms
         return True
@@ -112,6 +112,10 @@ def form_of(frame: Frame) -> Form:
         motion.fs, len(motion.acc), motion.lsb if counted else None, motion.glsb if counted and gyroscope else None,
         gyroscope,
     )  # fmt: skip
+
+
+def _rows(frames: Sequence[Frame | Run]) -> NDArray[np.int64]:
+    return _joined(frame.row if isinstance(frame, Run) else [frame.row] for frame in frames)
 
 
 def _joined(parts: Iterable[Any]) -> NDArray[np.int64]:
