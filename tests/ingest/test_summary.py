@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from detectors.motion import MotionBatch
+from detectors.motion import CountedBatch, MotionBatch
 from ingest.summary import SLOTS, STILL_WINDOWS, WINDOW_MS, MotionSummary
 
 NOW = 1_800_000_000_000
@@ -141,3 +141,26 @@ def test_a_device_on_the_bedside_table_is_not_worn_after_an_hour() -> None:
     summary.add(batch([0], [NOW + (STILL_WINDOWS + 5) * WINDOW_MS], moved))
     last = collected(summary, NOW * 2)
     assert last[0, NOW + (STILL_WINDOWS + 5) * WINDOW_MS]["worn"] == 1.0
+
+
+def test_points_of_counts_equal_those_of_their_values() -> None:
+    """Whole frames and frames over the end of a window, of devices that walk and of one that lies still."""
+    rng = np.random.default_rng(8)
+    counted, plain = MotionSummary(), MotionSummary()
+    found: tuple[dict[tuple[int, int], dict[str, float]], ...] = ({}, {})
+    for k in range(31):
+        acc = (rng.normal((0, 980, 100), (20, 250, 20), (700, 50, 3))).astype(np.int16)
+        acc[0] = (3, 990, 100)
+        values = batch(list(range(700)), [NOW + 137 * (r % 9) + k * 1000 for r in range(700)], acc * np.float32(0.001))
+        counts = CountedBatch(
+            row=values.row, boot=values.boot, t_ms=values.t_ms, offset_ms=values.offset_ms, recv_ms=values.recv_ms,
+            fs_hz=50.0, acc=acc, lsb_g=0.001,
+        )  # fmt: skip
+        for summary, one, points in ((counted, counts, found[0]), (plain, values, found[1])):
+            summary.add(one)
+            points |= collected(summary, NOW)
+    for summary, points in ((counted, found[0]), (plain, found[1])):
+        points |= collected(summary, NOW + 100_000)
+    assert found[0].keys() == found[1].keys()
+    for key, fields in found[1].items():
+        assert found[0][key] == pytest.approx(fields, abs=2e-4), key
