@@ -12,8 +12,8 @@ from detectors.motion import AnyBatch, CountedBatch, MotionBatch
 from ingest.reorder import Frame
 from ingest.summary import SPAN_MS
 
-#: Frames of a batch: more do not fit into the caches of a processor core.
-_FRAMES = 4_096
+#: Frames of a batch at most: it bounds the memory that a backlog takes.
+_FRAMES = 8_192
 
 
 class Form(NamedTuple):
@@ -157,11 +157,13 @@ def _run(form: Form, frames: list[Frame]) -> Run:
 
 
 def _pieces(run: Run) -> Iterable[Run]:
-    for first in range(0, len(run.row), _FRAMES):
-        if len(run.row) <= _FRAMES:
+    pieces = -(-len(run.row) // _FRAMES)
+    size = -(-len(run.row) // pieces)  # all alike: a small one costs nearly what a large one does
+    for first in range(0, len(run.row), size):
+        if pieces == 1:
             yield run
         else:
-            some = slice(first, first + _FRAMES)
+            some = slice(first, first + size)
             yield Run(run.form, *(None if part is None else part[some] for part in run[1:]))  # type: ignore[arg-type]
 
 

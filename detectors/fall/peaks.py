@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from detectors.fall.windows import ACC_LSB_G, Counts, missing_samples
 
+#: Windows looked at together, as many as a core's cache holds.
+_TOGETHER = 512
+
 
 def squared_magnitude(counts: Counts) -> NDArray[np.int64]:
     """``(k, n)`` of ``(k, n, 3)`` counts, in counts squared; 0 for a missing sample."""
@@ -24,6 +27,9 @@ def threshold_counts(trigger_g: float) -> int:
 
 def has_trigger(counts: Counts, trigger_g: float) -> NDArray[np.bool_]:
     """``(k,)``: which of the ``(k, n, 3)`` windows have a sample that high. The hot path: every sample passes here."""
+    if len(counts) > _TOGETHER:
+        parts = (counts[i : i + _TOGETHER] for i in range(0, len(counts), _TOGETHER))
+        return np.concatenate([has_trigger(part, trigger_g) for part in parts])
     wide = counts.astype(np.float32)
     np.multiply(wide, wide, out=wide)
     squared = wide[..., 0] + wide[..., 1]  # by axis: a sum over three is slow
