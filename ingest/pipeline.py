@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from detectors.detection import Detection, Stage
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
@@ -479,9 +478,10 @@ def _is_of_devices(block: RawBlock) -> bool:
     """Whether neither a message of our own nor one put back from the quarantine is in it."""
     if not len(block):
         return False
-    named = np.flatnonzero(block.topic_end > block.topic_start)
-    own = block.data[block.topic_start[named]] == OWN_PREFIX[0]
-    return not own.any() and not (block.flags & Flag.REPLAY).any()
+    if block.flags.any() and (block.flags & Flag.REPLAY).any():
+        return False
+    first = block.topic_start
+    return int(first[-1]) < len(block.data) and not (block.data[first] == OWN_PREFIX[0]).any()
 
 
 def _down_since_ms(message: RawMessage) -> int | None:

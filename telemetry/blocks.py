@@ -103,8 +103,7 @@ def unpack_block(record: bytes | memoryview) -> RawBlock:
         raise ValueError(f"raw block of {len(record)} bytes is shorter than the columns of its {n} messages")
     columns = np.frombuffer(record, _INDEX, _COLUMNS * n, _HEADER.size).reshape(_COLUMNS, n)
     data = np.frombuffer(record, np.uint8, offset=data_at) if len(record) > data_at else np.zeros(0, np.uint8)
-    steps = np.vstack([columns, np.full((1, n), len(data), _INDEX)])
-    if (steps[1:] < steps[:-1]).any():
+    if (columns[1:] < columns[:-1]).any() or (n and columns[-1].max() > len(data)):
         raise ValueError(f"raw block of {len(record)} bytes has topics or payloads that lie outside of it")
     topic_start, topic_end, payload_start, end = columns
     flags = np.frombuffer(record, np.uint8, n, flags_at)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from detectors.fall.windows import MISSING, Counts
@@ -103,10 +103,13 @@ class Ring:
         self.rows = len(self.acc)
 
 
-@lru_cache(maxsize=32)
+#: Where samples lie, twice round the ring and more.
+_CIRCLE = np.arange(4 * LENGTH) % LENGTH
+
+
 def _places(n: int) -> NDArray[np.int64]:
-    """``(LENGTH, n)``: where n samples lie, by where the first of them does."""
-    return np.asarray((np.arange(LENGTH)[:, None] + np.arange(n)) % LENGTH)
+    """``(LENGTH, n)``: where n samples lie, by where the first of them does; a view."""
+    return as_strided(_CIRCLE, (LENGTH, n), _CIRCLE.strides * 2, writeable=False)
 
 
 def _grown(array: NDArray[Any], rows: int, empty: int = 0) -> NDArray[Any]:
