@@ -48,6 +48,7 @@ class Joined(NamedTuple):
     end: Longs
     plain: NDArray[np.bool_]
     data: NDArray[np.uint8]
+    raw: bytes  # the same
     blocks: Sequence[RawBlock]
     first: Longs  # of each block, the number of its first message
 
@@ -55,6 +56,7 @@ class Joined(NamedTuple):
     def of(cls, blocks: Sequence[RawBlock]) -> Joined:
         """These blocks."""
         sizes = np.array([len(block) for block in blocks])
+        raw = b"".join([block.data.data for block in blocks])
         lengths = np.array([len(block.data) for block in blocks])
         shift = np.repeat(np.cumsum(lengths) - lengths, sizes)
         return cls(
@@ -64,7 +66,8 @@ class Joined(NamedTuple):
             np.concatenate([block.payload_start for block in blocks]) + shift,
             np.concatenate([block.end for block in blocks]) + shift,
             np.concatenate([block.flags for block in blocks]) == 0,
-            np.concatenate([block.data for block in blocks]) if len(blocks) > 1 else blocks[0].data,
+            np.frombuffer(raw, np.uint8),
+            raw,
             blocks,
             np.cumsum(sizes) - sizes,
         )
@@ -146,7 +149,7 @@ class BlockFeed:
 
     def _lookup(self, it: Joined) -> tuple[Longs, NDArray[np.bool_]]:
         """The row of each message's device, -1 where it is not known yet; and which are of motion."""
-        raw = it.data.tobytes()
+        raw = it.raw
         motion_of, other_of = self._rows.get, self._others.get
         spans = zip(it.topic_start.tolist(), it.topic_end.tolist(), strict=True)
         rows = np.array([motion_of(raw[start:end], -1) for start, end in spans], np.int64)
