@@ -32,7 +32,7 @@ class GatewaySettings:
     keepalive_s: float = 30.0
     connect_timeout_s: float = 5.0
     backoff_min_s: float = 0.5
-    backoff_max_s: float = 30.0
+    backoff_max_s: float = 5.0
     commit_interval_s: float = 0.02
     #: Received and not yet journaled: at this many bytes it is committed, and more is not read before that.
     commit_bytes: int = 1 << 20

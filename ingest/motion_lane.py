@@ -10,9 +10,10 @@ import numpy as np
 from detectors.detection import Detection, Stage
 from detectors.device.motion_sensor import MotionSensorBank
 from detectors.motion import AnyBatch, frames_of
+from ingest.clock import LIVE_WITHIN_MS
 from ingest.devices import Device, Devices, FallPoints
 from ingest.motion_batches import Gathering, Run
-from ingest.reorder import Frame, Reorderer
+from ingest.reorder import HELD_MAX, Frame, Reorderer
 from ingest.summary import MotionSummary, Windows
 from telemetry.codec import Motion
 from telemetry.records import PointBatch
@@ -119,12 +120,23 @@ class MotionLanes:
 
     def take(self, device: Device, motion: Motion, recv_ms: int, offset_ms: int, *, live: bool) -> None:
         """Take one frame that has not been seen before."""
-        lane = self._live if live else self._historical
+        lane = self._live if live or self._goes_on(device, motion, recv_ms, offset_ms) else self._historical
         if device.row not in lane.rows:
             lane.add(device)
         frame = Frame(device.row, recv_ms, offset_ms, motion)
         if not lane.reorder.push(frame, lane.ready):
             lane.late.append(frame)
+
+    def _goes_on(self, device: Device, motion: Motion, recv_ms: int, offset_ms: int) -> bool:
+        """Whether a frame from the buffer follows the live ones and came within their time.
+
+        A link that breaks and comes back breaks up no fall: its beginning and its end are looked at together.
+        """
+        lane = self._live.reorder.lane(device.row)
+        soon = recv_ms - motion.t - offset_ms <= LIVE_WITHIN_MS
+        if not motion.hist or not soon or lane is None or lane.boot != motion.boot:
+            return False
+        return 0 <= motion.seq - lane.due <= HELD_MAX
 
     @property
     def order(self) -> Reorderer:

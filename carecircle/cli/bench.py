@@ -65,8 +65,9 @@ def lianhu(
     plot: Annotated[Path | None, typer.Option(help="Draw processor time, memory and backlog into this file.")] = None,
 ) -> None:
     """A whole district for ten minutes: broker, gateway, processor, writer, alerts and 18,000 simulated wearers."""
-    from bench.lianhu import BenchError, run
+    from bench.lianhu import run
     from bench.lianhu_plot import draw
+    from bench.waiting import BenchError
 
     console = Console()
     try:
