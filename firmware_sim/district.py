@@ -16,6 +16,7 @@ import yaml
 
 from firmware_sim.district_layout import Area, DistrictPlan, Post, neighbourhood, whole_district
 from firmware_sim.scenario import Member
+from firmware_sim.vitals import health
 
 _MIDDLE = (34.2655, 108.9542)  # degrees; somewhere in a large city
 _DEGREES = (0.0063, 0.0076)  # of 700 m, north and east, at that latitude
@@ -56,9 +57,13 @@ def write_district(
     _write_yaml(folder / "areas.yaml", [{"path": area.path, "name": area.name} for area in layout.areas])
     homes = [areas[path] for path in layout.homes(len(people), rng)]
     lives = {m.person: {"residents": m.residents, "pets": str(m.pets).lower()} for m in members}
+    wears = {m.person: health(seed, index) for index, m in enumerate(members) if m.kind == "wearable"}
     _write_csv(
         folder / "people.csv",
-        (_person(key, home, rng) | lives[key] for key, home in zip(people, homes, strict=True)),
+        (
+            _person(key, home, rng) | lives[key] | _health(*wears.get(key, ((), 1)))
+            for key, home in zip(people, homes, strict=True)
+        ),
     )
     _write_csv(
         folder / "devices.csv",
@@ -135,6 +140,10 @@ def _person(key: str, area: Area, rng: np.random.Generator) -> dict[str, object]
         "phone": f"+86 000 {int(rng.integers(1000, 9999))} {int(rng.integers(1000, 9999))}",
         "risks": ";".join(risk for risk, share in _RISKS if rng.random() < share),
     }
+
+
+def _health(conditions: tuple[str, ...], spo2_scale: int) -> dict[str, object]:
+    return {"conditions": ";".join(conditions), "spo2_scale": spo2_scale}
 
 
 def _responder(post: Post, area: Area, url: str, secret: str, rng: np.random.Generator) -> dict[str, object]:

@@ -20,7 +20,7 @@ from firmware_sim.recordings import Recordings
 from firmware_sim.scenario import Scenario, members, plan
 from firmware_sim.synthetic import Synthetic
 from firmware_sim.track import Track
-from firmware_sim.vitals import VitalSigns
+from firmware_sim.vitals import VitalSigns, generator
 
 Source = Literal["auto", "recordings", "synthetic"]
 
@@ -84,7 +84,7 @@ def build_devices(
         if member.kind == "wearable":
             falls_s = [at_s for who, at_s in happens.falls if who == index]
             # Generators of their own: what the broker makes a device do must not change how its wearer moves.
-            moves, signs = (np.random.default_rng([seed, index, purpose]) for purpose in (1, 5))
+            moves, signs = np.random.default_rng([seed, index, 1]), generator(seed, index)
             phase_ms = int(moves.integers(1000))  # else all would publish in the same millisecond
             vitals = VitalSigns(
                 signs,

@@ -50,6 +50,18 @@ _PARTS = [(name, size, hours) for name in SIGNS for size, hours in WANDERING[nam
 _DRAWS = len(_PARTS) + len(SIGNS) + 1
 
 
+def generator(seed: int, index: int) -> np.random.Generator:
+    """What draws all of one wearer's vital signs; first of all, who the wearer is."""
+    return np.random.default_rng([seed, index, 5])
+
+
+def health(seed: int, index: int) -> tuple[tuple[str, ...], int]:
+    """What a wearer lives with as the registry has it, and the NEWS2 scale that a clinician has set for them."""
+    traits = draw(1, generator(seed, index))
+    lungs = bool(traits.lungs[0])
+    return traits.conditions(0) + (("copd",) if lungs else ()), 2 if lungs else 1
+
+
 class VitalSigns:
     """One person's readings.
 

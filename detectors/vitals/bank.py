@@ -259,9 +259,10 @@ class VitalsBank:
 
     def _take_late(self, batch: VitalsBatch, now_ms: int) -> list[Detection]:
         rows = batch.row.astype(np.intp)
+        usual = self._usual.at(rows, self._people.local_ms(rows, batch.t_ms))
         return [
             self._teller.late(one, self._people[one.row], self._devices[one.device], now_ms)
-            for one in self._late.take(batch, self._people.limits(rows), self._people.scale_2(rows))
+            for one in self._late.take(batch, self._people.limits(rows), self._people.scale_2(rows), usual)
         ]
 
     def _tick(self, now_ms: int) -> list[Detection]:

@@ -447,13 +447,65 @@ def test_late_readings_tell_what_happened_and_touch_nothing_live(known_state: di
     """Out of a buffer: a warning at most, marked historical, and the bank is as it was."""
     listener = known(known_state)
     before = listener.bank.state()
-    found = listener.hear(varied(1, NOON_MS - 6 * HOUR_MS, 0.5, {"hr": 150}), historical=True, delay_ms=6 * HOUR_MS)
+    found = listener.hear(varied(1, NOON_MS - 6 * HOUR_MS, 0.6, {"hr": 150}), historical=True, delay_ms=6 * HOUR_MS)
     assert [(one.historical, one.severity, one.onset_ms) for one in found] == [
         (True, Severity.WARNING, NOON_MS - 6 * HOUR_MS)
     ]
     after = listener.bank.state()
     for part in ("chart", "usual", "trends", "alarms", "screen"):
         np.testing.assert_equal(after[part], before[part])
+
+
+def late_of(readings: Iterable[Reading], state: dict[str, Any] | None = None, **person: Any) -> list[Detection]:
+    """What is told of readings that come a day late."""
+    listener = Listener(**person) if state is None else known(state, **person)
+    return alarms(listener.hear(readings, historical=True, delay_ms=DAY_MS))
+
+
+#: Breathless for three quarters of an hour: 88 and 89 %.
+_BREATHLESS = varied(5, NOON_MS, 0.75, {"spo2": 89})
+_WELL = varied(5, NOON_MS, 6, {"spo2": 97})
+#: Every other reading tells of a poor touch.
+_LOOSE = [(t_ms + at % 2, one) for at, (t_ms, one) in enumerate(varied(2, NOON_MS, 1, {"spo2": 89}))]
+
+
+@pytest.mark.parametrize(
+    ("readings", "told"),
+    [
+        pytest.param(_BREATHLESS, 1, id="held"),
+        pytest.param(varied(5, NOON_MS, 0.45, {"spo2": 89}), 0, id="too short"),
+        pytest.param([r for at, r in enumerate(_BREATHLESS) if at in (0, 4, 8)], 1, id="three readings are enough"),
+        pytest.param(sorted(_WELL + varied(40, NOON_MS + 60_000, 6, {"spo2": 89})), 0, id="one of nine"),
+        pytest.param([(t, one | {"spo2": 89}) for t, one in varied(2, NOON_MS, 1, {"hr": 70})], 0, id="one value"),
+        pytest.param([(t, r | {"quality": 0.3 + 0.6 * (t % 2)}) for t, r in _LOOSE], 0, id="touched badly"),
+        pytest.param([(t, {"hr": one["hr"]}) for t, one in varied(2, NOON_MS, 0.9, {"hr": 140})], 0, id="a long walk"),
+        pytest.param([(t, {"hr": one["hr"]}) for t, one in varied(2, NOON_MS, 1.2, {"hr": 140})], 1, id="no walk"),
+        pytest.param(varied(2, NOON_MS, 0.3, {"spo2": 89, "rr": 27}), 1, id="two signs hold for ten minutes"),
+    ],
+)  # fmt: skip
+def test_a_late_red_sign_must_hold_as_a_live_one(readings: list[Reading], told: int) -> None:
+    """Long enough, in most readings, varying, of a sensor that touches, at rest; and it is told once."""
+    assert len(late_of(readings)) == told
+
+
+@pytest.mark.parametrize(("seen_before", "scale", "told"), [(False, 1, 1), (True, 1, 0), (False, 2, 0)])
+def test_late_readings_are_held_against_what_is_usual(seen_before: bool, scale: int, told: int) -> None:
+    """91 % and less every day since a week calls nobody late either, nor where that is aimed at."""
+    listener = Listener(spo2_scale=scale)
+    if seen_before:
+        listener.hear(every(40, T0_MS - 7 * DAY_MS, 7 * 24, add_spo2=-7, **STILL))
+    found = listener.hear(varied(5, NOON_MS, 1, {"spo2": 90}), historical=True, delay_ms=DAY_MS)
+    assert len(alarms(found)) == told
+
+
+def test_the_same_every_night_is_told_once_and_worse_again() -> None:
+    """A week of slow pulses out of a buffer, told as nothing is known to be usual; then one much slower."""
+    nights = [one for day in range(5) for one in varied(10, T0_MS + day * DAY_MS, 1, {"hr": 37})]
+    found = late_of(nights)
+    assert [one.onset_ms for one in found] == [T0_MS]
+    worse = varied(10, T0_MS + 4 * DAY_MS, 1, {"spo2": 80})
+    less = [one for day in range(4) for one in varied(10, T0_MS + day * DAY_MS, 1, {"spo2": 89})]
+    assert [one.onset_ms for one in late_of(less + worse)] == [T0_MS, T0_MS + 4 * DAY_MS]
 
 
 def test_a_live_reading_that_was_long_on_its_way_is_late(known_state: dict[str, Any]) -> None:

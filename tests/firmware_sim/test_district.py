@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from pathlib import Path
+
+import numpy as np
 
 from firmware_sim.district import write_district
 from firmware_sim.district_layout import DistrictPlan
 from firmware_sim.scenario import Member, load_scenario, members
+from firmware_sim.vitals import VitalSigns, generator
 from registry import create_engine, directory, import_folder, upgrade
 
 
@@ -53,6 +57,25 @@ def test_the_same_seed_invents_the_same_people(tmp_path: Path) -> None:
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
     assert (tmp_path / "a/people.csv").read_bytes() != (tmp_path / "c/people.csv").read_bytes()
+
+
+def test_whose_lungs_are_weak_has_the_scale_of_a_clinician(tmp_path: Path) -> None:
+    """The registry says of a wearer what the simulated body is: low saturations are nobody's emergency then."""
+    devices = [Member(f"wrist-{i:05}", f"p-{i:05}", "wearable", "wrist") for i in range(60)]
+    write_district(
+        tmp_path, devices, webhook_url="http://127.0.0.1:9/", webhook_secret="whsec_bm90IGEgc2VjcmV0", seed=4
+    )
+    with (tmp_path / "people.csv").open(encoding="utf-8") as file:
+        rows = {row["key"]: row for row in csv.DictReader(file)}
+    noon_ms = 1_759_680_000_000 + 12 * 3_600_000
+    low = set()
+    for index, one in enumerate(devices):
+        signs = VitalSigns(generator(4, index))
+        if np.mean([signs.read(noon_ms + k * 60_000)["spo2"] for k in range(30)]) < 93:
+            low.add(one.person)
+    assert low
+    assert {key for key, row in rows.items() if row["spo2_scale"] == "2"} == low
+    assert {key for key, row in rows.items() if "copd" in row["conditions"].split(";")} == low
 
 
 def test_a_whole_district_has_the_counts_of_its_plan_and_somebody_on_call_everywhere(tmp_path: Path) -> None:

@@ -108,7 +108,8 @@ def test_one_person_is_one_whoever_measures(story: LaneStory) -> None:
 def test_out_of_a_buffer_is_said_to_be_history(story: LaneStory) -> None:
     """What happened hours ago is not alarmed as now."""
     for k in range(60):
-        story.vitals("w1", T0_MS - 5 * HOUR_MS + k * 30_000, hist=True, **ILL)
+        varied = ILL | {"spo2": ILL["spo2"] - k % 2}
+        story.vitals("w1", T0_MS - 5 * HOUR_MS + k * 30_000, hist=True, **varied)
     story.listens(T0_MS + 1000, T0_MS + 60_000)
     found = calls(story.run())
     assert found
