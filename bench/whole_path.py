@@ -40,8 +40,8 @@ _BETWEEN = 8
 _FIRST_BOOT = 0x20000000
 #: A gateway commits this often.
 _COMMIT_MS = 20
-#: And the processor takes together what came within a quarter of a second, twice that where it is little.
-_TURN_MS, _FEW_FRAMES = 250, 750
+#: And the processor takes together what came within a quarter of a second, up to three times that where it is little.
+_TURN_MS, _FEW_WAIT, _FEW_BYTES = 250, 3, 3 << 19
 _LSB_G, _LSB_DPS = 0.001, 0.1
 
 
@@ -189,26 +189,30 @@ def measure(
 ) -> dict[str, Any]:  # fmt: skip
     """CPU of processor and writer for ``seconds`` of ``devices`` frames a second, after a time to warm up.
 
-    The gateway commits every 20 ms, the processor takes what came within ``turn_ms`` (a divisor of 1,000) together,
-    None: as it does it by itself.
+    The gateway commits every 20 ms, the processor takes what came within ``turn_ms`` together, None: as it does it by
+    itself.
     """
-    if turn_ms is None:
-        turn_ms = _TURN_MS * (2 if devices * _TURN_MS // 1000 < _FEW_FRAMES else 1)
     motion = Motion(gyroscope=gyroscope, triggers_per_hour=triggers_per_hour, seed=seed)
     with tempfile.TemporaryDirectory(prefix="carecircle-bench-") as name:
         path = _Path(Path(name), devices)
+        waiting: list[bytes] = []
+        since_ms = turns = 0
         for second in range(warm_up + seconds):
             if second == warm_up:
                 path.spent_s = dict.fromkeys(path.spent_s, 0.0)
                 lines = path.store.lines
             path.now_ms = _START_MS + second * 1000
-            turns: dict[int, list[bytes]] = {}
+            due: list[list[bytes]] = []
             for at_ms, record in blocks(motion, devices, second):
-                turns.setdefault(at_ms // turn_ms, []).append(record)
+                if waiting and _is_due(second * 1000 + at_ms - since_ms, waiting, turn_ms):
+                    due.append(waiting)
+                    waiting, since_ms = [], second * 1000 + at_ms
+                waiting.append(record)
             if profile is not None and second >= warm_up:
                 profile.enable()
-            for records in turns.values():
+            for records in due:
                 path.turn(records)
+            turns += len(due) * (second >= warm_up)
             if profile is not None:
                 profile.disable()
         checkpoint = path.save()
@@ -218,13 +222,20 @@ def measure(
     return {
         "devices": devices,
         "frames": frames,
-        "frames_together": devices * turn_ms // 1000,
+        "frames_together": round(frames / turns),
         "us_per_frame": {role: round(cpu_s / frames * 1e6, 2) for role, cpu_s in spent_s.items()},
         "frames_per_cpu_s": round(frames / sum(spent_s.values())),
         "lines": path.store.lines - lines,
         "detections": path.pipeline.counts["detections"],
         "checkpoint": checkpoint,
     }
+
+
+def _is_due(waited_ms: int, waiting: list[bytes], turn_ms: int | None) -> bool:
+    """Whether the processor goes on with what came: as :meth:`ingest.processor.Processor.run` does it, or as told."""
+    if turn_ms is None:
+        turn_ms = _TURN_MS * (_FEW_WAIT if sum(map(len, waiting)) < _FEW_BYTES else 1)
+    return waited_ms >= turn_ms
 
 
 #: Parts of the way: file and function.

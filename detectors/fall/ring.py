@@ -55,11 +55,11 @@ class Ring:
             self.gyr = np.full_like(self.acc, MISSING)
         n = acc.shape[1]
         at = self.head[rows] % LENGTH
-        first = at[0]
-        if (at == first).all() and first + n <= LENGTH:
-            self.acc[rows, first : first + n] = acc
+        if n and not LENGTH % n and not (at % n).any():
+            block = rows * (LENGTH // n) + at // n
+            self.acc.reshape(-1, n, 3)[block] = acc
             if self.gyr is not None:
-                self.gyr[rows, first : first + n] = MISSING if gyr is None else gyr
+                self.gyr.reshape(-1, n, 3)[block] = MISSING if gyr is None else gyr
         else:
             index = (at[:, None] + np.arange(n)) % LENGTH
             self.acc[rows[:, None], index] = acc
@@ -84,12 +84,13 @@ class Ring:
                 gyr[partly[which], where] = MISSING
         return acc, gyr
 
-    def state(self) -> dict[str, Any]:
-        """Copies of everything."""
+    def state(self, *, copies: bool = True) -> dict[str, Any]:
+        """Copies of everything; without ``copies`` the samples themselves, which the next ones overwrite."""
         n = self.rows
+        acc, gyr = self.acc[:n], None if self.gyr is None else self.gyr[:n]
         return {
-            "acc": self.acc[:n].copy(),
-            "gyr": None if self.gyr is None else self.gyr[:n].copy(),
+            "acc": acc.copy() if copies else acc,
+            "gyr": gyr.copy() if copies and gyr is not None else gyr,
             "head": self.head[:n].copy(),
             "start": self.start[:n].copy(),
         }
