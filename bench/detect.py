@@ -6,6 +6,7 @@ The hot path that this protects: every sample of every wearer passes :meth:`dete
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,12 @@ def run(
         "second_stage": opened,
         "confirmed": found.count(Stage.CONFIRMED),
     }
+
+
+def sweep(*, triggers_per_hour: Sequence[float] = (0.0, 60.0, 1000.0), **options: Any) -> dict[str, Any]:
+    """:func:`run` (same options) as it is at 60 impacts per wearer and hour; ``by_triggers`` has it at each number."""
+    by_triggers = {f"{per_hour:g}": run(triggers_per_hour=per_hour, **options) for per_hour in triggers_per_hour}
+    return {**(by_triggers.get("60") or run(**options)), "by_triggers": by_triggers}
 
 
 def _everyday(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 import select
 import signal
@@ -18,28 +17,26 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from bench.children import PROCESSES, child, cpu_s
+from bench.waiting import BenchError
 from ingest.mqtt.wire import read_varint, text, varint
 
 _MIDS = 30_000  # prepared messages: more than are ever under way
 _DEVICES = 2_000
 _KEEPALIVE_S = 600  # no ping falls into a measurement
 _WAIT_S = 60.0
-_PROCESSES = multiprocessing.get_context("spawn")
 
 RECEIVERS = ("ours", "paho", "aiomqtt")
 
 
-class FirehoseError(RuntimeError):
+class FirehoseError(BenchError):
     """The benchmark could not run; the text says why."""
 
 
@@ -217,25 +214,6 @@ class Result:
     per_s: float
 
 
-@contextmanager
-def _process(target: Callable[..., None], *arguments: object) -> Iterator[psutil.Process]:
-    process = _PROCESSES.Process(target=target, args=arguments, daemon=True)
-    process.start()
-    assert process.pid is not None
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.join(10)
-        process.kill()
-        process.join()
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
 def _hear(pipe: Connection) -> Any:
     if not pipe.poll(_WAIT_S * 2):
         raise FirehoseError("the broker says nothing: the receiver does not subscribe, or does not acknowledge")
@@ -248,17 +226,17 @@ def _hear(pipe: Connection) -> Any:
 def measure(receiver: str, stream: str, size: int, *, seconds: float, window: int, folder: Path) -> Result:
     """Let ``receiver`` take messages of ``size`` bytes for ``seconds``. Raises FirehoseError."""
     with tempfile.TemporaryDirectory(prefix="firehose-", dir=folder) as work:
-        ours, theirs = _PROCESSES.Pipe()
-        with _process(_broker, theirs, stream, size, window):
+        ours, theirs = PROCESSES.Pipe()
+        with child(_broker, theirs, stream, size, window):
             theirs.close()
             port = _hear(ours)
-            with _process(_TARGETS[receiver], port, work) as client:
+            with child(_TARGETS[receiver], port, work) as client:
                 _hear(ours)
                 time.sleep(0.3)
-                before_s = _cpu_s(client)
+                before_s = cpu_s(client)
                 ours.send(seconds)
                 count, took_s = _hear(ours)
-                used_s = _cpu_s(client) - before_s
+                used_s = cpu_s(client) - before_s
             ours.send(None)
         if receiver == "ours" and (journaled := _journaled(Path(work))) < count:
             raise FirehoseError(f"{count} messages were acknowledged, {journaled} are in the journal")

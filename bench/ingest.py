@@ -1,193 +1,130 @@
-"""Frames per second through gateway, journal, detector and store, broker and publisher on the same machine.
+"""Receiving and the whole path, side by side with others in one run: what `carecircle bench ingest` says.
 
-Protects the whole hot path: paho, the commit, decode, reorder, fall bank, ten-second points, store. Everything is
-the real thing: a broker process, the roles as `carecircle run` starts them, and a publisher at QoS 1.
+Four parts, each a module of its own: :mod:`bench.firehose` (receiving, without a broker), :mod:`bench.whole_path`
+(journal to lines, by the number of devices), :mod:`bench.through_mosquitto` (frames that wait in a real broker), and
+:mod:`bench.live` (the roles as they run, at a rate). This one runs them in turn and puts them together.
 """
 
 from __future__ import annotations
 
-import base64
 import os
-import shutil
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import psutil
+from bench import firehose, live, through_mosquitto, whole_path
+from bench.waiting import BenchError
 
-import registry
-from carecircle import roles
-from carecircle.ports import free_port, wait_for_port
-from carecircle.settings import Settings, load
-from carecircle.supervisor import Supervisor
-from firmware_sim.district import write_district
-from firmware_sim.load import load_device, publish_load
-from firmware_sim.mqtt import BrokerAddress
-from firmware_sim.scenario import Member
-from journal import JournalReader
-from journal.quarantine import read_tally, stages
-from store import open_store
-
-_ROLES = ("gateway", "processor", "writer", "alerts")
-_DRAIN_WITHIN_S = 120.0
-_SECRET = "whsec_" + base64.b64encode(bytes(24)).decode()
+#: Whose figure stands for the district.
+_DISTRICT = "18000"
+#: So many frames of it come in one turn of the processor: with these turns, as many of the others too.
+_EQUAL_TURN_MS = {1_000: 4_500, 5_000: 900, 18_000: 250, 50_000: 90}
+__all__ = ["GOALS", "BenchError", "Goal", "composed", "run"]
 
 
-class BenchError(RuntimeError):
-    """The benchmark could not run; the text says why."""
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a figure should be. ``path`` leads to it in the result; ``least``: a lower bound, else an upper one."""
+
+    what: str
+    path: tuple[str, ...]
+    floor: float
+    goal: float
+    least: bool = True
+
+    def verdict(self, result: dict[str, Any]) -> tuple[float | None, str]:
+        """The figure (None: not measured) and ``goal``, ``floor`` or ``missed``, whichever it reaches."""
+        value: Any = result
+        for name in self.path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is None:
+            return None, "not measured"
+        sign = 1 if self.least else -1
+        for bound, word in ((self.goal, "goal"), (self.floor, "floor")):
+            if sign * value >= sign * bound:
+                return float(value), word
+        return float(value), "missed"
 
 
-@contextmanager
-def _broker(folder: Path, port: int) -> Iterator[str]:
-    """mosquitto where it is installed, else iotcore; yields its name."""
-    mosquitto = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
-    if mosquitto is None:
-        from iotcore import Broker
-
-        broker = Broker(port=port, listen="127.0.0.1", max_payload_size=1 << 20, max_inflight_count=200)
-        broker.start()
-        try:
-            yield "iotcore"
-        finally:
-            broker.stop()
-        return
-    config = folder / "mosquitto.conf"
-    lines = [
-        f"listener {port} 127.0.0.1",
-        "allow_anonymous true",
-        "max_queued_messages 0",
-        "max_inflight_messages 1000",
-    ]
-    config.write_text("\n".join(lines) + "\n")
-    process = subprocess.Popen([mosquitto, "-c", str(config)], stderr=subprocess.DEVNULL)
-    try:
-        wait_for_port(port)
-        yield "mosquitto"
-    finally:
-        process.terminate()
-        process.wait()
+#: Of issue 9, "A whole district on two cores".
+GOALS = (
+    Goal("receive motion, times a bare paho", ("firehose", "motion", "ratio_to_paho"), 3, 7),
+    Goal("receive vitals, times a bare paho", ("firehose", "vitals", "ratio_to_paho"), 4, 12),
+    Goal("whole path, frames a CPU second", ("whole_path", "frames_per_cpu_s"), 60_000, 200_000),
+    Goal("cost by devices, dearest to cheapest", ("whole_path", "spread"), 2.0, 1.2, least=False),
+    Goal("the same in batches of equal size", ("whole_path", "spread_equal_batches"), 2.0, 1.2, least=False),
+    Goal("through mosquitto, times mosquitto_sub", ("mosquitto", "ratio"), 0.8, 1.0),
+)
 
 
-def _members(count: int) -> list[Member]:
-    return [Member(device, person, "wearable", place) for device, person, place in map(load_device, range(count))]
+def run(
+    *, quick: bool = False, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """All four parts, in about four minutes; ``quick``: shorter and with one round each, without the live part.
 
+    ``seconds`` and ``rate`` are those of the live part.
 
-def run(*, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Publish ``rate`` frames of 50 samples x 3 axes a second for ``seconds`` s and follow them to the store.
-
-    Returns rates, the CPU seconds of each process, memory, and what was lost. Raises BenchError.
+    Raises:
+        BenchError: a part could not run, or somebody did not take everything.
     """
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carecircle-bench-")))
-        port = free_port()
-        broker = stack.enter_context(_broker(folder, port))
-        settings, environment = _settings(folder, port)
-        engine = roles.prepare(settings)
-        stack.callback(engine.dispose)
-        say(f"registering {rate} wearers")
-        write_district(folder / "district", _members(rate), webhook_url="http://127.0.0.1:9/", webhook_secret=_SECRET)
-        imported = registry.import_folder(engine, folder / "district")
-        if not imported.applied:
-            raise BenchError(f"the registry refused the wearers: {imported.problems[0]}")
-        supervisor = Supervisor(log=folder / "log", environment=environment)
-        stack.callback(supervisor.stop)
-        for role in _ROLES:
-            supervisor.add_role(role)
-        _wait_for(lambda: (settings.state_dir / "gateway.subscribed").exists(), 60, f"the gateway: {folder / 'log'}")
-        _wait_for(lambda: (settings.journal_dir / "detections").exists(), 60, "the processor")
-        processes = {role: psutil.Process(pid) for role, pid in supervisor.process_ids().items()}
-        before = {role: _cpu_s(process) for role, process in processes.items()}
-        memory = _PeakMemory(processes)
-        say(f"publishing {rate} frames/s for {seconds} s through {broker}")
-        started = time.monotonic()
-        result = publish_load(
-            BrokerAddress(host="127.0.0.1", port=port), frames_per_s=rate, seconds=seconds, on_taken=memory.look
-        )
-        _wait_for(lambda: _lag(settings, "raw", "processor") == 0, _DRAIN_WITHIN_S, "the processor to take everything")
-        processed_s = time.monotonic() - started
-        _wait_for(lambda: _lag(settings, "points", "writer") == 0, _DRAIN_WITHIN_S, "the writer to store everything")
-        stored_s = time.monotonic() - started
-        cpu = {role: round(_cpu_s(process) - before[role], 2) for role, process in processes.items()}
-        memory.look(0)
-        frames = result.confirmed
-        store = open_store(settings.resolved_store_url())
-        stored = len(store.latest("motion", ["enmo_g"], by="device"))
-        store.close()
-        quarantined = sum(
-            sum(read_tally(settings.quarantine_dir, s).total().values()) for s in stages(settings.quarantine_dir)
-        )
-        if stored != rate or quarantined:
-            raise BenchError(f"{stored} of {rate} wearers have a point, {quarantined} messages are in the quarantine")
-        return {
-            "broker": broker,
-            "frames": frames,
-            "wearers_with_points": stored,
-            "frames_offered_per_s": rate,
-            "published_per_s": round(result.rate),
-            "whole_path": {
-                "frames_per_s": round(frames / processed_s),
-                "frames_per_cpu_s": round(frames / sum(cpu.values())),
-                "processed_after_s": round(processed_s, 2),
-                "stored_after_s": round(stored_s, 2),
+    say("receiving: ours, paho and aiomqtt behind a broker that only sends")
+    hose = firehose.run(seconds=1.5 if quick else 3.0, rounds=1 if quick else 3, say=say)
+    say("journal to lines at 1,000 to 50,000 devices")
+    path = whole_path.run(seconds=10 if quick else 20)  # points come every 10 s
+    equal = {} if quick else {str(n): whole_path.measure(n, turn_ms=ms) for n, ms in _EQUAL_TURN_MS.items()}
+    say("frames that wait in mosquitto: ours and mosquitto_sub")
+    queue = through_mosquitto.run(seconds=20 if quick else 60, rounds=1 if quick else 3, say=say)
+    running = None if quick else live.run(seconds=seconds, rate=rate, say=say)
+    return composed(hose, path, equal, queue, running)
+
+
+def composed(
+    hose: dict[str, Any],
+    path: dict[str, Any],
+    equal: dict[str, Any],
+    queue: dict[str, Any],
+    running: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """The results of the parts as one; ``equal`` are those of :func:`bench.whole_path.measure` in batches of equal size
+    by the number of devices, or none.
+
+    Returns:
+        ``firehose``, ``mosquitto`` and ``live`` as the parts give them; ``machine``; and ``whole_path``:
+        ``frames_per_cpu_s`` of gateway (from the fire-hose), processor and writer together at 18,000 devices,
+        ``us_per_frame`` of each, ``devices`` (both by the number of devices), ``spread`` (the dearest frame as a
+        multiple of the cheapest: with few devices a turn of the processor has few frames to share its fixed cost),
+        ``spread_equal_batches`` (what of that is due to the devices, None: not measured), ``processor_and_writer``
+        (without the gateway), and ``shares_pct`` of their profile.
+    """
+    gateway_us = round(1e6 / hose["motion"]["ours_per_cpu_s"], 3)
+    devices = {count: _whole(gateway_us, one) for count, one in path["devices"].items()}
+    alike = {count: _whole(gateway_us, one) for count, one in equal.items()}
+    return {
+        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
+        "firehose": hose,
+        "whole_path": {
+            **devices[_DISTRICT],
+            "spread": _spread(devices),
+            "spread_equal_batches": _spread(alike) if alike else None,
+            "devices": devices,
+            "processor_and_writer": {
+                "frames_per_cpu_s": {count: one["frames_per_cpu_s"] for count, one in path["devices"].items()},
+                "spread": max(path["flatness"].values()),
+                "flat_out_frames_per_cpu_s": path["flat_out"]["frames_per_cpu_s"],
             },
-            "cpu_s": {**cpu, "publisher": round(result.busy_s, 2)},
-            "frames_per_cpu_s": {role: round(frames / max(used, 0.01)) for role, used in cpu.items()},
-            "memory_mb": {"peak_all_roles": round(memory.peak / 2**20), **memory.by_role()},
-        }
-
-
-def _settings(folder: Path, port: int) -> tuple[Settings, dict[str, str]]:
-    for name in [name for name in os.environ if name.startswith("CARECIRCLE_") and name != "CARECIRCLE_DATA"]:
-        del os.environ[name]
-    environment = {
-        "CARECIRCLE_DATA_DIR": str(folder / "data"),
-        "CARECIRCLE_BROKER__URL": f"mqtt://127.0.0.1:{port}",
-        "CARECIRCLE_LOG_LEVEL": "warning",
+            "shares_pct": path["shares_pct"],
+        },
+        "mosquitto": queue,
+        "live": running,
     }
-    os.environ.update(environment)
-    return load(), environment
 
 
-def _lag(settings: Settings, journal: str, consumer: str) -> int:
-    reader = JournalReader(settings.journal_dir / journal, consumer)
-    try:
-        return reader.lag_bytes()
-    finally:
-        reader.close()
+def _whole(gateway_us: float, one: dict[str, Any]) -> dict[str, Any]:
+    costs_us = {"gateway": gateway_us, **one["us_per_frame"]}
+    return {"frames_per_cpu_s": round(1e6 / sum(costs_us.values())), "us_per_frame": costs_us}
 
 
-def _wait_for(ready: Callable[[], bool], timeout_s: float, what: str) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not ready():
-        if time.monotonic() > deadline:
-            raise BenchError(f"waited {timeout_s:.0f} s in vain for {what}")
-        time.sleep(0.1)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-class _PeakMemory:
-    """The largest sum of the roles' resident memory, looked at about once a second."""
-
-    def __init__(self, processes: dict[str, psutil.Process]) -> None:
-        self._processes = processes
-        self._next_s = 0.0
-        self.peak = 0
-        self._last: dict[str, int] = {}
-
-    def look(self, _taken: int) -> None:
-        if _taken and time.monotonic() < self._next_s:
-            return
-        self._next_s = time.monotonic() + 1
-        self._last = {role: process.memory_info().rss for role, process in self._processes.items()}
-        self.peak = max(self.peak, sum(self._last.values()))
-
-    def by_role(self) -> dict[str, int]:
-        return {role: round(size / 2**20) for role, size in self._last.items()}
+def _spread(devices: dict[str, dict[str, Any]]) -> float:
+    rates = [one["frames_per_cpu_s"] for one in devices.values()]
+    return round(max(rates) / min(rates), 2)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from carecircle.cli.common import fail
@@ -17,44 +20,70 @@ app = typer.Typer(no_args_is_help=True, help="Measure on this machine. Read rati
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 
 
+PlotOption = Annotated[Path | None, typer.Option("--plot", help="Draw the figures into this file, e.g. bench.png.")]
+
+
 @app.command()
 def ingest(
-    seconds: Annotated[int, typer.Option(min=5, max=300, help="How long to publish.")] = 20,
-    rate: Annotated[int, typer.Option(min=100, max=50_000, help="Frames a second, and wearers.")] = 6000,
+    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of about five: rougher figures.")] = False,
+    seconds: Annotated[int, typer.Option(min=5, max=300, help="How long the live part publishes.")] = 20,
+    rate: Annotated[int, typer.Option(min=100, max=50_000, help="Its frames a second, and wearers.")] = 6000,
     json_file: JsonOption = None,
+    plot: PlotOption = None,
 ) -> None:
-    """Motion frames through gateway, journal, detector and store, everything on this machine."""
-    from bench.ingest import BenchError, run
+    """Motion frames from the socket to the store, side by side with paho, aiomqtt and mosquitto_sub."""
+    from bench.ingest import GOALS, BenchError, run
+    from bench.ingest_plot import draw
 
     console = Console()
     try:
-        result = run(seconds=seconds, rate=rate, say=lambda text: console.print(text, style="dim"))
+        with console.status("") as status:
+            result = run(quick=quick, seconds=seconds, rate=rate, say=_sayer(console, status))
     except BenchError as error:
         fail(str(error), code=1)
     _show(console, result)
+    table = Table(title="Against the goals", title_justify="left", box=None)
+    for heading in ("", "measured", "floor", "goal", "reaches"):
+        table.add_column(heading, justify="left" if heading in ("", "reaches") else "right")
+    for goal in GOALS:
+        value, verdict = goal.verdict(result)
+        sign = ">=" if goal.least else "<="
+        shown = "-" if value is None else f"{value:,g}"
+        table.add_row(goal.what, shown, f"{sign} {goal.floor:,g}", f"{sign} {goal.goal:,g}", verdict)
+    console.print(table)
     _write(result, json_file)
+    if plot is not None:
+        draw(result, plot)
 
 
 @app.command()
-def detect(json_file: JsonOption = None) -> None:
-    """The fall detector alone: share of a core for a district's wearers."""
-    from bench.detect import run
+def detect(json_file: JsonOption = None, plot: PlotOption = None) -> None:
+    """The fall detector alone: share of a core for a district's wearers, by impacts per hour."""
+    from bench.detect import sweep
+    from bench.part_plots import draw_detect
 
     console = Console()
-    result = run()
+    with console.status("no impacts, 60 and 1,000 per wearer and hour"):
+        result = sweep()
     _show(console, result)
     _write(result, json_file)
+    if plot is not None:
+        draw_detect(result, plot)
 
 
 @app.command()
-def store(json_file: JsonOption = None) -> None:
+def store(json_file: JsonOption = None, plot: PlotOption = None) -> None:
     """Points written and read a second, per store."""
+    from bench.part_plots import draw_store
     from bench.store import run
 
     console = Console()
-    result = run()
+    with console.status("writing and reading"):
+        result = run()
     _show(console, result)
     _write(result, json_file)
+    if plot is not None:
+        draw_store(result, plot)
 
 
 @app.command()
@@ -78,6 +107,17 @@ def lianhu(
     _write(result, json_file)
     if plot is not None:
         draw(result, plot)
+
+
+def _sayer(console: Console, status: Status) -> Callable[[str], None]:
+    """Says what is going on: in the last line with a spinner, and above it with the time since the start."""
+    begun_s = time.monotonic()
+
+    def say(text: str) -> None:
+        status.update(text)
+        console.print(f"{time.monotonic() - begun_s:4.0f} s  {text}", style="dim", highlight=False)
+
+    return say
 
 
 def _show(console: Console, result: dict[str, Any], heading: str = "") -> None:
