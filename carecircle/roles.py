@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import registry
+from carecircle.memory import give_back
 from carecircle.settings import Role, Settings
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def _make_folders(settings: Settings) -> None:
 
 def run_role(role: Role, settings: Settings, stop: threading.Event) -> None:
     """Run one role until ``stop``."""
+    give_back()
     if role is Role.PROBE:  # it must not wait for what it watches
         from carecircle.probe.watch import watch
 

@@ -30,8 +30,8 @@ class RowBank(Protocol):
     def update(self, batch: AnyBatch | None, now_ms: int) -> list[Detection]:
         """Take a batch, or a tick."""
 
-    def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+    def state(self, *, copies: bool = True) -> dict[str, Any]:
+        """For a checkpoint; without ``copies`` to be written before the next batch."""
 
     def restore(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
@@ -89,7 +89,7 @@ class _Lane:
     def state(self) -> tuple[Any, ...]:
         """For a checkpoint."""
         sensors = None if self.sensors is None else self.sensors.state()
-        return self.bank.state(), sensors, dict(self.rows), self.reorder.state()
+        return self.bank.state(copies=False), sensors, dict(self.rows), self.reorder.state()
 
     def restore(self, state: tuple[Any, ...], devices: Devices) -> None:
         """From a checkpoint, with the operating points of now."""
@@ -167,7 +167,7 @@ class MotionLanes:
         return detections, points
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint; call after :meth:`advance`."""
+        """For a checkpoint, to be written before the next frames; call after :meth:`advance`."""
         return {
             "lanes": [lane.state() for lane in (self._live, self._historical)],
             "summaries": [self._summary.state(), self._late_summary.state()],

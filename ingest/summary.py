@@ -51,13 +51,15 @@ class Windows(NamedTuple):
 
 
 class MotionSummary:
-    """Running 10-s windows of many devices; rows are added as devices appear."""
+    """Running 10-s windows of many devices. A device takes its place, 1.5 KB, with its first frame."""
 
     def __init__(self) -> None:
-        self._rows = self._used = 0
+        self._place = np.zeros(0, np.int32)  # by row; -1: none
+        self._row = np.zeros(0, np.intp)  # by place
+        self._rows = self._used = 0  # places
         self._window = np.full((0, SLOTS), _EMPTY)
         self._sums = np.zeros((0, SLOTS, len(_SUMS)))
-        self._peak = np.zeros((0, SLOTS))
+        self._peak = np.zeros((0, SLOTS), np.float32)
         self._dirty = np.zeros((0, SLOTS), dtype=bool)
         self._touched_ms = np.zeros((0, SLOTS), dtype=np.int64)
         self._newest = np.full(0, _EMPTY)
@@ -67,15 +69,30 @@ class MotionSummary:
         self._moved: list[NDArray[np.integer]] = []  # rows that have gone on to another window since the last look
         self._silent_ms = 0  # before then no device falls silent
 
-    def reserve(self, rows: int) -> None:
-        """Have room for ``rows`` devices; grows by half."""
-        self._used = max(self._used, rows)
+    def _places(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Of these devices; the new ones get theirs."""
+        most = int(rows.max())
+        if most >= len(self._place):
+            more = max(most + 1, 3 * len(self._place) // 2, 64) - len(self._place)
+            self._place = np.append(self._place, np.full(more, _EMPTY, np.int32))
+        places = self._place[rows]
+        if places.min() < 0:
+            new = np.unique(rows[places < 0])
+            self._place[new] = np.arange(self._used, self._used + len(new))
+            self._row = np.append(self._row, new)
+            self._used += len(new)
+            self._reserve(self._used)
+            places = self._place[rows]
+        return places
+
+    def _reserve(self, rows: int) -> None:
+        """Have room for ``rows`` devices; grows by a quarter."""
         if rows <= self._rows:
             return
-        more = max(rows, 3 * self._rows // 2, 64) - self._rows
+        more = max(rows, 5 * self._rows // 4, 64) - self._rows
         self._window = np.vstack([self._window, np.full((more, SLOTS), _EMPTY)])
         self._sums = np.concatenate([self._sums, np.zeros((more, SLOTS, len(_SUMS)))])
-        self._peak = np.vstack([self._peak, np.zeros((more, SLOTS))])
+        self._peak = np.vstack([self._peak, np.zeros((more, SLOTS), np.float32)])
         self._dirty = np.vstack([self._dirty, np.zeros((more, SLOTS), dtype=bool)])
         self._touched_ms = np.vstack([self._touched_ms, np.zeros((more, SLOTS), dtype=np.int64)])
         self._newest = np.concatenate([self._newest, np.full(more, _EMPTY)])
@@ -89,7 +106,8 @@ class MotionSummary:
         A late frame opens a window too: the live ones that follow a lost link belong to the same ten seconds, and of
         two points with one key the second would replace the first.
         """
-        return row < self._rows and abs(t_ms // WINDOW_MS - int(self._newest[row])) < SLOTS
+        place = int(self._place[row]) if row < len(self._place) else -1
+        return place >= 0 and abs(t_ms // WINDOW_MS - int(self._newest[place])) < SLOTS
 
     def add(self, batch: AnyBatch, *, in_order: bool = True) -> None:
         """Add frames. With ``in_order`` false (late frames) they do not continue the step count of the frame before.
@@ -99,7 +117,7 @@ class MotionSummary:
         """
         if not len(batch):
             return
-        self.reserve(int(batch.row.max()) + 1)
+        batch = replace(batch, row=self._places(batch.row))
         for turn in turns(batch.row):
             if isinstance(turn, slice) and len(batch) <= _FRAMES:
                 self._add(batch, in_order=in_order)
@@ -197,19 +215,31 @@ class MotionSummary:
             self._silent_ms = int(touched_ms[~due].min(initial=_NEVER_MS)) + SILENT_MS
         rows, slots, window = rows[due], slots[due], window[due]
         if len(rows):
+            order = np.argsort(self._row[rows], kind="stable")
+            rows, slots, window = rows[order], slots[order], window[order]
             self._dirty[rows, slots] = False
             ready.append(self._points(rows, slots, window))
         return ready
 
     def state(self) -> dict[str, Any]:
-        """Everything, for a checkpoint: no copies."""
-        return {name: getattr(self, name)[: self._used] for name in self._STATE}
+        """Everything, for a checkpoint: no copies. The same whoever was heard first."""
+        order = np.argsort(self._row)
+        if (order[1:] < order[:-1]).any():
+            for name in self._STATE:
+                getattr(self, name)[: self._used] = getattr(self, name)[order]
+            self._row = self._row[order]
+            self._place[self._row] = np.arange(self._used)
+            self._moved, self._silent_ms = [], 0
+        return {"rows": self._row} | {name: getattr(self, name)[: self._used] for name in self._STATE}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         for name in self._STATE:
             setattr(self, name, state[name].copy())
         self._rows = self._used = len(self._window)
+        self._row = state["rows"].copy()
+        self._place = np.full(int(self._row.max(initial=-1)) + 1, _EMPTY, np.int32)
+        self._place[self._row] = np.arange(self._used)
         self._moved, self._silent_ms = [], 0
 
     _STATE = (
@@ -277,9 +307,9 @@ class MotionSummary:
         norm = np.maximum(np.sqrt((mean**2).sum(axis=1)), 1e-9)
         fields = {
             "enmo_g": sums[:, _SUM_INDEX["enmo"]] / n,
-            "smv_max_g": self._peak[rows, slots],
+            "smv_max_g": self._peak[rows, slots].astype(np.float64),
             "posture_deg": np.degrees(np.arccos(np.clip(mean[:, 1] / norm, -1.0, 1.0))),
             "steps": sums[:, _SUM_INDEX["steps"]],
             "worn": np.where(self._still[rows] >= STILL_WINDOWS, 0.0, 1.0),
         }
-        return Windows(rows, window * WINDOW_MS, fields)
+        return Windows(self._row[rows], window * WINDOW_MS, fields)

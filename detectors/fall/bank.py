@@ -257,8 +257,11 @@ class FallBank:
             **rest,
         )
 
-    def state(self) -> dict[str, Any]:
-        """Everything a bank must know to go on as if nothing had happened: arrays (copies) and plain values."""
+    def state(self, *, copies: bool = True) -> dict[str, Any]:
+        """Everything a bank must know to go on as if nothing had happened: arrays (copies) and plain values.
+
+        Without ``copies`` the rings are the bank's own, to be written before it goes on: of a district they are 90 MB.
+        """
         n = len(self)
         return {
             "format": STATE_FORMAT,
@@ -266,7 +269,7 @@ class FallBank:
             "cascade": self._cascade.state(n),
             "follow_up": self._follow_up.state(),
             "historical": self._historical,
-            "ring": self._ring.state(),
+            "ring": self._ring.state(copies=copies),
             "intake": self._intake.state(n),
         }
 

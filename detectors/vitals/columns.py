@@ -30,10 +30,10 @@ class Columns:
         return np.full((*shape, rows), new, kind)
 
     def grow(self, rows: int) -> None:
-        """Make room for ``rows`` rows, at least doubling."""
+        """Make room for ``rows`` rows; grows by an eighth, because a person takes kilobytes."""
         if rows <= self._room:
             return
-        more = max(rows, 2 * self._room, 64) - self._room
+        more = max(rows, self._room + self._room // 8, 64) - self._room
         for name, array in self._arrays.items():
             self._arrays[name] = np.concatenate([array, self._new(name, more)], axis=-1)
         self._room += more
