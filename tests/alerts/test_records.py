@@ -236,7 +236,9 @@ def test_on_a_full_disk_commands_and_reports_wait_in_the_outbox(cramped: tuple[S
     story.commands()
     fill(filler)
     story.deliver(*(story.detection("fall", device=f"x{n}", person=None) for n in range(80)))
-    assert len(story.told()) == 80
+    told = story.told()
+    story.forward(10)  # on a busy machine a send may have to be tried again
+    assert len(told + story.told()) == 80
     assert story.service._mover.full
     seen = len(story.commands())
     assert seen < 80
