@@ -237,16 +237,14 @@ def test_on_a_full_disk_commands_and_reports_wait_in_the_outbox(cramped: tuple[S
     fill(filler)
     story.deliver(*(story.detection("fall", device=f"x{n}", person=None) for n in range(80)))
     told = story.told()
-    story.forward(10)  # on a busy machine a send may have to be tried again
+    if len(told) < 80:  # on a busy machine a send may have to be tried again
+        story.forward(10)
     assert len(told + story.told()) == 80
     assert story.service._mover.full
     seen = len(story.commands())
     assert seen < 80
     filler.unlink()
-    story.now_ms += 1_000
-    story.settle()
-    story.now_ms += 1_000
-    story.settle()
+    story.forward(60)
     assert seen + len(story.commands()) == 80
     assert not story.service._mover.full
 
