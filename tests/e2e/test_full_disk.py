@@ -19,8 +19,7 @@ RATE, SECONDS = 300, 24
 FULL_FOR_S = 10.0
 
 
-@pytest.mark.heavy
-@pytest.mark.xdist_group("second")
+@pytest.mark.soak  # the chaos run fills a disk too; this one is far smaller
 @pytest.mark.timeout(150)
 def test_a_full_disk_loses_nothing_and_falls_are_told_once(
     tmp_path: Path, small_disk: Path, mosquitto: Mosquitto, sink: Sink

@@ -128,7 +128,7 @@ class Stack:
         subprocess.run([sys.executable, "-m", "carecircle", *arguments], check=True, capture_output=True, timeout=60)
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 def test_the_commands_of_the_compose_file_bring_a_fall_from_a_simulated_device_to_an_incident(
     tmp_path: Path, influx: InfluxServer, postgres_emptied: Emptied
