@@ -149,7 +149,7 @@ class RoutineLane:
             found += self._tell(Hear(now_ms, live, False))
         told = []
         for one in found:
-            if one.person in self.homes.dark and one.stage == "confirmed":
+            if one.person in self.homes.dark and one.stage == "confirmed" and not one.historical:
                 _log.info("%s of %s is not told: none of the home's sensors can be heard", one.kind, one.person)
                 self._tell(Withhold(one))
             else:

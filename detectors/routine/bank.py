@@ -16,7 +16,7 @@ from detectors.parameters import params_hash
 from detectors.routine import daily
 from detectors.routine.batch import HomeBatch
 from detectors.routine.clock import DAY_MIN, MINUTE_MS, LocalClock
-from detectors.routine.columns import DAILY, HOME, NEVER_MS, Finding, Habit, columns, grown
+from detectors.routine.columns import DAILY, HOME, NEVER_MS, Finding, Habit, columns, filled, grown
 from detectors.routine.findings import KINDS, Where, begun, ended
 from detectors.routine.limits import BEDROOM_UP, BIN_MIN, within
 from detectors.routine.parameters import LimitParameters, RoutineParameters
@@ -28,6 +28,9 @@ STATE_FORMAT = 1
 #: Homes that are summed up in one call at most, so that noon does not stop the stream: 20 ms.
 _DAILY_AT_ONCE = 20
 _NOON_MIN = 720.0
+#: Out of a buffer, a reading older than this tells of then. A younger one changes a silence by less than the shortest
+#: limit that a home has: whoever fell when a link was away for seconds is found as soon as anybody else.
+_PAST_MS = 300_000
 #: What is known of the moment, and not of the home.
 _OF_NOW = (
     *("began_ms", "last_ms", "slot", "at_exit", "away", "news", "slept", "out_of_bed_ms", "stay_slot", "alone"),
@@ -50,6 +53,10 @@ class RoutineBank:
     when they are over, both under one id. Readings only end silences; what is missing is found by a tick, so that
     :meth:`update` must be called every few seconds whether anything came or not. ``features`` hold the values and the
     limits, ``notes`` the keys of :mod:`detectors.routine.sentences`.
+
+    Of a home that tells of the past (``historical``, minutes old) the clock is that of its readings: what is due by
+    them is found, as historical, and no tick finds anything until something live comes, or :meth:`interrupted` names
+    the home. Its silence counts from there.
 
     Args:
         zone: the homes' time zone.
@@ -103,13 +110,19 @@ class RoutineBank:
         if batch is not None and len(batch):
             found = self._hear(batch)
         timers = self._columns["timer_ms"][:, : len(self)]
-        if (timers.min(axis=0, initial=NEVER_MS) <= now_ms).any():
+        if (self._next_ms() <= now_ms).any():
             found += self._due(timers, now_ms)
         return found
 
+    def _next_ms(self) -> NDArray[np.int64]:
+        """``(n,)`` when a tick may find something of each home."""
+        n = len(self)
+        next_ms = self._columns["timer_ms"][:, :n].min(axis=0, initial=NEVER_MS)
+        return np.where(self._columns["past"][:n], NEVER_MS, next_ms)
+
     def next_due_ms(self) -> int | None:
         """The earliest instant at which a tick may find something, so that a replay need not tick in between."""
-        due_ms = int(self._columns["timer_ms"][:, : len(self)].min(initial=NEVER_MS))
+        due_ms = int(self._next_ms().min(initial=NEVER_MS))
         return None if due_ms == NEVER_MS else due_ms
 
     def standing(self, person: str) -> list[str]:
@@ -135,6 +148,8 @@ class RoutineBank:
         """
         c = self._columns
         rows = np.arange(len(self)) if people is None else np.array([self._row(one) for one in people], np.intp)
+        if people is not None:
+            c["past"][rows] = False
         at_home = rows[(c["since_ms"][rows] > 0) & ~c["away"][rows] & ~c["at_exit"][rows] & (c["slot"][rows] >= 0)]
         where, context = c["slot"][at_home], c["context"][at_home]
         for name in _OF_NOW:
@@ -178,6 +193,8 @@ class RoutineBank:
 
     def _hear(self, batch: HomeBatch) -> list[Detection]:
         c = self._columns
+        if not batch.historical and c["past"].any():
+            self._back(batch)
         e, changed = self._sensors.read(batch, c)
         for row in changed:
             if c["days"][row] < self.limits.learn_days:
@@ -190,11 +207,41 @@ class RoutineBank:
             one = one.take(self._sensors.alive(one, c))
             if not len(one.rows):
                 continue
+            if batch.historical:
+                past = one.recv_ms - one.t_ms > _PAST_MS
+                found += self._run_out(one, c["past"][one.rows] | past)
+                c["past"][one.rows] = past
             new = c["began_ms"][one.rows] == 0
             for row, t_ms in zip(one.rows[new].tolist(), one.t_ms[new].tolist(), strict=True):
                 c["began_ms"][row] = t_ms
                 c["timer_ms"][DAILY, row] = self.clock.next_ms(t_ms, _NOON_MIN)
             found += self._tell(self._watch.take(one), batch.historical)
+        return found
+
+    def _back(self, batch: HomeBatch) -> None:
+        """Homes that told of the past say something live, whatever it is."""
+        past = self._columns["past"]
+        for row in np.unique(batch.row[(batch.row >= 0) & (batch.row < len(self))]).tolist():
+            if not past[row]:
+                continue
+            past[row] = False
+            of = batch.row == row
+            heard_ms = int(np.minimum(batch.t_ms, batch.recv_ms)[of].min())
+            if heard_ms - int(self._columns["last_ms"][row]) > _PAST_MS:
+                self.interrupted([self._people[row]], heard_ms)
+
+    def _run_out(self, e: Readings, past: NDArray[np.bool_]) -> list[Detection]:
+        """What was due in these homes before a reading of the past, each at its own time."""
+        timers = self._columns["timer_ms"]
+        past = past & (timers[:, e.rows].min(axis=0) <= e.t_ms)
+        found = []
+        for row, t_ms in zip(e.rows[past].tolist(), e.t_ms[past].tolist(), strict=True):
+            while (due_ms := int(timers[:, row].min())) <= t_ms:
+                which = int(timers[:, row].argmin())
+                if which == DAILY:
+                    self._sum_up(row, due_ms)
+                elif (one := self._decide(Finding(which), row, due_ms, historical=True)) is not None:
+                    found.append(one)
         return found
 
     # findings
@@ -229,17 +276,21 @@ class RoutineBank:
 
     def _due(self, timers: NDArray[np.int64], now_ms: int) -> list[Detection]:
         found = []
-        finding, rows = np.nonzero(timers[:DAILY] <= now_ms)
+        present = ~self._columns["past"][: len(self)]
+        finding, rows = np.nonzero((timers[:DAILY] <= now_ms) & present)
         for which, row in zip(finding.tolist(), rows.tolist(), strict=True):
             one = self._decide(Finding(which), row, now_ms)
             if one is not None:
                 found.append(one)
-        for row in np.flatnonzero(timers[DAILY] <= now_ms)[:_DAILY_AT_ONCE].tolist():
-            timers[DAILY, row] = self.clock.next_ms(now_ms, _NOON_MIN)
-            daily.sum_up(self._columns, row, self.clock.minute(now_ms), self.parameters, self.limits)
+        for row in np.flatnonzero((timers[DAILY] <= now_ms) & present)[:_DAILY_AT_ONCE].tolist():
+            self._sum_up(row, now_ms)
         return found
 
-    def _decide(self, finding: Finding, row: int, now_ms: int) -> Detection | None:
+    def _sum_up(self, row: int, now_ms: int) -> None:
+        self._columns["timer_ms"][DAILY, row] = self.clock.next_ms(now_ms, _NOON_MIN)
+        daily.sum_up(self._columns, row, self.clock.minute(now_ms), self.parameters, self.limits)
+
+    def _decide(self, finding: Finding, row: int, now_ms: int, *, historical: bool = False) -> Detection | None:
         """A timer has run out: the finding, or None where there is none, or none yet."""
         c = self._columns
         c["timer_ms"][finding, row] = NEVER_MS
@@ -275,7 +326,7 @@ class RoutineBank:
             if finding is Finding.DOOR_OPEN and self._night(row, onset_ms):
                 limit_min = self.parameters.door_night_s / 60
             features = {"lasted_s": (now_ms - onset_ms) / 1000, "limit_lasted_s": limit_min * 60}
-        return self._begin(finding, row, onset_ms, features, now_ms=now_ms)
+        return self._begin(finding, row, onset_ms, features, now_ms=now_ms, historical=historical)
 
     def _begin(
         self,
@@ -351,6 +402,6 @@ class RoutineBank:
             )
         self._people = list(state["people"])
         self._rows = {person: row for row, person in enumerate(self._people)}
-        self._columns = {name: np.array(one) for name, one in state["columns"].items()}
+        self._columns = filled(state["columns"], HOME, len(self._people))
         self._sensors.restore(state["sensors"])
         self._watch.homes = self._columns

@@ -25,7 +25,8 @@ class HomeBatch:
         value: m values.
         t_ms: ``(m,)`` int64, when it happened, on our clock (the device's, corrected by its offset).
         recv_ms: ``(m,)`` int64, when the gateway received it.
-        historical: the readings come from device buffers: still the newest sign of life there may be.
+        historical: the readings come from device buffers: the newest sign of life there may be, but minutes old they
+            tell of then and not of now.
     """
 
     row: NDArray[np.int32]

@@ -63,6 +63,7 @@ HOME: Layout = {
     "since_ms": ((), np.int64, 0),  # the silence that the limit in force counts from
     "since_limit_min": ((), np.float32, 0.0),
     "began_ms": ((), np.int64, 0),  # the first
+    "past": ((), np.bool_, False),  # it told of a while ago: the home's clock stands there
     "readings": ((), np.int32, 0),  # today
     # out?
     "at_exit": ((), np.bool_, False),
@@ -128,6 +129,11 @@ def column(layout: Layout, name: str, count: int) -> NDArray[Any]:
 def columns(layout: Layout, count: int = 0) -> Columns:
     """All of them."""
     return {name: column(layout, name, count) for name in layout}
+
+
+def filled(kept: Columns, layout: Layout, count: int) -> Columns:
+    """What a state has, copied, and what it does not know as new ones have it."""
+    return {name: np.array(kept[name]) if name in kept else column(layout, name, count) for name in layout}
 
 
 def grown(kept: Columns, layout: Layout, count: int) -> Columns:

@@ -25,6 +25,7 @@ from detectors.routine.sentences import TEXTS, sentence
 from tests.detectors.routine_story import MINUTE_MS, ZONE, Home, Said, batch, blip, day, moves, ms
 
 BERLIN = ZoneInfo("Europe/Berlin")
+HOUR_MS = 60 * MINUTE_MS
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +198,57 @@ def test_readings_out_of_a_buffer_say_so_on_what_they_end(home: Home) -> None:
     home.wait(ms(10, "08:00"))
     (over,) = home.hear(moves(ms(10, "08:05"), "kitchen", 2), historical=True)
     assert over.historical
+
+
+def tells_of_the_past(home: Home, said: list[Said], now_ms: int) -> list[Detection]:
+    """A hub empties its buffer: readings one by one, all of them now; and the clock runs on for a day."""
+    found = []
+    for one in sorted(said, key=lambda said: said.t_ms):
+        found += home.bank.update(batch([one], home.row, recv_ms=now_ms, historical=True), now_ms)
+    return [*found, *home.wait(now_ms + 24 * HOUR_MS)]
+
+
+def test_a_home_that_tells_of_days_ago_is_not_silent_now(home: Home) -> None:
+    """Neither fallen nor not back, however long nothing else comes; and it is learnt as if it had been live."""
+    days = home.bank.state()["columns"]["days"][0]
+    past = [*day(10), *day(11), *day(12, until="10:05")]  # that ends with somebody who goes out
+    assert tells_of_the_past(home, past, ms(14, "12:00")) == []
+    assert home.bank.next_due_ms() is None
+    assert home.bank.state()["columns"]["days"][0] == days + 2
+
+
+def test_what_happened_days_ago_is_found_as_that(home: Home) -> None:
+    """A long stay in the bathroom, at the time at which it would have been found, and its end."""
+    past = [*day(10, until="09:30"), *moves(ms(10, "09:32"), "bathroom", 2), *moves(ms(10, "12:30"), "kitchen", 2)]
+    found = tells_of_the_past(home, past, ms(12, "12:00"))
+    assert {one.historical for one in found} == {True}
+    begun = [one for one in found if one.stage == "confirmed" and one.kind in ("long_bathroom", "collapse")]
+    assert begun
+    assert all(ms(10, "09:35") < one.decided_ms < ms(10, "12:30") for one in begun)
+    assert {one.id for one in begun} <= {one.id for one in found if one.stage == "follow_up"}
+
+
+@pytest.mark.parametrize("kind", ["presence", "temperature"])
+def test_a_home_that_told_of_the_past_is_watched_from_its_first_live_word(home: Home, kind: str) -> None:
+    """Whatever it says; then who has fallen is found by the limits of the home."""
+    now_ms = ms(12, "12:00")
+    tells_of_the_past(home, day(10, until="17:40"), now_ms)
+    live_ms = now_ms + 30 * HOUR_MS
+    assert home.hear([Said(live_ms, "kitchen", kind, "kitchen", True)]) == []
+    (found,) = [one for one in home.wait(live_ms + 5 * HOUR_MS) if one.kind == "collapse"]
+    assert not found.historical
+    assert found.decided_ms > live_ms
+
+
+def test_out_of_a_buffer_and_a_minute_old_is_now(home: Home) -> None:
+    """A link was away for a moment in which somebody fell."""
+    home.hear(day(10, shift_min=0, until="07:20"))
+    late = moves(ms(10, "07:20"), "kitchen", 2)
+    home.bank.update(
+        batch(late, home.row, recv_ms=late[-1].t_ms + MINUTE_MS, historical=True), late[-1].t_ms + MINUTE_MS
+    )
+    (found,) = [one for one in home.wait(ms(10, "09:00")) if one.kind == "collapse"]
+    assert not found.historical
 
 
 def test_a_state_goes_on_as_if_nothing_had_happened(home: Home) -> None:

@@ -133,6 +133,25 @@ def test_one_sensor_that_is_left_can_still_be_silent(story: LaneStory) -> None:
     assert len(collapses(story.run())) == 1
 
 
+def test_a_home_that_tells_of_yesterday_is_watched_from_its_next_live_word(story: LaneStory) -> None:
+    """Out of a buffer: nobody is silent now by what is a day old, until a sensor speaks and then none does."""
+    for k in range(20):
+        at_ms = T0_MS - DAY_MS + k * MINUTE_MS
+        said = Home(
+            t=at_ms, boot=1, seq=story.seq("p1-kitchen", "home"), kind="presence", value=k % 2 == 0, hist=True
+        )  # fmt: skip
+        story.says("p1-kitchen", said, T0_MS + k)
+    live_ms = T0_MS + 6 * HOUR_MS
+    story.listens(T0_MS + 1000, live_ms)
+    assert calls(story.run()) == []
+    story.home("p1-kitchen", live_ms)
+    story.home("p1-kitchen", live_ms + 20_000, value=False)
+    story.listens(live_ms + 30_000, live_ms + 2 * HOUR_MS)
+    (found,) = collapses(story.run())
+    assert not found.historical
+    assert abs(found.decided_ms - (live_ms + KITCHEN_MS)) <= 60_000
+
+
 def test_a_hub_that_is_gone_takes_its_home_along(story: LaneStory) -> None:
     """Zigbee2MQTT says it is offline: its sensors cannot be heard."""
     devices = [
