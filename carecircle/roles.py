@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from sys import intern
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -153,7 +154,8 @@ def _owners(devices: Iterable[registry.Worn]) -> dict[str, Owner]:
             worn.conditions, worn.spo2_scale, tuple(sorted(worn.limits.items())), worn.residents, worn.pets
         )
         profile = profiles.setdefault(profile, profile)  # most people's are alike
-        owners[worn.device] = Owner(worn.person, worn.area, worn.placement, worn.fall_point, worn.kind, profile)
+        person, area = (None if text is None else intern(text) for text in (worn.person, worn.area))
+        owners[worn.device] = Owner(person, area, worn.placement, worn.fall_point, intern(worn.kind), profile)
     return owners
 
 

@@ -17,55 +17,55 @@ class SeenSequence:
     new: what it yields is idempotent by key further down, while dropping it could lose it.
     """
 
-    __slots__ = ("_boots",)
+    __slots__ = ("_bits", "_boot", "_earlier", "_newest")
 
     def __init__(self, boots: list[list[int]] | None = None) -> None:
-        self._boots = boots or []  # [boot, newest seq, bits]: bit k set = newest - k seen
+        # of the latest boot; bit k set = newest - k seen. Nearly all have no other, and there are three for each device
+        self._boot, self._newest, self._bits = boots[-1] if boots else (-1, 0, 0)
+        self._earlier: tuple[SeenSequence, ...] = tuple(SeenSequence([one]) for one in (boots or [])[:-1])
 
     def take(self, boot: int, seq: int) -> bool:
         """True the first time; False for a repetition."""
         entry = self._find(boot)
         if entry is None:
-            self._boots.append([boot, seq, 1])
-            if len(self._boots) > BOOTS_KEPT:
-                del self._boots[0]
+            if self._boot >= 0:
+                before = SeenSequence([[self._boot, self._newest, self._bits]])
+                self._earlier = (*self._earlier, before)[1 - BOOTS_KEPT :]
+            self._boot, self._newest, self._bits = boot, seq, 1
             return True
-        ahead = seq - entry[1]
+        ahead = seq - entry._newest
         if ahead > 0:
-            entry[2] = ((entry[2] << ahead) | 1) & _MASK if ahead < WINDOW else 1
-            entry[1] = seq
+            entry._bits = ((entry._bits << ahead) | 1) & _MASK if ahead < WINDOW else 1
+            entry._newest = seq
             return True
         bit = 1 << -ahead if -ahead < WINDOW else 0
-        if bit and entry[2] & bit:
+        if bit and entry._bits & bit:
             return False
-        entry[2] |= bit
+        entry._bits |= bit
         return True
 
     def newest(self, boot: int) -> int | None:
         """The newest number of a boot, None where none was taken."""
         entry = self._find(boot)
-        return None if entry is None else entry[1]
+        return None if entry is None else entry._newest
 
     def run(self, boot: int, count: int) -> None:
         """The ``count`` numbers behind the newest of a boot, of which one was taken before, are taken at once."""
         entry = self._find(boot)
         assert entry is not None, f"no number of boot {boot} was taken"
-        entry[1] += count
-        entry[2] = ((entry[2] << count) | ((1 << count) - 1)) & _MASK if count < WINDOW else _MASK
+        entry._newest += count
+        entry._bits = ((entry._bits << count) | ((1 << count) - 1)) & _MASK if count < WINDOW else _MASK
 
     def newest_gaps(self) -> int:
         """How many of the last :data:`WINDOW` numbers of the newest boot are missing."""
-        if not self._boots:
-            return 0
-        bits = self._boots[-1][2]
-        return bits.bit_length() - bits.bit_count()
+        return self._bits.bit_length() - self._bits.bit_count()
 
     def state(self) -> list[list[int]]:
         """Plain values for a checkpoint."""
-        return self._boots
+        boots = (*self._earlier, self) if self._boot >= 0 else ()
+        return [[one._boot, one._newest, one._bits] for one in boots]
 
-    def _find(self, boot: int) -> list[int] | None:
-        for entry in reversed(self._boots):
-            if entry[0] == boot:
-                return entry
-        return None
+    def _find(self, boot: int) -> SeenSequence | None:
+        if self._boot == boot:
+            return self
+        return next((one for one in reversed(self._earlier) if one._boot == boot), None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from telemetry.records import PointBatch
 
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 _STRING = str.maketrans({"\\": r"\\", '"': r"\""})
-#: A district's devices times the measurements each has; an entry is some 200 bytes.
-_CACHED_SERIES = 1 << 17
+_TO_ESCAPE = re.compile("[,= ]")
 
 
 def build_lines(ready: Prepared) -> list[str]:
@@ -23,11 +22,7 @@ def build_lines(ready: Prepared) -> list[str]:
     Names need no escaping because they are the schema's, tags hold neither line breaks nor backslashes
     (:func:`store.schema.clean_tag`). A line may have a line break inside a quoted string.
     """
-    tag_names = tuple(sorted(ready.tags))  # sorted tags are what InfluxDB indexes fastest
-    keys: Sequence[tuple[str, ...]] = list(zip(*(ready.tags[name] for name in tag_names), strict=True))
-    keys = keys or [()] * len(ready.rows)
-    prefixes = [_prefix(ready.measurement.name, tag_names, key) for key in keys]
-
+    prefixes = _prefixes(ready.measurement.name, ready.tags, len(ready.rows))
     formats = [f"{name}=%r" for name in ready.numbers] + [f"{name}=%s" for name in ready.strings]
     columns: list[Sequence[object]] = [column.tolist() for column in ready.numbers.values()]
     columns += [[text if text is None else _quoted(text) for text in texts] for texts in ready.strings.values()]
@@ -67,10 +62,21 @@ def _by_pattern(present: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], lis
     return [(present[row], np.flatnonzero(group == number).tolist()) for number, row in enumerate(first.tolist())]
 
 
-@lru_cache(maxsize=_CACHED_SERIES)
-def _prefix(measurement: str, names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    tags = (f",{name}={value.translate(_TAG)}" for name, value in zip(names, values, strict=True) if value)
-    return measurement + "".join(tags)
+def _prefixes(measurement: str, tags: Mapping[str, Sequence[str]], rows: int) -> list[str]:
+    """Measurement and tags of each line: by column, which costs less than to remember the series of a district."""
+    names = sorted(tags)  # sorted tags are what InfluxDB indexes fastest
+    if not names:
+        return [measurement] * rows
+    columns = [tags[name] for name in names]
+    if all(map(all, columns)):
+        columns = [[v.translate(_TAG) for v in c] if _TO_ESCAPE.search("\n".join(c)) else c for c in columns]
+        form = measurement + "".join(f",{name}=%s" for name in names)
+        return [form % key for key in zip(*columns, strict=True)]
+    return [
+        measurement
+        + "".join(f",{name}={value.translate(_TAG)}" for name, value in zip(names, key, strict=True) if value)
+        for key in zip(*columns, strict=True)
+    ]
 
 
 def _quoted(text: str) -> str:
