@@ -18,8 +18,6 @@ from bench.waiting import BenchError
 
 #: Whose figure stands for the district.
 _DISTRICT = "18000"
-#: So many frames of it come in one turn of the processor: with these turns, as many of the others too.
-_EQUAL_TURN_MS = {1_000: 4_500, 5_000: 900, 18_000: 250, 50_000: 90}
 __all__ = ["GOALS", "BenchError", "Goal", "composed", "run"]
 
 
@@ -53,7 +51,6 @@ GOALS = (
     Goal("receive vitals, times a bare paho", ("firehose", "vitals", "ratio_to_paho"), 4, 12),
     Goal("whole path, frames a CPU second", ("whole_path", "frames_per_cpu_s"), 60_000, 200_000),
     Goal("cost by devices, dearest to cheapest", ("whole_path", "spread"), 2.0, 1.2, least=False),
-    Goal("the same in batches of equal size", ("whole_path", "spread_equal_batches"), 2.0, 1.2, least=False),
     Goal("through mosquitto, times mosquitto_sub", ("mosquitto", "ratio"), 0.8, 1.0),
 )
 
@@ -72,41 +69,35 @@ def run(
     hose = firehose.run(seconds=1.5 if quick else 3.0, rounds=1 if quick else 3, say=say)
     say("journal to lines at 1,000 to 50,000 devices")
     path = whole_path.run(seconds=10 if quick else 20)  # points come every 10 s
-    equal = {} if quick else {str(n): whole_path.measure(n, turn_ms=ms) for n, ms in _EQUAL_TURN_MS.items()}
     say("frames that wait in mosquitto: ours and mosquitto_sub")
     queue = through_mosquitto.run(seconds=20 if quick else 60, rounds=1 if quick else 3, say=say)
     running = None if quick else live.run(seconds=seconds, rate=rate, say=say)
-    return composed(hose, path, equal, queue, running)
+    return composed(hose, path, queue, running)
 
 
 def composed(
-    hose: dict[str, Any],
-    path: dict[str, Any],
-    equal: dict[str, Any],
-    queue: dict[str, Any],
-    running: dict[str, Any] | None,
+    hose: dict[str, Any], path: dict[str, Any], queue: dict[str, Any], running: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """The results of the parts as one; ``equal`` are those of :func:`bench.whole_path.measure` in batches of equal size
-    by the number of devices, or none.
+    """The results of the parts as one.
 
     Returns:
         ``firehose``, ``mosquitto`` and ``live`` as the parts give them; ``machine``; and ``whole_path``:
         ``frames_per_cpu_s`` of gateway (from the fire-hose), processor and writer together at 18,000 devices,
         ``us_per_frame`` of each, ``devices`` (both by the number of devices), ``spread`` (the dearest frame as a
         multiple of the cheapest: with few devices a turn of the processor has few frames to share its fixed cost),
-        ``spread_equal_batches`` (what of that is due to the devices, None: not measured), ``processor_and_writer``
-        (without the gateway), and ``shares_pct`` of their profile.
+        ``growth`` (the frame at the most devices, as a multiple of the cheapest), ``processor_and_writer`` (without the
+        gateway), and ``shares_pct`` of their profile.
     """
     gateway_us = round(1e6 / hose["motion"]["ours_per_cpu_s"], 3)
     devices = {count: _whole(gateway_us, one) for count, one in path["devices"].items()}
-    alike = {count: _whole(gateway_us, one) for count, one in equal.items()}
+    rates = [one["frames_per_cpu_s"] for one in devices.values()]
     return {
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
+        "machine": {"cores": os.cpu_count(), "architecture": platform.machine(), "python": platform.python_version()},
         "firehose": hose,
         "whole_path": {
             **devices[_DISTRICT],
-            "spread": _spread(devices),
-            "spread_equal_batches": _spread(alike) if alike else None,
+            "spread": round(max(rates) / min(rates), 2),
+            "growth": round(max(rates) / rates[-1], 2),
             "devices": devices,
             "processor_and_writer": {
                 "frames_per_cpu_s": {count: one["frames_per_cpu_s"] for count, one in path["devices"].items()},
@@ -123,8 +114,3 @@ def composed(
 def _whole(gateway_us: float, one: dict[str, Any]) -> dict[str, Any]:
     costs_us = {"gateway": gateway_us, **one["us_per_frame"]}
     return {"frames_per_cpu_s": round(1e6 / sum(costs_us.values())), "us_per_frame": costs_us}
-
-
-def _spread(devices: dict[str, dict[str, Any]]) -> float:
-    rates = [one["frames_per_cpu_s"] for one in devices.values()]
-    return round(max(rates) / min(rates), 2)
