@@ -38,7 +38,7 @@ def _receivers(axes: Any, firehose: dict[str, Any]) -> None:
         heights = [firehose[stream][f"{name}_per_cpu_s"] for stream in _STREAMS]
         _label(axes, axes.bar(at, heights, 0.25, label=label, color=_COLOURS[name]))
     axes.set_yscale("log")
-    axes.set_ylim(top=axes.get_ylim()[1] * 2)
+    axes.set_ylim(1_000, axes.get_ylim()[1] * 2)
     axes.set_xticks(range(len(_STREAMS)), list(_STREAMS.values()))
     axes.set_ylabel("messages a CPU second (log)")
     axes.set_title("Receiving: behind a broker that only sends", fontsize="medium")

@@ -47,9 +47,10 @@ def _draw(panels: list[tuple[str, list[str], list[float]]], title: str, path: Pa
         1, len(panels), figsize=(1 + 4.5 * len(panels), 4), layout="constrained", squeeze=False
     )
     for axes, (label, names, values) in zip(all_axes[0], panels, strict=True):
-        axes.bar_label(axes.bar(names, values, 0.6), fmt="{:,.4g}", fontsize="small", padding=1)
+        shown = [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values]
+        axes.bar_label(axes.bar(names, values, 0.6), shown, fontsize="small", padding=1)
         axes.set_yscale("log")
-        axes.set_ylim(top=max(values) * 3)
+        axes.set_ylim(min(values) / 4, max(values) * 3)
         axes.set_ylabel(f"{label} (log)")
         axes.grid(axis="y", alpha=0.3)
         axes.set_axisbelow(True)
