@@ -15,7 +15,7 @@ from ingest.express import Express
 from ingest.motion_batches import Form, Run
 from telemetry.blocks import RawBlock
 from telemetry.errors import TelemetryError
-from telemetry.layouts import Layout, Layouts
+from telemetry.layouts import Layout, Layouts, rows_of
 from telemetry.records import RawMessage
 from telemetry.topics import Stream, parse_topic
 
@@ -48,16 +48,16 @@ class Joined(NamedTuple):
     end: Longs
     plain: NDArray[np.bool_]
     data: NDArray[np.uint8]
-    raw: bytes  # the same
     blocks: Sequence[RawBlock]
     first: Longs  # of each block, the number of its first message
 
     @classmethod
-    def of(cls, blocks: Sequence[RawBlock]) -> Joined:
-        """These blocks."""
+    def of(cls, blocks: Sequence[RawBlock], room: NDArray[np.uint8]) -> Joined:
+        """These blocks; :attr:`data` lies in ``room``, which is large enough."""
         sizes = np.array([len(block) for block in blocks])
-        raw = b"".join([block.data.data for block in blocks])
         lengths = np.array([len(block.data) for block in blocks])
+        data = room[: int(lengths.sum())]
+        np.concatenate([block.data for block in blocks], out=data)
         shift = np.repeat(np.cumsum(lengths) - lengths, sizes)
         return cls(
             np.repeat(np.array([block.recv_ms for block in blocks], np.int64), sizes),
@@ -66,8 +66,7 @@ class Joined(NamedTuple):
             np.concatenate([block.payload_start for block in blocks]) + shift,
             np.concatenate([block.end for block in blocks]) + shift,
             np.concatenate([block.flags for block in blocks]) == 0,
-            np.frombuffer(raw, np.uint8),
-            raw,
+            data,
             blocks,
             np.cumsum(sizes) - sizes,
         )
@@ -102,6 +101,7 @@ class BlockFeed:
         self._given_up: dict[int, int] = {}
         self._rows: dict[bytes, int] = {}  # of topics of motion
         self._others: dict[bytes, int] = {}  # of the other topics
+        self._room = np.zeros(0, np.uint8)  # used again: fresh memory costs more than the copy
 
     def know(self, topic_name: bytes, row: int, stream: Stream) -> None:
         """Messages with this topic are of a device in this row."""
@@ -119,7 +119,10 @@ class BlockFeed:
         Returns:
             our clock behind them.
         """
-        it = Joined.of(blocks)
+        size = sum(len(block.data) for block in blocks)
+        if size > len(self._room):
+            self._room = np.empty(size, np.uint8)
+        it = Joined.of(blocks, self._room)
         now = np.maximum(np.maximum.accumulate(it.recv_ms), now_ms)
         rows, motion = self._lookup(it)
         ordinary = motion & it.plain & self._express.here(rows)
@@ -149,13 +152,17 @@ class BlockFeed:
 
     def _lookup(self, it: Joined) -> tuple[Longs, NDArray[np.bool_]]:
         """The row of each message's device, -1 where it is not known yet; and which are of motion."""
-        raw = it.raw
         motion_of, other_of = self._rows.get, self._others.get
-        spans = zip(it.topic_start.tolist(), it.topic_end.tolist(), strict=True)
-        rows = np.array([motion_of(raw[start:end], -1) for start, end in spans], np.int64)
+        # a zero byte at the end would be missing from a name below; no topic of a device has one
+        length = np.where(it.data[it.topic_end - 1] == 0, 0, it.topic_end - it.topic_start)
+        rows = np.full(len(length), -1, np.int64)
+        for size in np.unique(length[length > 0]).tolist():
+            alike = np.flatnonzero(length == size)
+            names = rows_of(it.data, it.topic_start[alike], size).view(f"S{size}")[:, 0].tolist()
+            rows[alike] = [motion_of(name, -1) for name in names]
         motion = rows >= 0
         for at in np.flatnonzero(~motion).tolist():
-            name = raw[int(it.topic_start[at]) : int(it.topic_end[at])]
+            name = it.data[it.topic_start[at] : it.topic_end[at]].tobytes()
             row = other_of(name)
             rows[at] = self._row_of(name) if row is None else row
         return rows, motion

@@ -73,7 +73,9 @@ class JournalReader:
         """Whole batches of the open segment, and what stands behind them."""
         assert self._segment is not None
         offset = self.position - self._segment.start
-        buffer = os.pread(self._fd, max(max_bytes, HEADER_BYTES), offset)
+        # not more than there is: room for all that might be costs more than to read the little that came
+        there = max(os.fstat(self._fd).st_size - offset, HEADER_BYTES)
+        buffer = os.pread(self._fd, min(max(max_bytes, HEADER_BYTES), there), offset)
         parsed = parse(buffer, 0, self.position)
         if parsed.verdict is Verdict.INCOMPLETE and parsed.size > max_bytes:
             buffer = os.pread(self._fd, parsed.size, offset)
