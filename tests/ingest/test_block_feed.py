@@ -189,6 +189,9 @@ def journal(seed: int, trouble: float, devices: int = DEVICES, seconds: int = SE
             arrived.append((at_ms, len(arrived), own))
             arrived.append((at_ms + 500, len(arrived), RawMessage(at_ms + 500, Flag.NONE, LISTENING, b"")))
             arrived.append((at_ms, len(arrived), RawMessage(at_ms, Flag.NONE, b"care/v1/nobody/motion", b"\x80")))
+            nearly = f"care/v1/{wearers[1].name}/motion\0".encode()  # of no device, with what would be its next frame
+            frame = wearers[1].motion(NOW + second * 1000 + 1000)
+            arrived.append((at_ms + 999, len(arrived), RawMessage(at_ms + 999, Flag.NONE, nearly, frame)))
     messages = [message for _, _, message in sorted(arrived, key=lambda one: one[:2])]
     if rng.random() < trouble * 5:  # our clock is set back for a while
         middle = len(messages) // 2
