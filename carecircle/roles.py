@@ -7,6 +7,7 @@ console with FastAPI.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -51,6 +52,23 @@ def prepare(settings: Settings) -> Engine:
     return engine
 
 
+def _prepare_apart(settings: Settings) -> Engine:
+    """:func:`prepare`, of which a child process brings the tables up to date: what migrations need is some 10 MB, which
+    a role would hold for ever."""
+    if threading.active_count() == 1:  # none that a child would be without
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                prepare(settings).dispose()
+                code = 0
+            finally:
+                os._exit(code)  # whatever it was is met again, and told, below
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+            return registry.create_engine(settings.resolved_database_url(), keys=settings.registry_keys())
+    return prepare(settings)
+
+
 def _make_folders(settings: Settings) -> None:
     for folder in (settings.journal_dir, settings.quarantine_dir, settings.state_dir):
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +86,7 @@ def run_role(role: Role, settings: Settings, stop: threading.Event) -> None:
         _make_folders(settings)
         _WITHOUT_DATABASE[role](settings, stop)
         return
-    engine = _patiently(lambda: prepare(settings), stop)
+    engine = _patiently(lambda: _prepare_apart(settings), stop)
     if engine is None:
         return
     _ROLES[role](settings, engine, stop)
