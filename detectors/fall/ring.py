@@ -55,11 +55,11 @@ class Ring:
             self.gyr = np.full_like(self.acc, MISSING)
         n = acc.shape[1]
         at = self.head[rows] % LENGTH
-        first = at[0]
-        if (at == first).all() and first + n <= LENGTH:
-            self.acc[rows, first : first + n] = acc
+        if n and not LENGTH % n and not (at % n).any():
+            block = rows * (LENGTH // n) + at // n
+            self.acc.reshape(-1, n, 3)[block] = acc
             if self.gyr is not None:
-                self.gyr[rows, first : first + n] = MISSING if gyr is None else gyr
+                self.gyr.reshape(-1, n, 3)[block] = MISSING if gyr is None else gyr
         else:
             index = (at[:, None] + np.arange(n)) % LENGTH
             self.acc[rows[:, None], index] = acc
