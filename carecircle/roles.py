@@ -178,6 +178,8 @@ def _owners(devices: Iterable[registry.Worn]) -> dict[str, Owner]:
 
 
 def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> None:
+    from contextlib import ExitStack
+
     from threadpoolctl import threadpool_limits
 
     from detectors.fall.bank import FallBank
@@ -185,8 +187,10 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
     from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
     from ingest.devices import FallPoints
     from ingest.lanes import lanes_of
+    from ingest.motion_lane import RowBank
     from ingest.pipeline import Pipeline
     from ingest.processor import Processor, ProcessorSettings
+    from ingest.shards import FallShards
 
     # the products are small: more threads would wait for each other and keep every core busy with it
     threadpool_limits(limits=1, user_api="blas")
@@ -201,18 +205,23 @@ def _processor(settings: Settings, engine: Engine, stop: threading.Event) -> Non
         zone=ZoneInfo(settings.console.time_zone),
         now_ms=time.time_ns() // 1_000_000,
     )
-    Processor(
-        ProcessorSettings(
-            settings.journal_dir,
-            settings.quarantine_dir,
-            settings.state_dir,
-            checkpoint_every_s=settings.journal.checkpoint_s,
-            segment_bytes=settings.journal.segment_bytes,
-            homes_every_s=settings.routine.snapshot_s,
-        ),
-        Pipeline(FallBank(model), FallBank(model), points, zigbee=Zigbee2Mqtt(bases) if bases else None, lanes=lanes),
-        owners=owners_of(engine),
-    ).run(stop)
+    where = ProcessorSettings(
+        settings.journal_dir,
+        settings.quarantine_dir,
+        settings.state_dir,
+        checkpoint_every_s=settings.journal.checkpoint_s,
+        segment_bytes=settings.journal.segment_bytes,
+        homes_every_s=settings.routine.snapshot_s,
+    )
+    banks: tuple[RowBank, RowBank] = FallBank(model), FallBank(model)
+    with ExitStack() as stack:
+        if falls.shards > 1:
+            shards = stack.enter_context(FallShards(FallBank(model), falls.shards))
+            _log.info("falls are looked for in processes %s", ", ".join(map(str, shards.process_ids)))
+            banks = shards.bank(), shards.bank()
+        zigbee = Zigbee2Mqtt(bases) if bases else None
+        pipeline = Pipeline(*banks, points, zigbee=zigbee, lanes=lanes)
+        Processor(where, pipeline, owners=owners_of(engine)).run(stop)
 
 
 def _writer(settings: Settings, stop: threading.Event) -> None:

@@ -222,6 +222,7 @@ class FallSettings(_Group):
     weights: Path | None = Field(None, description="learned weights other than those in the package")
     operating_point: OperatingPoint = Field("balanced", description="how readily motion is called a fall")
     placements: PlacementPoints = PlacementPoints()
+    shards: int = Field(1, ge=1, le=64, description="processes that look for falls; 1: the processor itself does")
 
 
 class VitalsSettings(_Group):

@@ -28,7 +28,7 @@ class RowBank(Protocol):
         """The row of a device; called again it updates placement, person and operating point (None: the bank's)."""
 
     def update(self, batch: AnyBatch | None, now_ms: int) -> list[Detection]:
-        """Take a batch, or a tick."""
+        """Take a batch, or a tick. What is found in a batch is returned now or with the next tick."""
 
     def state(self, *, copies: bool = True) -> dict[str, Any]:
         """For a checkpoint; without ``copies`` to be written before the next batch."""

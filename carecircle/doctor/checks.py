@@ -270,7 +270,10 @@ def _weights(settings: Settings) -> Iterator[Finding]:
     from detectors.fall.weights import load_model, shipped_model
 
     FallBank(load_model(settings.falls.weights) if settings.falls.weights else shipped_model())
-    yield Finding(Level.OK, "fall detector", str(settings.falls.weights or "weights of this release"))
+    found = str(settings.falls.weights or "weights of this release")
+    if settings.falls.shards > 1:
+        found += f", the devices shared out to {settings.falls.shards} processes"
+    yield Finding(Level.OK, "fall detector", found)
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:

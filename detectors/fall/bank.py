@@ -84,7 +84,7 @@ class FallBank:
         self.parameters = parameters or FallParameters()
         follow_up = follow_up or FollowUpParameters()
         self.params_hash = params_hash(self.parameters, self.model.digest, params_hash(follow_up).encode())
-        _check_point(self.parameters.operating_point)
+        check_point(self.parameters.operating_point)
         self._ring = Ring()
         self._intake = Intake(self._ring, self.parameters)
         self._cascade = Cascade(self._intake, self.model, self.parameters)
@@ -113,7 +113,7 @@ class FallBank:
         Raises:
             DetectorError: there is no such operating point.
         """
-        _check_point(operating_point)
+        check_point(operating_point)
         row = self._rows.setdefault(device, len(self._devices))
         entry = _Device(device, placement, person, operating_point)
         if row == len(self._devices):
@@ -301,6 +301,7 @@ def _severity(outcome: Outcome, confirmed: str) -> Severity:
     return Severity(confirmed)
 
 
-def _check_point(name: str | None) -> None:
+def check_point(name: str | None) -> None:
+    """Raises DetectorError where there is no such operating point; None is that of the parameters."""
     if name is not None and name not in OPERATING_POINTS:
         raise DetectorError(f"no operating point {name!r}: take one of {', '.join(OPERATING_POINTS)}")
