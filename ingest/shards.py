@@ -24,9 +24,11 @@ from typing import Any
 import numpy as np
 
 from detectors.detection import Detection
+from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank, check_point
 from detectors.fall.sharing import devices_of, joined, part_of
 from detectors.motion import AnyBatch, frames_of
+from ingest.banks import UNREADABLE
 
 _END_WITHIN_S = 5.0
 
@@ -198,7 +200,7 @@ class ShardedBank:
         """Share out what a bank or any number of processes knew.
 
         Raises:
-            DetectorError: the state is of another version.
+            DetectorError: the state is of another version, or a process cannot read its part.
         """
         devices = devices_of(state)
         count = len(self._shards)
@@ -206,7 +208,9 @@ class ShardedBank:
         for row, device in enumerate(devices):
             rows[shard_of(device, count)].append(row)
         parts = [part_of(state, mine) for mine in rows]
-        self._shards.ask([("restore", self._number, part) for part in parts])
+        for unreadable in self._shards.ask([("restore", self._number, part) for part in parts]):
+            if unreadable:
+                raise DetectorError(f"a shard cannot read its part of the fall bank's state ({unreadable})")
         self._rows, self._sizes = {}, [0] * count
         for device in devices:
             self._row(device)
@@ -240,12 +244,20 @@ def serve(link: Connection) -> None:
             elif kind == "state":
                 answer = banks[rest[0]].state()
             elif kind == "restore":
-                number, state = rest
-                banks[number].restore(state)
+                answer = _restored(banks[rest[0]], rest[1])
         except Exception as error:  # told with the next answer
             failed = f"{type(error).__name__}: {error}"
         if kind in ("tick", "state", "restore"):
             link.send_bytes(pickle.dumps((True, failed) if failed else (False, answer), protocol=5))
+
+
+def _restored(bank: FallBank, state: dict[str, Any]) -> str:
+    """Why a bank cannot take over a state; "" where it has."""
+    try:
+        bank.restore(state)
+    except UNREADABLE as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 __all__ = ["FallShards", "ShardLostError", "ShardedBank", "serve", "shard_of"]

@@ -49,7 +49,7 @@ class Faller(feed.Wearer):
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[RawMessage]:
     """What a gateway has received: gaps, repetitions, new boots, history, vitals, home sensors, calls for help."""
     monkeypatch.setattr(feed, "Wearer", Faller)
-    return feed.journal(5, TROUBLE, DEVICES, SECONDS + 12)
+    return feed.journal(5, TROUBLE, DEVICES, SECONDS + 8)
 
 
 def pipeline_of(live: RowBank, historical: RowBank) -> Pipeline:
@@ -97,7 +97,7 @@ def run(messages: list[RawMessage], counts: list[int]) -> tuple[Output, Any]:
 
 
 def test_shards_find_what_one_process_finds_and_their_number_may_change(messages: list[RawMessage]) -> None:
-    """Two and then three from a checkpoint of one, and back to one: detections, points, quarantine, all that is known."""
+    """Two, then three from a checkpoint of one, back to one: detections, points, quarantine, all that is known."""
     expected, known = run(messages, [1, 1, 1, 1])
     falls = [one for one in expected.detections if one.detector == "fall" and one.stage is Stage.CONFIRMED]
     where = [{shard_of(one.device, count) for one in falls} for count in (2, 3)]
@@ -147,8 +147,26 @@ def test_a_lost_process_ends_the_work_and_says_so() -> None:
             bank.update(None, 2)
 
 
+def test_a_state_that_no_process_can_read_is_learnt_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """As with one process: the log says so, and the detector goes on."""
+    with FallShards(FallBank(), 2) as shards:
+        pipeline = pipeline_of(shards.bank(), shards.bank())
+        pipeline.feed(feed.journal(1, 0.0, DEVICES, 1))
+        pipeline.advance()
+        saved = pipeline.state()
+        watches = saved["motion"]["lanes"][0][0]["follow_up"]
+        watches["seen"] = watches["seen"][:, :-1]
+        again = pipeline_of(shards.bank(), shards.bank())
+        again.restore(saved)
+        assert "cannot read its part of the fall bank's state" in caplog.text
+        assert again.state()["motion"]["lanes"][0][0]["devices"] == []
+        again.feed(feed.journal(2, 0.0, DEVICES, 1))
+        again.advance()
+        assert again.state()["motion"]["lanes"][0][0]["devices"] != []
+
+
 def test_what_fails_in_a_process_fails_here() -> None:
-    """With its reason; and a state that cannot be read leaves the processes as they were."""
+    """With its reason."""
     with FallShards(FallBank(), 2) as shards:
         bank = shards.bank()
         with pytest.raises(DetectorError, match="format 3"):
