@@ -16,6 +16,7 @@ import tests.ingest.test_block_feed as feed
 from detectors.detection import Stage
 from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
+from detectors.fall.sharing import devices_of, joined, part_of
 from firmware_sim.motion import LSB_G
 from ingest.devices import Owner
 from ingest.lanes import lanes_of
@@ -129,6 +130,16 @@ def in_order(tree: Any) -> Any:
         order = np.lexsort((tree["peak"], tree["row"]))
         return {name: column[order] for name, column in tree.items()}
     return {name: in_order(part) for name, part in tree.items()}
+
+
+def test_a_state_taken_apart_and_put_together_is_the_same(messages: list[RawMessage]) -> None:
+    """Of both banks, one of which has historical frames; whatever the parts and their order."""
+    _, known = run(messages, [1])
+    for lane in known["motion"]["lanes"]:
+        whole = lane[0]
+        devices = devices_of(whole)
+        parts = [part_of(whole, range(start, len(devices), 3)) for start in (2, 0, 1)]
+        feed.assert_same(in_order(joined(parts, devices)), in_order(whole))
 
 
 def test_a_device_has_the_same_shard_in_every_run() -> None:
