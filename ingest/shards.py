@@ -192,8 +192,8 @@ class ShardedBank:
                 self._shards.tell(number, ("take", self._number, replace(part, row=self._local[part.row]), now_ms))
         return []
 
-    def state(self) -> dict[str, Any]:
-        """As of one bank with all devices."""
+    def state(self, *, copies: bool = True) -> dict[str, Any]:  # noqa: ARG002 -- of RowBank
+        """As of one bank with all devices; copies in any case."""
         return joined(self._shards.ask([("state", self._number)] * len(self._shards)), list(self._rows))
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -242,7 +242,7 @@ def serve(link: Connection) -> None:
                 answer = found[number] + banks[number].update(None, now_ms)
                 found[number] = []
             elif kind == "state":
-                answer = banks[rest[0]].state()
+                answer = banks[rest[0]].state(copies=False)  # packed at once
             elif kind == "restore":
                 answer = _restored(banks[rest[0]], rest[1])
         except Exception as error:  # told with the next answer
