@@ -47,6 +47,7 @@ NOT_IN_COMPOSE = {
     "CONSOLE__OIDC__": "a provider of logins is one's own",
     "JOURNAL__": "the sizes that were measured",
     "FALLS__": "by person in the registry; for everybody a decision of the district",
+    "FALLS__SHARDS": "one core has room for a district; for more, raise the container's limit of CPUs too",
     "VITALS__ENABLED": "on",
     "ROUTINE__": "on",
     "DEVICES__ENABLED": "on",
