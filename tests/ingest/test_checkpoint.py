@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ingest import checkpoint
-from ingest.checkpoint import Checkpoint
+from ingest.checkpoint import Checkpoint, Parts
+from ingest.readings import RecentValues
+from telemetry.errors import TelemetryError
+
+NOW_MS = 1_760_000_000_000
 
 
 def test_large_state_comes_back_and_damage_is_noticed_wherever_it_is(tmp_path: Path) -> None:
@@ -41,3 +46,35 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path: Pat
     found = checkpoint.load(path)
     assert found is not None
     assert found.positions == {"raw": 1}
+
+
+def test_parts_are_made_one_after_another_and_come_back_as_they_were(tmp_path: Path) -> None:
+    """None is there before the one before it was written, or the state would be there twice."""
+    path, made = tmp_path / "checkpoint", []
+
+    def part(name: str) -> list[str]:
+        made.append((name, (tmp_path / "checkpoint.new").exists()))
+        return [name]
+
+    state = {"pipeline": Parts({name: lambda name=name: part(name) for name in ("motion", "vitals")}), "homes": 3}
+    assert made == []
+    checkpoint.save(path, Checkpoint({"raw": 7}, state))
+    assert made == [("motion", True), ("vitals", True)]
+    found = checkpoint.load(path)
+    assert found is not None
+    assert found.state == {"pipeline": {"motion": ["motion"], "vitals": ["vitals"]}, "homes": 3}
+
+
+def test_what_was_stored_is_known_for_ten_minutes_and_then_forgotten() -> None:
+    """Also what was stored in a minute that is over, and after a restart."""
+    recent = RecentValues()
+    for minute in range(11):
+        assert recent.check("pulse", NOW_MS + minute * 60_000, 70 + minute, NOW_MS + minute * 60_000)
+        again = RecentValues()
+        again.restore(pickle.loads(pickle.dumps(recent.state())))
+        recent = again
+    later_ms = NOW_MS + 10 * 60_000
+    assert not recent.check("pulse", NOW_MS, 70, later_ms)
+    with pytest.raises(TelemetryError, match="another value is stored"):
+        recent.check("pulse", NOW_MS + 60_000, 70, later_ms)
+    assert recent.check("pulse", NOW_MS, 99, NOW_MS + 11 * 60_000)
