@@ -172,8 +172,9 @@ def _read_on(raw: Path) -> None:
 
 def _paho(port: int, _folder: str) -> None:
     import paho.mqtt.client as paho
+    from paho.mqtt.enums import CallbackAPIVersion
 
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="bench", clean_session=False, manual_ack=True)
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="bench", clean_session=False, manual_ack=True)
     count = 0
 
     def on_message(client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
@@ -181,8 +182,11 @@ def _paho(port: int, _folder: str) -> None:
         count += 1
         client.ack(message.mid, message.qos)
 
+    def on_connect(client: paho.Client, *_: object) -> None:
+        client.subscribe("care/v1/#", 1)
+
     client.on_message = on_message
-    client.on_connect = lambda *_: client.subscribe("care/v1/#", 1)
+    client.on_connect = on_connect
     client.connect("127.0.0.1", port, keepalive=_KEEPALIVE_S)
     client.loop_forever()
 

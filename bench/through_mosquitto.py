@@ -279,7 +279,7 @@ def _put(rows: NDArray[np.uint8], at: int, values: NDArray[Any]) -> None:
 
 def _publish(sock: socket.socket, packets: NDArray[np.uint8]) -> None:
     """Send them as fast as the broker takes them, and return when it has acknowledged the last."""
-    view, sent, acknowledged = memoryview(packets.reshape(-1)), 0, 0
+    view, sent, acknowledged = packets.reshape(-1).data, 0, 0
     deadline_s = time.monotonic() + _WITHIN_S
     while acknowledged < 4 * len(packets):
         readable, writable, _ = select.select([sock], [sock] if sent < len(view) else [], [], 1.0)

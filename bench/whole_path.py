@@ -124,10 +124,10 @@ def _put(payload: NDArray[np.uint8], at: int, values: NDArray[Any]) -> None:
 
 def _block(recv_ms: int, wide: NDArray[np.uint8], topic_bytes: int) -> bytes:
     m, stride = wide.shape
-    at = (np.arange(m) * stride + _BETWEEN).astype("<u4")
-    end = at - _BETWEEN + stride
-    columns = (at, at + topic_bytes, at + topic_bytes, end)
-    return pack_block(RawBlock(recv_ms, *(c.astype("<u4") for c in columns), np.zeros(m, np.uint8), wide.reshape(-1)))
+    at = (np.arange(m) * stride + _BETWEEN).astype(np.uint32)
+    topic_end = at + np.uint32(topic_bytes)
+    end = at + np.uint32(stride - _BETWEEN)
+    return pack_block(RawBlock(recv_ms, at, topic_end, topic_end, end, np.zeros(m, np.uint8), wide.reshape(-1)))
 
 
 class _Path:

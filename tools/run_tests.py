@@ -1,4 +1,4 @@
-"""Run the tests: the ordinary ones four files at a time, then those marked `heavy`; close with the sum of both.
+"""Run the tests: the ordinary ones five files at a time, then those marked `heavy`; close with the sum of both.
 
 Arguments go to pytest: ``tools/run_tests.py tests/telemetry -k nan``. Exits with 0 when everything that ran passed and
 something ran.
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-# A file's tests stay in one process, so that a server started for the file is started once. Four processes, as one or
+# A file's tests stay in one process, so that a server started for the file is started once. Five processes, as one or
 # another waits for a server most of the time.
-ORDINARY = ("-n", "4", "--dist", "loadfile", "-m", "not heavy and not soak", "--durations", "10")
+ORDINARY = ("-n", "5", "--dist", "loadfile", "-m", "not heavy and not soak", "--durations", "10")
 # These wait more than they compute: three at a time leave each enough. Their groups say which one after the other.
 HEAVY = ("-n", "3", "--dist", "loadgroup", "-m", "heavy and not soak", "--durations", "10")
 
