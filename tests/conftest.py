@@ -23,9 +23,8 @@ from tests.servers.services import mail, push  # noqa: F401
 from tests.servers.sink import sink  # noqa: F401
 from tests.servers.small_disk import larger_disk, small_disk  # noqa: F401
 
-
-#: Rooms of tests that wait for whole systems and servers. They begin first, so that none of them is left for the end, when
-#: the other processes have nothing to do any more.
+#: Rooms of tests that wait for whole systems and servers. They begin first, so that none of them is left for the end,
+#: when the other processes have nothing to do any more.
 _FIRST = {"chaos": 0, "e2e": 1, "setup": 2, "carecircle": 3, "browser": 4, "dashboards": 5}
 
 
