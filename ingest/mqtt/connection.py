@@ -95,8 +95,9 @@ class Receiver:
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost, until cancelled."""
         while True:
-            again_at_s = time.monotonic() + await self._live_once()
-            await asyncio.sleep(max(again_at_s - time.monotonic(), 0))
+            began_s = time.monotonic()
+            wait_s = await self._live_once()
+            await asyncio.sleep(max(began_s + wait_s - time.monotonic(), 0))
 
     def advance(self, now_s: float) -> None:
         """Do what is due: ping, give a dead connection up."""
@@ -186,7 +187,7 @@ class Receiver:
     # ---- one connection
 
     async def _live_once(self) -> float:
-        """Connect and stay until the connection is lost; how long to wait before the next attempt, in seconds."""
+        """Connect and stay until the connection is lost; how long after this attempt the next may be, in seconds."""
         settings = self._settings
         wire = Wire(self)
         self._over.clear()
@@ -314,6 +315,7 @@ class Receiver:
         lived_s = time.monotonic() - self._up_since_s
         _log.warning("%s: connection to %s:%d lost: %s", self.name, *self._address, why)
         self._wire = None
+        self._over.set()  # before anything that may fail: without it no other connection is made
         self._up_since_s = 0.0
         if was_up:
             self._events.lost()
@@ -331,7 +333,6 @@ class Receiver:
                 " refuse what we publish (care/v1/+/cmd)? mosquitto then closes the connection",
                 self.name, STABLE_S, self._connect.client_id,
             )  # fmt: skip
-        self._over.set()
 
     @property
     def _address(self) -> tuple[str, int]:

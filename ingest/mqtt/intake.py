@@ -98,9 +98,20 @@ class Intake:
         """``count`` bytes were written to :meth:`room`; what they completed and is not plain, in order.
 
         Raises:
-            ProtocolError: no packet, or a larger one than allowed. Nothing more can be made of this connection.
+            ProtocolError: no packet, or a larger one than allowed. Nothing more can be made of this connection; of this
+                read nothing is kept, what came before can be taken.
         """
+        at, messages, breaks = self._at, len(self._starts), len(self._breaks)
         self._end += count
+        try:
+            return self._found()
+        except ProtocolError:
+            self._at, self._need = at, 0
+            del self._starts[messages:], self._breaks[breaks:]
+            raise
+
+    def _found(self) -> list[Packet]:
+        """Look through what is new: whole messages are noted, the packets that are not plain returned."""
         others: list[Packet] = []
         buffer, at, end = self._buffer, self._at, self._end
         append = self._starts.append

@@ -179,6 +179,26 @@ def test_a_broker_that_breaks_the_rules_is_told_so_and_left(scripted: Scripted, 
     assert payloads(tmp_path) == [b"good"]
 
 
+def test_a_packet_that_is_none_behind_messages_ends_the_connection_and_no_more(
+    scripted: Scripted, tmp_path: Path
+) -> None:
+    """In one read with them: they come again on the next connection."""
+    settings = GatewaySettings(port=scripted.port, backoff_min_s=0.05, backoff_max_s=0.1)
+    messages = [broker.publish(b"care/v1/w-1/vitals", b"%d" % mid, mid) for mid in (1, 2)]
+    gateway = GatewayThread(settings, tmp_path).start(connected=False)
+    try:
+        scripted.accept()
+        gateway.wait("connected", 1)
+        assert scripted.client is not None
+        scripted.client.sendall(b"".join(messages) + b"\x00\x00")
+        wait_until(lambda: scripted.sent.endswith(b"\xe0\x01\x81"), what="DISCONNECT says: malformed packet")
+        scripted.accept(*messages)
+        wait_until(lambda: b"\x40\x02\x00\x01\x40\x02\x00\x02" in scripted.sent, what="acknowledgements")
+    finally:
+        gateway.stop()
+    assert payloads(tmp_path) == [b"1", b"2"]
+
+
 def test_a_dismissal_by_the_broker_is_in_the_log_and_the_gateway_comes_back(
     scripted: Scripted, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

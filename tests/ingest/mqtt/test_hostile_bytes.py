@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
@@ -43,6 +44,9 @@ def feed(stream: bytes, sizes: random.Random, *, level: int = 5, connected: bool
             assert session.pending_bytes <= max(_MAX_PACKET, _CAPACITY)
         heard += messages(session)
     except ProtocolError as error:
+        with contextlib.suppress(ProtocolError):
+            messages(session)  # what came before it, as at the end of a connection
+        session.lost()
         return heard, error.code
     return heard, None
 

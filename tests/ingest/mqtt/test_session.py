@@ -118,6 +118,23 @@ def test_a_qos_2_message_that_was_given_up_is_news_when_it_comes_again(given_up:
     assert taken(session).repeated == frozenset()
 
 
+@pytest.mark.parametrize(
+    "bad", [b"\x00\x00", b"\xf0\x00\x00\x00\x00\x00", b"\x32\xff\xff\xff\x7f"], ids=["reserved", "auth", "too large"]
+)
+def test_what_came_before_a_bad_packet_can_be_taken_and_nothing_of_its_read(bad: bytes) -> None:
+    """Also a QoS 2 message beside the bad packet was not received: it is news on the next connection."""
+    session = new()
+    hear(session, broker.publish(b"t", b"before", 1))
+    with pytest.raises(ProtocolError):
+        hear(session, broker.publish(b"t", b"beside", 2), broker.publish(b"t", b"twice", 3, qos=2), bad)
+    before = taken(session)
+    assert [before.payload(row) for row in range(len(before))] == [b"before"]
+    session.lost()
+    connected(session, present=True)
+    hear(session, broker.publish(b"t", b"beside", 2, dup=True), broker.publish(b"t", b"twice", 3, qos=2, dup=True))
+    assert taken(session).repeated == frozenset()
+
+
 def test_a_broker_that_has_forgotten_the_session_begins_anew() -> None:
     """What it sends under a known number then is another message."""
     session = new()
