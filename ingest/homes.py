@@ -42,6 +42,11 @@ class Homes:
         self._sensors.setdefault(device.person, set()).add(device.row)
         self._look.add(device.person)
 
+    def person_of(self, device: Device) -> str | None:
+        """Of whose home it is a sensor; None where it is of none, or has told nothing of its home yet."""
+        person = self._person.get(device.row)
+        return person if person == device.person else None
+
     def lost(self, device: Device) -> None:
         """Its last will has come."""
         if device.row in self._person:

@@ -71,6 +71,11 @@ class Lanes:
         if self.links is not None and live:
             self.links.reading(device, said.kind, value > 0, recv_ms)
 
+    def present(self, device: Device) -> None:
+        """A device has said something, whatever it is, and just now: neither a buffer nor the broker had kept it."""
+        if self.routine is not None:
+            self.routine.present(device)
+
     def status(self, device: Device, said: Status, recv_ms: int) -> None:
         """A status message that is the case now, or a will."""
         if self.links is not None:

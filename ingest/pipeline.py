@@ -358,17 +358,23 @@ class Pipeline:
         """``(live, offset_ms)`` of a decoded message, ``of_hub`` as it came where an adapter made it."""
         if message.flags is not _NONE and message.flags & _KEPT:
             return False, device.clock.peek(said.boot).offset_ms
+        down_since_ms = self._outage(message.recv_ms)
         verdict = device.clock.judge(
             boot=said.boot,
             t_ms=said.t,
             recv_ms=message.recv_ms,
             birth=birth,
             hist=said.hist,
-            down_since_ms=self._outage(message.recv_ms),
+            down_since_ms=down_since_ms,
         )
+        # what waited at the broker for us was said live, and is heard as soon as it can be
+        waited = down_since_ms is not None and not said.hist and said.t + verdict.offset_ms >= down_since_ms
+        new = of_hub is None or not of_hub.flags & Flag.RETAIN
+        if new and (verdict.live or waited):
+            self.lanes.present(device)
         links = self.lanes.links
         if links is not None:
-            if of_hub is None or not of_hub.flags & Flag.RETAIN:
+            if new:
                 links.heard(
                     device, stream, said, message.recv_ms, verdict.offset_ms, live=verdict.live, counted=of_hub is None
                 )

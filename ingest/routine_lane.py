@@ -96,6 +96,7 @@ class RoutineLane:
         self._known: dict[str, tuple[int, int, bool]] = {}  # person -> row, residents, pets
         self._live: list[Reading] = []
         self._late: list[Reading] = []
+        self._spoke: set[str] = set()  # people a sensor of whose home has said something just now
         self._hold_until_ms = 0  # what had waited at the broker is coming
         self._gap = False  # something was not heard since what the bank was told last
 
@@ -120,6 +121,12 @@ class RoutineLane:
         if device.person in self._known:
             self._add(Add(device.person, device.profile.residents, device.profile.pets))
 
+    def present(self, device: Device) -> None:
+        """A device is there: it said something just now, be it a heartbeat."""
+        person = self.homes.person_of(device)
+        if person is not None:
+            self._spoke.add(person)
+
     def missed(self, since_ms: int, until_ms: int) -> None:
         """Nobody listened between the two."""
         self._hold_until_ms = until_ms + _BACKLOG_MS
@@ -129,7 +136,8 @@ class RoutineLane:
     def step(self, now_ms: int) -> list[Detection]:
         """What the bank finds; everything that came before ``now_ms`` was taken.
 
-        Nothing is told of a home that cannot be heard. When it can be again, its silence counts from then.
+        Nothing is told of a home that cannot be heard. When it can be again, its silence counts from then. So does that
+        of a home that told of the past, once one of its sensors has said anything that is not of the past.
         """
         if now_ms < self._hold_until_ms:
             return []
@@ -143,6 +151,11 @@ class RoutineLane:
         if self._late:
             self._late, late = [], self._late
             found += self._tell(Hear(now_ms, late, True))
+        if self._spoke:
+            self._spoke, spoke = set(), self._spoke
+            here = [person for person in self._bank.in_the_past() if person in spoke]
+            if here:  # never of others: a heartbeat is no sign of life, and ends no silence
+                self._tell(Interrupt(here, now_ms))
         due_ms = self._bank.next_due_ms()
         if self._live or (due_ms is not None and due_ms <= now_ms):
             self._live, live = [], self._live
@@ -162,6 +175,7 @@ class RoutineLane:
             "homes": self.homes.state(),
             "live": list(self._live),
             "late": list(self._late),
+            "spoke": sorted(self._spoke),
             "hold_until_ms": self._hold_until_ms,
         }
 
@@ -171,6 +185,7 @@ class RoutineLane:
             return
         self.homes.restore(state["homes"])
         self._live, self._late = list(state["live"]), list(state["late"])
+        self._spoke = set(state["spoke"])
         self._hold_until_ms = state["hold_until_ms"]
 
     def snapshot(self) -> dict[str, Any]:

@@ -149,6 +149,8 @@ class RoutineBank:
         c = self._columns
         rows = np.arange(len(self)) if people is None else np.array([self._row(one) for one in people], np.intp)
         if people is not None:
+            # what was found of then has called nobody to them, and must not keep anybody from being called now
+            c["standing_ms"][Finding.COLLAPSE, rows[c["past"][rows]]] = 0
             c["past"][rows] = False
         at_home = rows[(c["since_ms"][rows] > 0) & ~c["away"][rows] & ~c["at_exit"][rows] & (c["slot"][rows] >= 0)]
         where, context = c["slot"][at_home], c["context"][at_home]
@@ -161,6 +163,10 @@ class RoutineBank:
         limit_min = c["limit_min"][context, bin_, at_home].astype(np.float64)
         c["slot"][at_home], c["since_ms"][at_home], c["since_limit_min"][at_home] = where, until_ms, limit_min
         c["timer_ms"][Finding.COLLAPSE, at_home] = until_ms + np.rint(limit_min * MINUTE_MS).astype(np.int64)
+
+    def in_the_past(self) -> list[str]:
+        """The people whose homes told of the past last: nothing is found of them until they are heard again."""
+        return [self._people[row] for row in np.flatnonzero(self._columns["past"][: len(self)]).tolist()]
 
     def withheld(self, found: Detection) -> None:
         """A finding was told to nobody, because the home could not be heard: it does not stand, and has no end."""
@@ -224,11 +230,11 @@ class RoutineBank:
         for row in np.unique(batch.row[(batch.row >= 0) & (batch.row < len(self))]).tolist():
             if not past[row]:
                 continue
-            past[row] = False
             of = batch.row == row
             heard_ms = int(np.minimum(batch.t_ms, batch.recv_ms)[of].min())
             if heard_ms - int(self._columns["last_ms"][row]) > _PAST_MS:
                 self.interrupted([self._people[row]], heard_ms)
+            past[row] = False
 
     def _run_out(self, e: Readings, past: NDArray[np.bool_]) -> list[Detection]:
         """What was due in these homes before a reading of the past, each at its own time."""

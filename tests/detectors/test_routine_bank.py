@@ -240,6 +240,49 @@ def test_a_home_that_told_of_the_past_is_watched_from_its_first_live_word(home: 
     assert found.decided_ms > live_ms
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_a_home_is_in_the_past_until_it_is_heard_again(home: Home, *, named: bool) -> None:
+    """By something live of its own, or when it is named; not when nothing was heard of all, and not by another's."""
+    other = home.bank.add("p2")
+    assert home.bank.in_the_past() == []
+    tells_of_the_past(home, day(10, until="17:40"), ms(12, "12:00"))
+    now_ms = ms(13, "18:00")
+    home.bank.interrupted(None, now_ms)
+    home.bank.interrupted(["p2"], now_ms)
+    home.bank.update(batch([Said(now_ms, "k", "presence", "kitchen", True)], other), now_ms)
+    assert home.bank.in_the_past() == ["p1"]
+    if named:
+        home.bank.interrupted(["p1"], now_ms)
+    else:
+        home.bank.update(batch([Said(now_ms, "kitchen", "temperature", "kitchen", 21.0)], home.row), now_ms)
+    assert home.bank.in_the_past() == []
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_collapse_of_the_past_keeps_nobody_from_being_found_now(home: Home, *, named: bool) -> None:
+    """It still stands as the buffer ends, with a reading that may be of nobody; it has called nobody."""
+    past = [*day(10, until="07:40"), *blip(ms(10, "12:30"), "living")]
+    (before,) = tells_of_the_past(home, past, ms(10, "14:00"))
+    assert (before.kind, before.historical, home.bank.standing("p1")) == ("collapse", True, ["collapse"])
+    now_ms = ms(11, "15:00")
+    if named:
+        home.bank.interrupted(["p1"], now_ms)
+    else:
+        home.hear([Said(now_ms, "kitchen", "temperature", "kitchen", 21.0)])
+    (found,) = home.wait(now_ms + 24 * HOUR_MS)
+    assert (found.kind, found.historical) == ("collapse", False)
+    assert found.onset_ms == now_ms
+
+
+def test_a_collapse_that_called_somebody_is_not_called_again(home: Home) -> None:
+    """The home was away for a while, and can be heard again: it still stands."""
+    home.hear(day(10, until="07:40"))
+    (before,) = home.wait(ms(10, "12:00"))
+    assert before.kind == "collapse"
+    home.bank.interrupted(["p1"], ms(10, "14:00"))
+    assert home.wait(ms(11, "14:00")) == []
+
+
 def test_out_of_a_buffer_and_a_minute_old_is_now(home: Home) -> None:
     """A link was away for a moment in which somebody fell."""
     home.hear(day(10, shift_min=0, until="07:20"))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from detectors.detection import Severity
-from ingest.devices import Owner, Profile
+from ingest.devices import Devices, Owner, Profile
+from ingest.homes import Homes
 from ingest.routine_lane import OUTAGE_MS
-from telemetry.messages import Home
+from telemetry.messages import Home, Status
 from telemetry.records import Flag
 from tests.ingest.lane_story import DAY_MS, HOUR_MS, MINUTE_MS, T0_MS, LaneStory, calls, keys, said
 
@@ -21,6 +22,8 @@ OWNERS = {f"{home}-{room}": Owner(home, "d.s1", room, kind="presence") for home 
     "porch": Owner(None, "d.s1", "porch", kind="presence"),
     "0x00158d0000000001": Owner("p3", "d.s2", "kitchen", kind="presence"),
     "0x00158d0000000002": Owner("p3", "d.s2", "living", kind="presence"),
+    "0x00158d0000000003": Owner("p1", "d.s1", "living", kind="presence"),
+    "p1-watch": Owner("p1", "d.s1", "wrist", kind="wearable"),
 }
 #: A kitchen is silent for an hour at most, in a home that is not known yet.
 KITCHEN_MS = HOUR_MS
@@ -133,14 +136,18 @@ def test_one_sensor_that_is_left_can_still_be_silent(story: LaneStory) -> None:
     assert len(collapses(story.run())) == 1
 
 
+def tells_of_yesterday(story: LaneStory, at_ms: int = T0_MS, first: int = 0) -> None:
+    """The kitchen's sensor empties its buffer: twenty minutes of the day before; later ones from ``first`` on."""
+    for k in range(first, first + 20):
+        then_ms = T0_MS - DAY_MS + k * MINUTE_MS
+        seq = story.seq("p1-kitchen", "home")
+        said = Home(t=then_ms, boot=1, seq=seq, kind="presence", value=k % 2 == 0, hist=True)
+        story.says("p1-kitchen", said, at_ms + k)
+
+
 def test_a_home_that_tells_of_yesterday_is_watched_from_its_next_live_word(story: LaneStory) -> None:
     """Out of a buffer: nobody is silent now by what is a day old, until a sensor speaks and then none does."""
-    for k in range(20):
-        at_ms = T0_MS - DAY_MS + k * MINUTE_MS
-        said = Home(
-            t=at_ms, boot=1, seq=story.seq("p1-kitchen", "home"), kind="presence", value=k % 2 == 0, hist=True
-        )  # fmt: skip
-        story.says("p1-kitchen", said, T0_MS + k)
+    tells_of_yesterday(story)
     live_ms = T0_MS + 6 * HOUR_MS
     story.listens(T0_MS + 1000, live_ms)
     assert calls(story.run()) == []
@@ -150,6 +157,134 @@ def test_a_home_that_tells_of_yesterday_is_watched_from_its_next_live_word(story
     (found,) = collapses(story.run())
     assert not found.historical
     assert abs(found.decided_ms - (live_ms + KITCHEN_MS)) <= 60_000
+
+
+#: What is said two minutes after that, and whether the silence of the home counts from there.
+WORDS: dict[str, tuple[Callable[[LaneStory, int], None], bool]] = {
+    "a heartbeat": (lambda story, at_ms: story.status("p1-kitchen", at_ms), True),
+    "a breath in bed": (lambda story, at_ms: story.vitals("p1-kitchen", at_ms, rr=14), True),
+    "a heartbeat that the broker has kept": (
+        lambda story, at_ms: story.status("p1-kitchen", at_ms, flags=Flag.RETAIN), False,
+    ),
+    "a heartbeat out of the buffer": (
+        lambda story, at_ms: story.says("p1-kitchen", Status(t=at_ms, boot=1, seq=9, online=True, hist=True)), False,
+    ),
+    "a heartbeat of an hour ago": (
+        lambda story, at_ms: story.says("p1-kitchen", Status(t=at_ms - HOUR_MS, boot=1, seq=9, online=True), at_ms),
+        False,
+    ),
+    "a heartbeat of another home's sensor": (lambda story, at_ms: story.status("p2-kitchen", at_ms), False),
+    "a heartbeat of what has told nothing of the home": (lambda story, at_ms: story.status("p1-watch", at_ms), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_whatever_a_sensor_says_of_now_ends_the_past_of_its_home(story: LaneStory, word: str) -> None:
+    """The hub is back, its buffer is empty, and the person lies still: found an hour after its next heartbeat."""
+    story.status("p1-kitchen", T0_MS - MINUTE_MS)
+    lives(story, "p2", T0_MS - 2 * HOUR_MS, T0_MS - 2 * HOUR_MS + 10 * MINUTE_MS)
+    tells_of_yesterday(story)
+    says, counts = WORDS[word]
+    said_ms = T0_MS + 2 * MINUTE_MS
+    says(story, said_ms)
+    story.listens(T0_MS - 10 * MINUTE_MS, T0_MS + 3 * HOUR_MS)
+    found = [one for one in collapses(story.run()) if one.person == "p1"]
+    assert len(found) == counts
+    for one in found:
+        assert not one.historical
+        assert abs(one.decided_ms - (said_ms + KITCHEN_MS)) <= 11_000
+
+
+def test_a_sensor_that_was_given_to_another_home_says_nothing_of_the_first() -> None:
+    """Nor of the second, before it has told something of it."""
+    devices = Devices()
+    devices.update_owners({"s1": Owner("p1", "d", "kitchen")})
+    sensor = devices.find("s1")
+    assert sensor is not None
+    homes = Homes(devices)
+    assert homes.person_of(sensor) is None
+    homes.sensor(sensor)
+    assert homes.person_of(sensor) == "p1"
+    devices.update_owners({"s1": Owner("p2", "d", "kitchen")})
+    assert homes.person_of(sensor) is None
+    homes.sensor(sensor)
+    assert homes.person_of(sensor) == "p2"
+
+
+def test_a_heartbeat_amid_a_buffer_is_not_the_last_word(story: LaneStory) -> None:
+    """What is told of the past after it puts the home there again, until the next one."""
+    tells_of_yesterday(story)
+    story.status("p1-kitchen", T0_MS + MINUTE_MS)
+    tells_of_yesterday(story, T0_MS + 2 * MINUTE_MS, first=20)
+    again_ms = T0_MS + 4 * HOUR_MS
+    story.listens(T0_MS, again_ms)
+    assert calls(story.run()) == []
+    story.status("p1-kitchen", again_ms + 1000)
+    story.listens(again_ms + 2000, again_ms + 2 * HOUR_MS)
+    (found,) = collapses(story.run())
+    assert abs(found.decided_ms - (again_ms + KITCHEN_MS)) <= 20_000
+
+
+def test_heartbeats_are_no_signs_of_life(story: LaneStory) -> None:
+    """Of a home that tells nothing of the past they change nothing: who is silent is found when they would be."""
+    lives(story)
+    for room in ROOMS:
+        story.beats(f"p1-{room}", T0_MS - 30 * MINUTE_MS, T0_MS + 2 * HOUR_MS)
+    story.listens(T0_MS, T0_MS + 2 * HOUR_MS)
+    (found,) = collapses(story.run())
+    assert abs(found.decided_ms - (T0_MS + KITCHEN_MS)) <= 11_000
+
+
+@pytest.mark.parametrize("saved_after_ms", [100, 30 * MINUTE_MS])
+def test_a_heartbeat_that_was_heard_is_not_forgotten_with_the_process(tmp_path: Path, saved_after_ms: int) -> None:
+    """Saved within the second in which it came, or later, and killed."""
+    found = {}
+    for killed in (False, True):
+        story = LaneStory(tmp_path / str(killed), OWNERS, vitals=False)
+        tells_of_yesterday(story)
+        said_ms = T0_MS + 2 * MINUTE_MS
+        story.status("p1-kitchen", said_ms)
+        story.listens(T0_MS + 1000, T0_MS + 3 * HOUR_MS)
+        assert calls(story.run(until_ms=said_ms + saved_after_ms)) == []
+        story.save()
+        if killed:
+            story.kill()
+        found[killed] = collapses(story.run())
+        story.close()
+    assert len(found[True]) == 1
+    assert keys(found[True]) == keys(found[False])
+
+
+@pytest.mark.parametrize("flags", [Flag.NONE, Flag.RETAIN], ids=["now", "kept by the broker"])
+def test_a_zigbee_sensor_that_can_be_reached_again_ends_the_past_of_its_home(story: LaneStory, flags: Flag) -> None:
+    """Unless the broker says so, to us who have just subscribed."""
+    sensor = "0x00158d0000000003"
+    story.hub(sensor, {"occupancy": True}, T0_MS - 4 * HOUR_MS)
+    story.hub(f"{sensor}/availability", {"state": "offline"}, T0_MS - 4 * HOUR_MS + MINUTE_MS)
+    tells_of_yesterday(story)
+    said_ms = T0_MS + 2 * MINUTE_MS
+    story.hub(f"{sensor}/availability", {"state": "online"}, said_ms, flags=flags)
+    story.listens(T0_MS, T0_MS + 3 * HOUR_MS)
+    found = collapses(story.run())
+    assert len(found) == (flags is Flag.NONE)
+    assert all(abs(one.decided_ms - (said_ms + KITCHEN_MS)) <= 11_000 for one in found)
+
+
+@pytest.mark.parametrize("hist", [False, True], ids=["live", "out of a buffer"])
+def test_what_waited_at_the_broker_for_us_is_no_past_of_the_home(story: LaneStory, *, hist: bool) -> None:
+    """Said live while the gateway was away for hours, and nothing since: silence counts anew as in all other homes."""
+    lives(story)
+    story.listens(T0_MS, T0_MS + MINUTE_MS)
+    back_ms = T0_MS + 3 * HOUR_MS
+    story.connects(back_ms, T0_MS + MINUTE_MS)
+    for k, room in enumerate(("bathroom", "kitchen", "kitchen")):
+        at_ms = T0_MS + HOUR_MS + k * MINUTE_MS
+        told = Home(t=at_ms, boot=1, seq=story.seq(f"p1-{room}", "home"), kind="presence", value=k < 2, hist=hist)
+        story.says(f"p1-{room}", told, back_ms + 2_000 + k)
+    story.listens(back_ms, back_ms + 2 * HOUR_MS)
+    found = collapses(story.run())
+    assert len(found) == (not hist)
+    assert all(abs(one.decided_ms - (back_ms + KITCHEN_MS)) <= 30_000 for one in found)
 
 
 def test_a_hub_that_is_gone_takes_its_home_along(story: LaneStory) -> None:
