@@ -100,13 +100,14 @@ class Renderer:
         """The lists of the board as one reader's sight shows them, with a mark where the token goes."""
         words = _Words(texts, self.settings, now_ms)
         template = self._templates.get_template("board_cards.html")
-        module = template.make_module({"t": texts, "w": words, "settings": self.settings, "sight": sight})
+        # has the template's macros as functions
+        module: Any = template.make_module({"t": texts, "w": words, "settings": self.settings, "sight": sight})
 
         def card_text(card: Card) -> Markup:
             over = words.over(card)
-            return Markup(boards.card(card, sight, now_ms, over=over, make=lambda: str(module.card_of(card, TOKEN))))  # type: ignore[attr-defined]
+            return Markup(boards.card(card, sight, now_ms, over=over, make=lambda: str(module.card_of(card, TOKEN))))
 
-        return Markup(str(module.lists(board, card_text)))  # type: ignore[attr-defined]
+        return Markup(str(module.lists(board, card_text)))
 
     def board_part(self, texts: Texts, revision: str, board: Board, cards: Markup, sight: Sight, now_ms: int) -> str:
         """What an open board exchanges."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -203,12 +204,12 @@ async def load(
     return LoadResult(truth, total, truth.messages_published, elapsed_s, busy_s)
 
 
-def publish_load(broker: BrokerAddress, *, frames_per_s: int, seconds: int, **options: object) -> LoadResult:
+def publish_load(broker: BrokerAddress, *, frames_per_s: int, seconds: int, **options: Any) -> LoadResult:
     """:func:`load` in an event loop of its own, for callers that have none; same arguments and errors."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(load(broker, frames_per_s=frames_per_s, seconds=seconds, **options))  # type: ignore[arg-type]
+        return runner.run(load(broker, frames_per_s=frames_per_s, seconds=seconds, **options))
 
 
 def _session(name: str, broker: BrokerAddress, rng: np.random.Generator) -> Session:

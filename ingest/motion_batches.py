@@ -41,6 +41,10 @@ class Run(NamedTuple):
     acc: NDArray[Any]  # int16 counts, or float32 in g
     gyr: NDArray[Any] | None
 
+    def some(self, frames: slice) -> Run:
+        """A part of them."""
+        return Run._make((self.form, *(None if part is None else part[frames] for part in self[1:])))
+
 
 class Gathering:
     """Groups frames by their form with each device's frames kept in their order.
@@ -61,7 +65,7 @@ class Gathering:
             for frame in frames:
                 if isinstance(frame, Run):
                     for at in range(len(frame.row)):
-                        one = Run(frame.form, *(None if part is None else part[at : at + 1] for part in frame[1:]))  # type: ignore[arg-type]
+                        one = frame.some(slice(at, at + 1))
                         self._add(int(one.row[0]), int(one.t_ms[0]), one.form, one)
                 else:
                     self._add(frame.row, frame.motion.t, form_of(frame), frame)
@@ -139,7 +143,7 @@ def _whole(form: Form, group: list[Frame | Run]) -> Run:
     if len(runs) == 1:
         return runs[0]
     columns = zip(*(run[1:] for run in runs), strict=True)
-    return Run(form, *(None if column[0] is None else np.concatenate(column) for column in columns))  # type: ignore[arg-type]
+    return Run._make((form, *(None if column[0] is None else np.concatenate(column) for column in columns)))
 
 
 def _run(form: Form, frames: list[Frame]) -> Run:
@@ -163,8 +167,7 @@ def _pieces(run: Run) -> Iterable[Run]:
         if pieces == 1:
             yield run
         else:
-            some = slice(first, first + size)
-            yield Run(run.form, *(None if part is None else part[some] for part in run[1:]))  # type: ignore[arg-type]
+            yield run.some(slice(first, first + size))
 
 
 def _batch(run: Run, *, historical: bool) -> AnyBatch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
@@ -34,8 +36,8 @@ def add_override(connection: Connection, entry: OverrideEntry) -> int:
         entry = msgspec.convert(msgspec.to_builtins(entry), OverrideEntry)
     except msgspec.ValidationError as error:
         raise OverrideError(entry.id, "", f"cannot be written: {error}") from error
-    rosters: dict[str, RosterEntry] = load_table(connection, "rosters")  # type: ignore[assignment]
-    responders: dict[str, ResponderEntry] = load_table(connection, "responders", secrets=False)  # type: ignore[assignment]
+    rosters = cast("dict[str, RosterEntry]", load_table(connection, "rosters"))
+    responders = cast("dict[str, ResponderEntry]", load_table(connection, "responders", secrets=False))
     for field, reason in override_mistakes(entry, rosters, responders):
         raise OverrideError(entry.id, field, reason)
     table = models.roster_override

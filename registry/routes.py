@@ -45,7 +45,7 @@ def kept_ways(connection: Connection, ways: Iterable[str]) -> dict[str, float]:
     keys = list(ways)
     for start in range(0, len(keys), _KEYS):
         some = select(table.c.way, table.c.seconds).where(table.c.way.in_(keys[start : start + _KEYS]))
-        found |= {way: seconds for way, seconds in connection.execute(some)}  # noqa: C416 - a row is no tuple for mypy
+        found |= {row.way: row.seconds for row in connection.execute(some)}
     return found
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Literal
-
 import numpy as np
 
 from store.interface import Rejected, Series, Value
@@ -34,49 +31,22 @@ class DiscardStore:
         self.empty_points += ready.empty
         return ready.rejected
 
-    def range(
-        self,
-        measurement: str,  # noqa: ARG002
-        field_names: Sequence[str],  # noqa: ARG002
-        *,
-        tags: dict[str, str],  # noqa: ARG002
-        start_ms: int,  # noqa: ARG002
-        end_ms: int,  # noqa: ARG002
-        points: int = 500,  # noqa: ARG002
-        bucket: str | None = None,  # noqa: ARG002
-    ) -> Series:
+    def range(self, *_: object, **__: object) -> Series:
         """Nothing was kept."""
         return Series(np.zeros(0, np.int64), {})
 
-    def latest(
-        self,
-        measurement: str,  # noqa: ARG002
-        field_names: Sequence[str],  # noqa: ARG002
-        *,
-        by: Literal["device", "person"],  # noqa: ARG002
-        keys: Sequence[str] | None = None,  # noqa: ARG002
-    ) -> dict[str, dict[str, Value]]:
+    def latest(self, *_: object, **__: object) -> dict[str, dict[str, Value]]:
         """Nothing was kept."""
         return {}
 
     def delete_person(self, person: str) -> None:
         """Nothing was kept."""
 
-    def rollup(
-        self,
-        measurement: str,  # noqa: ARG002
-        *,
-        start_ms: int,  # noqa: ARG002
-        end_ms: int,  # noqa: ARG002
-        step_s: int,  # noqa: ARG002
-        source_bucket: str,  # noqa: ARG002
-        target_bucket: str,  # noqa: ARG002
-        devices: Collection[str] | None = None,  # noqa: ARG002
-    ) -> int:
+    def rollup(self, *_: object, **__: object) -> int:
         """There is nothing to roll up."""
         return 0
 
-    def expire(self, now_ms: int) -> int:  # noqa: ARG002
+    def expire(self, *_: object, **__: object) -> int:
         """There is nothing to delete."""
         return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -66,7 +66,7 @@ def mosquitto(
         devices = [*(device or []), *(setup.read_device_list(devices_from) if devices_from else ())]
         if registry is not None:
             devices += _registered(registry)
-        about_listener = {
+        about_listener: dict[str, Any] = {
             "bind": bind,
             "port": port,
             "cert": cert,
@@ -82,7 +82,7 @@ def mosquitto(
             hubs=dict(setup.parse_hub(one) for one in hub or []),
             zigbee=dict(parse_zigbee(one) for one in zigbee2mqtt or []),
             renew=tuple(renew or ()),
-            listener=setup.Listener(**said) if said else None,  # type: ignore[arg-type]
+            listener=setup.Listener(**said) if said else None,
         )
         planned = setup.plan(options, setup.read_present(out))
         if not dry_run:

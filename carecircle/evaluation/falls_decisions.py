@@ -122,10 +122,14 @@ def tradeoff(name: str, recordings: Sequence[Recording], decisions: Sequence[Dec
     def at(above: Callable[[Decision], bool]) -> Figures:
         return figures(name, recordings, alarms_at(here, above))
 
-    curve = tuple(at(lambda one, level=level: one.margin >= level) for level in levels)  # type: ignore[misc]
+    def at_level(level: float) -> Figures:
+        return at(lambda one: one.margin >= level)
+
+    def at_point(point: str) -> Figures:
+        return at(lambda one: one.score >= one.thresholds[point])
+
     names = dict.fromkeys(point for one in here for point in one.thresholds)
-    points = {point: at(lambda one, point=point: one.score >= one.thresholds[point]) for point in names}  # type: ignore[misc]
-    return Tradeoff(name, curve, points)
+    return Tradeoff(name, tuple(map(at_level, levels)), {point: at_point(point) for point in names})
 
 
 def latencies_s(recordings: Sequence[Recording], alarms: Sequence[Alarm]) -> list[float]:

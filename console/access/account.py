@@ -58,7 +58,7 @@ def account_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer
             tokens = sessions.list_tokens(connection, viewer.user, now_ms)
             left = second.recovery_left(connection, viewer.user)
             named = connection.execute(select(area.c.path, area.c.name).where(area.c.path.in_(viewer.areas))).all()
-        names = {path: name for path, name in named}  # noqa: C416 - a row is a tuple for SQLAlchemy only
+        names = {one.path: one.name for one in named}
         return renderer.page(
             request, "access/account.html", status=status, now_ms=now_ms, viewer=viewer, sessions=running,
             tokens=tokens, recovery_left=left, scopes=sessions.scopes_for(viewer), faults=faults or {},

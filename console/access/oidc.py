@@ -107,7 +107,8 @@ class Provider:
                     found = _json(client, issuer.rstrip("/") + "/.well-known/openid-configuration")
                     if found.get("issuer") != issuer:
                         raise ProviderError(f"{issuer!r} calls itself {found.get('issuer')!r}: set that as issuer")
-                    self._keys = KeySet.import_key_set(_json(client, found["jwks_uri"]))  # type: ignore[arg-type]
+                    keys: Any = _json(client, found["jwks_uri"])
+                    self._keys = KeySet.import_key_set(keys)
             except (RequestException, JoseError, KeyError, ValueError) as error:
                 raise ProviderError(f"{issuer!r} cannot be asked: {error!r}") from None
             self._metadata, self._read_s = found, time.monotonic()

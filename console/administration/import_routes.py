@@ -131,11 +131,11 @@ def _page(desk: Desk, request: Request, viewer: Viewer, job: Job | None, fault: 
 def _counts(diff: Diff, viewer: Viewer) -> list[tuple[str, int, int, int, int]]:
     """(table, added, changed, removed, kept) of each table that has any; what is kept elsewhere is not theirs."""
     kept = diff.kept if viewer.everywhere else {}
-    rows = [
-        (table, *(diff.count(table, what) for what in ("added", "changed", "removed")), kept.get(table, 0))
-        for table in TYPES
-    ]
-    return [row for row in rows if any(row[1:])]  # type: ignore[misc]
+    rows = []
+    for table in TYPES:
+        added, changed, removed = (diff.count(table, what) for what in ("added", "changed", "removed"))
+        rows.append((table, added, changed, removed, kept.get(table, 0)))
+    return [row for row in rows if any(row[1:])]
 
 
 def _problems(texts: Texts, diff: Diff, viewer: Viewer) -> list[tuple[str, str]]:

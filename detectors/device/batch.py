@@ -210,11 +210,11 @@ class LinkBatch:
             # how far a clock is off is measured by what was written down
             parts.append((part if isinstance(part, Messages) else replace(part, at_ms=at_ms), at_ms // every_ms))
         for span in np.unique(np.concatenate([of for _, of in parts])).tolist():
-            pieces = []
+            pieces: list[Any] = []  # in the order of LinkBatch
             for part, of in parts:
                 where = slice(int(np.searchsorted(of, span)), int(np.searchsorted(of, span, side="right")))
                 pieces.append(type(part)(*(getattr(part, one.name)[where] for one in fields(part))))
-            yield span * every_ms, LinkBatch(*pieces)  # type: ignore[arg-type]
+            yield span * every_ms, LinkBatch(*pieces)
 
 
 def empty_batch() -> LinkBatch:

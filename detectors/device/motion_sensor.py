@@ -66,7 +66,7 @@ class _Frames(NamedTuple):
     recv_ms: NDArray[np.int64]
 
     def take(self, chosen: NDArray[np.bool_]) -> _Frames:
-        return _Frames(*(part[chosen] for part in self))  # type: ignore[arg-type]
+        return _Frames._make(part[chosen] for part in self)
 
 
 class MotionSensorBank:

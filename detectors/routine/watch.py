@@ -43,7 +43,7 @@ class Readings(NamedTuple):
 
     def take(self, chosen: Flags) -> Readings:
         """Some of them."""
-        return Readings(*(part[chosen] for part in self))  # type: ignore[arg-type]
+        return Readings._make(part[chosen] for part in self)
 
 
 class Seen(NamedTuple):

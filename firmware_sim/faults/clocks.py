@@ -19,7 +19,7 @@ def skew(to: Afflicted, fault: ClockSkew, rng: np.random.Generator, span: Span) 
     _offset(to, int(rng.uniform(*fault.offset_s) * 1000), "clock_skew", span)
 
 
-def time_zone(to: Afflicted, fault: TimeZone, rng: np.random.Generator, span: Span) -> None:  # noqa: ARG001
+def time_zone(to: Afflicted, fault: TimeZone, _rng: np.random.Generator, span: Span) -> None:
     """Whole hours."""
     _offset(to, fault.hours * 3_600_000, "time_zone", span)
 

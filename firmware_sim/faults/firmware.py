@@ -67,31 +67,31 @@ def broken(stream: Stream, payload: bytes, way: BadWay, rng: np.random.Generator
 _Broken = tuple[bytes, Reason, bool]
 
 
-def _truncated(stream: Stream, payload: bytes, rng: np.random.Generator) -> _Broken:  # noqa: ARG001
+def _truncated(_stream: Stream, payload: bytes, rng: np.random.Generator) -> _Broken:
     return payload[: max(1, int(len(payload) * rng.uniform(0.3, 0.95)))], Reason.UNDECODABLE, False
 
 
-def _garbage(stream: Stream, payload: bytes, rng: np.random.Generator) -> _Broken:  # noqa: ARG001
+def _garbage(_stream: Stream, _payload: bytes, rng: np.random.Generator) -> _Broken:
     return _NEVER + rng.bytes(int(rng.integers(8, 200))), Reason.UNDECODABLE, False
 
 
-def _wrong_type(stream: Stream, payload: bytes, rng: np.random.Generator) -> _Broken:  # noqa: ARG001
+def _wrong_type(stream: Stream, payload: bytes, _rng: np.random.Generator) -> _Broken:
     name, wrong = _FIELD[stream]
     return _encoded(payload, fields_of(payload) | {name: wrong}), Reason.INVALID, True
 
 
-def _nan(stream: Stream, payload: bytes, rng: np.random.Generator) -> _Broken:  # noqa: ARG001
+def _nan(stream: Stream, payload: bytes, _rng: np.random.Generator) -> _Broken:
     # JSON has no NaN: this firmware speaks MessagePack
     fields = fields_of(payload) | {_FIELD[stream][0]: math.nan}
     return msgspec.msgpack.encode(fields), Reason.NOT_FINITE, True
 
 
-def _missing_field(stream: Stream, payload: bytes, rng: np.random.Generator) -> _Broken:  # noqa: ARG001
+def _missing_field(_stream: Stream, payload: bytes, _rng: np.random.Generator) -> _Broken:
     fields = {name: value for name, value in fields_of(payload).items() if name != "t"}
     return _encoded(payload, fields), Reason.INVALID, True
 
 
-def _wrong_length(stream: Stream, payload: bytes, rng: np.random.Generator) -> _Broken:  # noqa: ARG001
+def _wrong_length(_stream: Stream, payload: bytes, _rng: np.random.Generator) -> _Broken:
     fields = fields_of(payload)
     samples: bytes = fields["acc"]
     return _encoded(payload, fields | {"acc": samples + bytes(_SAMPLE_BYTES // 2)}), Reason.WRONG_LENGTH, True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from firmware_sim.faults.afflicted import Afflicted, Span
+from firmware_sim.faults.afflicted import Afflicted, Said, Span
 from firmware_sim.faults.payloads import fields_of
 from firmware_sim.faults.record import Forged
 from firmware_sim.faults.settings import RetainedSos, StolenCredential
@@ -46,7 +46,7 @@ class Retained:
         return [message]
 
 
-def retain(to: Afflicted, fault: RetainedSos, rng: np.random.Generator, span: Span) -> Retained:  # noqa: ARG001
+def retain(to: Afflicted, _fault: RetainedSos, _rng: np.random.Generator, span: Span) -> Retained:
     """Every SOS of the device within the span is left with the broker."""
     retained = Retained(to)
 
@@ -75,6 +75,10 @@ class Forgery:
         self.message = Message(self._outbox, Stream.EVENT, self.on.encode(), event.seq, encode_json(event))
         self.message.sealed = True
         self._came_back = False
+
+    def publish(self, _at_ms: int) -> list[Said]:
+        """It goes out."""
+        return [self.message]
 
     def heard(self, on: str, payload: bytes) -> None:
         """Something came on a topic that is not the thief's."""
@@ -114,7 +118,7 @@ def steal(
     for at_ms in span.moments(fault.times, rng):
         victim, person = others[int(rng.integers(len(others)))]
         forgery = Forgery(to, at_ms, victim, person, int(rng.integers(2**32)))
-        to.at(at_ms, lambda _, message=forgery.message: [message])  # type: ignore[misc]
+        to.at(at_ms, forgery.publish)
         to.record.later(forgery.told)
         forgeries.append(forgery)
     return forgeries

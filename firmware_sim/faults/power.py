@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from firmware_sim.faults.afflicted import Afflicted, Said, Span
+from firmware_sim.faults.afflicted import Afflicted, Span
 from firmware_sim.faults.links import AREA_MS, LOOK_MS, silence_ms, storm
 from firmware_sim.faults.payloads import fields_of, with_fields
 from firmware_sim.faults.settings import LowBattery, Restart
@@ -26,13 +26,17 @@ def restart(to: Afflicted, fault: Restart, rng: np.random.Generator, span: Span)
             continue
         starts.append(at_ms)
         boot, up_ms = int(boots.integers(2**32)), at_ms + down_ms
-        to.at(at_ms, lambda _, up_ms=up_ms: to.switch_off(up_ms))  # type: ignore[misc]
-        to.at(up_ms, lambda now_ms, boot=boot: to.switch_on(boot, now_ms))  # type: ignore[misc]
+        _off_and_on(to, at_ms, up_ms, boot)
         to.record.fault("restart", to.id, at_ms, f"boot {boot} after {fault.down_s:g} s")
     storm(starts, to)
 
 
-def run_down(to: Afflicted, fault: LowBattery, rng: np.random.Generator, span: Span) -> None:  # noqa: ARG001
+def _off_and_on(to: Afflicted, at_ms: int, up_ms: int, boot: int) -> None:
+    to.at(at_ms, lambda _: to.switch_off(up_ms))
+    to.at(up_ms, lambda now_ms: to.switch_on(boot, now_ms))
+
+
+def run_down(to: Afflicted, fault: LowBattery, _rng: np.random.Generator, span: Span) -> None:
     """The charge sinks evenly, is reported, and the device ends with it."""
     lasts_ms = max(1, span.end_ms - span.begin_ms)
 
@@ -41,11 +45,8 @@ def run_down(to: Afflicted, fault: LowBattery, rng: np.random.Generator, span: S
             left = max(0.0, fault.from_pct * (1 - (at_ms - span.begin_ms) / lasts_ms))
             message.payload = with_fields(message.payload, battery=round(left, 1))
 
-    def empty(at_ms: int) -> list[Said]:  # noqa: ARG001
-        return to.die()
-
     to.changes.append(change)
-    to.at(span.end_ms, empty)
+    to.at(span.end_ms, lambda _: to.die())
     record, heartbeat_s = to.record, to.device.setup.heartbeat_s
     record.fault("low_battery", to.id, span.begin_ms, f"from {fault.from_pct:g} %")
     record.fault("battery_empty", to.id, span.end_ms)

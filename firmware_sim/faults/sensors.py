@@ -39,7 +39,7 @@ def stick(to: Afflicted, fault: StuckAxis, rng: np.random.Generator, span: Span)
     to.record.due("sensor_fault", to.id, span.begin_ms, None, detail=f"axis {_AXES[axis]} is stuck")
 
 
-def clip(to: Afflicted, fault: ClippedRange, rng: np.random.Generator, span: Span) -> None:  # noqa: ARG001
+def clip(to: Afflicted, fault: ClippedRange, _rng: np.random.Generator, span: Span) -> None:
     """Nothing beyond the range."""
 
     def change(message: Message, at_ms: int) -> None:
@@ -53,7 +53,7 @@ def clip(to: Afflicted, fault: ClippedRange, rng: np.random.Generator, span: Spa
     to.record.due("sensor_fault", to.id, span.begin_ms, None, detail="an axis may lie at its limit")
 
 
-def mistake_unit(to: Afflicted, fault: WrongUnit, rng: np.random.Generator, span: Span) -> None:  # noqa: ARG001
+def mistake_unit(to: Afflicted, fault: WrongUnit, _rng: np.random.Generator, span: Span) -> None:
     """The right measurement under the wrong unit."""
 
     def change(message: Message, at_ms: int) -> None:
