@@ -283,6 +283,19 @@ def test_a_collapse_that_called_somebody_is_not_called_again(home: Home) -> None
     assert home.wait(ms(11, "14:00")) == []
 
 
+def test_a_live_reading_that_was_a_minute_on_its_way_ends_the_past_too(home: Home) -> None:
+    """Of a home whose buffer reached to six minutes ago: it is silent since the reading before, not since now."""
+    past = day(10, shift_min=0, until="07:20")
+    now_ms = past[-1].t_ms + 6 * MINUTE_MS
+    home.bank.update(batch(past, home.row, recv_ms=now_ms, historical=True), now_ms)
+    assert home.bank.in_the_past() == ["p1"]
+    late = Said(now_ms - 2 * MINUTE_MS, "kitchen", "temperature", "kitchen", 21.0)
+    home.bank.update(batch([late], home.row, recv_ms=now_ms), now_ms)
+    assert home.bank.in_the_past() == []
+    (found,) = home.wait(ms(10, "12:00"))
+    assert (found.kind, found.onset_ms, found.historical) == ("collapse", past[-1].t_ms, False)
+
+
 def test_out_of_a_buffer_and_a_minute_old_is_now(home: Home) -> None:
     """A link was away for a moment in which somebody fell."""
     home.hear(day(10, shift_min=0, until="07:20"))

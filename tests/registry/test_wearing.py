@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from registry import create_engine, directory, import_folder, upgrade, worn_devices, writing
 
@@ -63,8 +66,13 @@ def test_a_database_that_is_new_enough_is_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'registry.db'}"
     engine = create_engine(url)
     upgrade(engine)
-    with writing(engine):
-        upgrade(create_engine(url, busy_timeout_s=0))
+    other = create_engine(url, busy_timeout_s=0)
+    with writing(engine) as connection:
+        with pytest.raises(OperationalError, match="locked"), writing(other):
+            pass
+        before = connection.execute(text("SELECT * FROM alembic_version_registry")).all()
+        upgrade(other)
+        assert connection.execute(text("SELECT * FROM alembic_version_registry")).all() == before != []
 
 
 def test_roles_without_a_database_load_none() -> None:

@@ -50,8 +50,9 @@ def test_each_schema_is_one_and_takes_its_examples(draft: Any, kind: type[Messag
     """In the draft that its file names, and in the one that AsyncAPI reads."""
     found = schema.json_schema(kind)
     draft.check_schema(found)
+    assert EXAMPLES[kind]
     for example in EXAMPLES[kind]:
-        draft(found).validate(schema.as_json_value(example))
+        assert list(draft(found).iter_errors(schema.as_json_value(example))) == []
 
 
 def references(node: Any) -> Iterator[str]:

@@ -273,12 +273,16 @@ def test_a_broker_that_comes_and_goes_while_the_journal_is_full_fills_no_memory(
 
 
 def test_a_broker_that_accepts_and_says_nothing_is_left(scripted: Scripted, tmp_path: Path) -> None:
-    """CONNACK has to come within the time that is set."""
+    """CONNACK has to come within the time that is set; else the gateway hangs up, and tries again."""
     settings = GatewaySettings(port=scripted.port, connect_timeout_s=0.3, backoff_min_s=0.05, backoff_max_s=0.1)
     gateway = GatewayThread(settings, tmp_path).start(connected=False)
     try:
         silent, _ = scripted._listener.accept()
         with silent:
+            silent.settimeout(10)
+            assert silent.recv(1_000)[:1] == b"\x10", "CONNECT"
+            assert silent.recv(1_000) == b"", "it hangs up, and said nothing more"
+            assert gateway.stats()["connected"] == 0
             scripted.accept()
         gateway.wait("connected", 1)
     finally:
