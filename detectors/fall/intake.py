@@ -44,7 +44,7 @@ class _Frames(NamedTuple):
     gyr: NDArray[np.float32] | Counts | None
 
     def take(self, chosen: NDArray[np.bool_] | Rows) -> _Frames:
-        return _Frames(*(None if part is None else part[chosen] for part in self))  # type: ignore[arg-type]
+        return _Frames._make(None if part is None else part[chosen] for part in self)
 
     def cut(self, samples: int, fs_hz: float) -> _Frames:
         """Without the first ``samples``."""

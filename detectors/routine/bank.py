@@ -209,7 +209,7 @@ class RoutineBank:
         if not len(e.rows):
             return found
         for turn in turns(e.rows.astype(np.int32)):
-            one = Readings(*(part[turn] for part in e))  # type: ignore[arg-type]
+            one = e.take(turn)
             one = one.take(self._sensors.alive(one, c))
             if not len(one.rows):
                 continue

@@ -41,7 +41,7 @@ class Readings(NamedTuple):
     recv_ms: NDArray[np.int64]
     local_min: NDArray[np.float64]
 
-    def take(self, chosen: Flags) -> Readings:
+    def take(self, chosen: Flags | Rows | slice) -> Readings:
         """Some of them."""
         return Readings._make(part[chosen] for part in self)
 
