@@ -226,15 +226,18 @@ class Processor:
 
     def _gather(self, reader: JournalReader, batches: list[Batch], gather_s: float) -> None:
         """Put to the batches what comes soon after them, because many frames cost little more than few."""
-        fresh = batches
+        fresh, unseen = batches, list(batches)
         while (size := reader.position - batches[0].start) < self._settings.read_bytes:
-            wait_s = gather_s * (_FEW_WAIT if size < _FEW_BYTES else 1)
-            left_s = self._gathered_s + wait_s - time.monotonic()
-            if left_s <= 0 or any(_EVENT.search(record) for batch in fresh for record in batch.records):
-                break
-            time.sleep(min(left_s, _LOOK_S))
-            fresh = reader.read(self._settings.read_bytes)
+            if not (fresh and reader.has_news()):  # what waits already costs no time
+                wait_s = gather_s * (_FEW_WAIT if size < _FEW_BYTES else 1)
+                left_s = self._gathered_s + wait_s - time.monotonic()
+                if left_s <= 0 or any(_EVENT.search(record) for batch in unseen for record in batch.records):
+                    break
+                unseen.clear()
+                time.sleep(min(left_s, _LOOK_S))
+            fresh = reader.read(self._settings.read_bytes - size)
             batches += fresh
+            unseen += fresh
         self._gathered_s = time.monotonic()
 
     def _emit(self, out: Output) -> None:

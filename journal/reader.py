@@ -187,7 +187,7 @@ class JournalReader:
         if self._ear is None:
             self._ear = Ear(self.directory, self.consumer)
         deadline = time.monotonic() + timeout_s
-        while not self._has_news():
+        while not self.has_news():
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
@@ -195,7 +195,8 @@ class JournalReader:
                 self._stall.size = -1  # look again even if the size should be the same
         return True
 
-    def _has_news(self) -> bool:
+    def has_news(self) -> bool:
+        """Whether :meth:`read` is worth a try: bytes stand at the position that it has not seen yet."""
         if self._segment is None:
             return any(segment.start + segment.size() > self.position for segment in self._listed())
         size = os.fstat(self._fd).st_size

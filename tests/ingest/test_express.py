@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from detectors.fall.bank import FallBank
 from detectors.motion import CountedBatch, MotionBatch
@@ -16,7 +17,7 @@ from ingest.express import Express
 from ingest.pipeline import Pipeline
 from ingest.processor import Processor, ProcessorSettings
 from ingest.reorder import Frame, Reorderer
-from journal import JournalWriter
+from journal import JournalReader, JournalWriter
 from telemetry.codec import Motion, encode_json
 from telemetry.messages import Event
 from telemetry.records import pack_raw
@@ -133,6 +134,55 @@ def test_what_comes_soon_after_is_taken_together_and_a_call_for_help_ends_the_wa
     later.start()
     assert processor.step(0.0, gather_s=15.0)
     later.join()
+    assert pipeline.counts["messages"] == 3
+    processor.close()
+    raw.close()
+
+
+def test_a_backlog_is_taken_without_a_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has come already costs no time: with so much waiting, nobody waits for more."""
+    raw = JournalWriter(tmp_path / "journal" / "raw", consumers=("processor",), reserve_bytes=0)
+    pipeline = Pipeline(FallBank(), FallBank())
+    settings = ProcessorSettings(tmp_path / "journal", tmp_path / "quarantine", tmp_path / "state", read_bytes=1000)
+    processor = Processor(settings, pipeline, owners=dict, wall_ms=lambda: NOW)
+
+    def come(messages: int) -> None:
+        for _ in range(messages):
+            raw.append([pack_raw(NOW, 0, b"care/v1/w/vitals", b"{}")])
+            raw.commit()
+
+    come(1)
+    assert processor.step(0.0, gather_s=15.0)  # from now on what comes soon after is waited for
+    come(40)  # 70 bytes each
+    monkeypatch.setattr("ingest.processor.time.sleep", lambda _: pytest.fail("it waits beside a backlog"))
+    assert processor.step(0.0, gather_s=15.0)
+    assert 1000 // 100 < pipeline.counts["messages"] < 1 + 40, "as much as is read at a time"
+    processor.close()
+    raw.close()
+
+
+def test_a_call_for_help_ends_the_wait_also_when_something_came_right_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read gives one message here, and the one with the call is not the last."""
+    raw = JournalWriter(tmp_path / "journal" / "raw", consumers=("processor",), reserve_bytes=0)
+    pipeline = Pipeline(FallBank(), FallBank())
+    settings = ProcessorSettings(tmp_path / "journal", tmp_path / "quarantine", tmp_path / "state")
+    processor = Processor(settings, pipeline, owners=dict, wall_ms=lambda: NOW)
+    read = JournalReader.read
+    monkeypatch.setattr(JournalReader, "read", lambda reader, _: read(reader, 1))
+    sos = encode_json(Event(t=NOW, boot=1, seq=1, type="sos"))
+
+    def come(*messages: tuple[bytes, bytes]) -> None:
+        for message in messages:
+            raw.append([pack_raw(NOW, 0, *message)])
+            raw.commit()
+
+    come((b"care/v1/w/vitals", b"{}"))
+    assert processor.step(0.0, gather_s=0.0)
+    come((b"care/v1/w/event", sos), (b"care/v1/w/vitals", b"{}"))
+    monkeypatch.setattr("ingest.processor.time.sleep", lambda _: pytest.fail("it waits with a call for help"))
+    assert processor.step(0.0, gather_s=15.0)
     assert pipeline.counts["messages"] == 3
     processor.close()
     raw.close()
