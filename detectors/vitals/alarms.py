@@ -19,6 +19,8 @@ _SHARE = 0.7
 #: And when it is less than this, it did not begin.
 _LOST_SHARE = 0.5
 _NO_ALARM = -1
+_NOWHERE = _NOBODY = -1
+_SWEEP_MS = 3_600_000
 _COUNT = len(R)
 _LEVELS = len(SEVERITY_ORDER)
 
@@ -89,26 +91,79 @@ class Turn(NamedTuple):
 
 
 class Alarms:
-    """What stands, and what may come to, for every person and rule."""
+    """What stands, and what may come to, for every person and rule.
+
+    It takes 1.7 KB, and nearly nobody has any of it at a time: a person has a place for it from the first reading that
+    says something until it is long over.
+    """
 
     def __init__(self, parameters: VitalsParameters) -> None:
-        self.columns = Columns(_COLUMNS)
+        self.columns = Columns(_COLUMNS)  # by place
+        self._place = np.zeros(0, np.int32)  # of each person; _NOWHERE without one
+        self._person = np.zeros(0, np.intp)  # of each place; _NOBODY where it is free
+        self._sweep_ms = 0
         self._strained_ms = parameters.unseen_confirm_s * 1000
         self._quiet_ms = {
             Severity.WARNING: parameters.quiet_warning_s * 1000,
             Severity.URGENT: parameters.quiet_urgent_s * 1000,
             Severity.CRITICAL: parameters.quiet_critical_s * 1000,
         }
+        self._remembered_ms = max(float(_of("again_s").max()) * 1000, *self._quiet_ms.values())
+
+    @property
+    def open(self) -> int:
+        """How many people have a place."""
+        return int(np.count_nonzero(self._person != _NOBODY))
+
+    def grow(self, people: int) -> None:
+        """Make room for so many people."""
+        if people > len(self._place):
+            more = max(people, len(self._place) + len(self._place) // 8, 64) - len(self._place)
+            self._place = np.append(self._place, np.full(more, _NOWHERE, np.int32))
 
     def take(self, rows: Rows, devices: Rows, t_ms: Instants, recv_ms: Instants, verdict: Verdict) -> list[Turn]:
         """One reading of each of m people."""
+        begins = verdict.holds.any(axis=0)
+        some = np.flatnonzero(begins | (self._place[rows] != _NOWHERE))
+        if not len(some):
+            return []
+        self._seat(rows[begins])
+        part = Verdict(*(flags[:, some] for flags in verdict))
+        turns = self._take(self._place[rows[some]].astype(np.intp), devices[some], t_ms[some], recv_ms[some], part)
+        return [turn._replace(row=int(self._person[turn.row]), place=int(some[turn.place])) for turn in turns]
+
+    def _seat(self, people: Rows) -> None:
+        """Those of different people who have no place get one."""
+        new = people[self._place[people] == _NOWHERE]
+        if not len(new):
+            return
+        free = np.flatnonzero(self._person == _NOBODY)[: len(new)]
+        lack = len(new) - len(free)
+        if lack:
+            used = len(self._person)
+            more = max(lack, used // 8, 64)
+            self.columns.grow(used + more)
+            self._person = np.append(self._person, np.full(more, _NOBODY))
+            free = np.append(free, np.arange(used, used + lack))
+        self._person[free], self._place[new] = new, free
+
+    def _sweep(self, now_ms: int) -> None:
+        """Places of people whose findings are so long over that nothing depends on them any more become free."""
+        columns = self.columns
+        taken = np.flatnonzero(self._person != _NOBODY)
+        said_ms = np.maximum(columns["told_ms"][:, taken].max(axis=0), columns["called_ms"][:, taken].max(axis=0))
+        idle = (columns["since_ms"][:, taken] == NEVER_MS).all(axis=0) & (said_ms < now_ms - self._remembered_ms)
+        idle &= (columns["standing"][:, taken] == _NO_ALARM).all(axis=0)
+        free = taken[idle]
+        self._place[self._person[free]] = _NOWHERE
+        self._person[free] = _NOBODY
+        columns.renew(free)
+
+    def _take(self, rows: Rows, devices: Rows, t_ms: Instants, recv_ms: Instants, verdict: Verdict) -> list[Turn]:
+        """The same by place."""
         columns = self.columns
         standing = columns["standing"][:, rows]
-        since_ms = columns["since_ms"][:, rows]
-        open_before = since_ms > NEVER_MS
         stands = standing != _NO_ALARM
-        if not (verdict.holds.any() or open_before.any() or stands.any()):
-            return []
         columns["looked_ms"][:, rows] = np.where(verdict.looked & stands, t_ms, columns["looked_ms"][:, rows])
         turns = self._begin(rows, devices, t_ms, recv_ms, verdict, ~stands)
         if stands.any():
@@ -210,12 +265,13 @@ class Alarms:
             rule, row, place, False, severity, onset_ms, decided_ms, recv_ms, device, lasted_s, silent=silent
         )  # fmt: skip
 
-    def tick(self, people: int, now_ms: int) -> list[Turn]:
+    def tick(self, now_ms: int) -> list[Turn]:
         """Let time pass: what was measured once and not again, and what has fallen silent."""
         columns = self.columns
-        since_ms, standing = columns["since_ms"][:, :people], columns["standing"][:, :people]
+        used = len(self._person)
+        since_ms, standing = columns["since_ms"][:, :used], columns["standing"][:, :used]
         turns = []
-        rules, rows = np.nonzero((since_ms > NEVER_MS) & (standing == _NO_ALARM))
+        rules, rows = self._in_order(*np.nonzero((since_ms > NEVER_MS) & (standing == _NO_ALARM)))
         if len(rules):
             last_ms = columns["last_ms"][rules, rows]
             waited_ms = now_ms - since_ms[rules, rows]
@@ -230,10 +286,33 @@ class Alarms:
                 turns.append(self._tell(R(rule), row, -1, onset_ms, now_ms, recv_ms, alone=True))
             gone = ~young
             columns["since_ms"][rules[gone], rows[gone]] = NEVER_MS
-        rules, rows = np.nonzero(standing != _NO_ALARM)
+        rules, rows = self._in_order(*np.nonzero(standing != _NO_ALARM))
         if len(rules):
             silent = now_ms - columns["looked_ms"][rules, rows] >= _STALE_MS[rules, 0]
             for rule, row in zip(rules[silent].tolist(), rows[silent].tolist(), strict=True):
                 recv_ms = int(columns["last_recv_ms"][rule, row])
                 turns.append(self._over(R(rule), row, -1, now_ms, recv_ms, silent=True))
-        return turns
+        told = [turn._replace(row=int(self._person[turn.row])) for turn in turns]
+        if not self._sweep_ms <= now_ms < self._sweep_ms + _SWEEP_MS:
+            self._sweep_ms = now_ms
+            self._sweep(now_ms)
+        return told
+
+    def _in_order(self, rules: Rows, places: Rows) -> tuple[Rows, Rows]:
+        """By rule, then by person."""
+        order = np.lexsort((self._person[places], rules))
+        return rules[order], places[order]
+
+    def state(self, people: int) -> dict[str, Any]:
+        """For a checkpoint: of every person, whoever has a place."""
+        taken = np.flatnonzero(self._person != _NOBODY)
+        return self.columns.saved(self.columns.spread(taken, self._person[taken], people))
+
+    def restore(self, state: dict[str, Any], people: int) -> None:
+        """Take over what :meth:`state` gave for so many people."""
+        everybody = Columns(_COLUMNS)
+        everybody.restore(state, people)
+        some = np.flatnonzero(everybody.used(people))
+        self._place = np.full(people, _NOWHERE, np.int32)
+        self._place[some], self._person = np.arange(len(some)), some
+        self.columns = everybody.of(some)

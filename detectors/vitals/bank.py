@@ -123,7 +123,7 @@ class VitalsBank:
             utc_offset_s=utc_offset_s,
         )
         row = self._people.put(entry)
-        for columns in (self._chart.columns, self._usual, self._trends.columns, self._alarms.columns):
+        for columns in (self._chart.columns, self._usual, self._trends.columns, self._alarms):
             columns.grow(row + 1)
         self._points.columns.grow(row + 1)
         return row
@@ -271,7 +271,7 @@ class VitalsBank:
         self._next_tick_ms = now_ms + round(self.parameters.tick_s * 1000)
         self._late.forget(now_ms)
         found = []
-        for turn in filter(_worth_telling, self._alarms.tick(len(self), now_ms)):
+        for turn in filter(_worth_telling, self._alarms.tick(now_ms)):
             row, nothing = np.array([turn.row], np.intp), np.zeros((CHARTED.stop, 1), np.bool_)
             view = self._view(row, np.array([now_ms], np.int64), nothing, nothing, nothing)
             said = None
@@ -301,7 +301,7 @@ class VitalsBank:
             "chart": self._chart.columns.state(n),
             "usual": self._usual.state(n),
             "trends": self._trends.columns.state(n),
-            "alarms": self._alarms.columns.state(n),
+            "alarms": self._alarms.state(n),
             "points": self._points.columns.state(n),
             "late": self._late.state(),
         }
@@ -327,7 +327,7 @@ class VitalsBank:
         self._chart.columns.restore(state["chart"], n)
         self._usual.restore(state["usual"], n)
         self._trends.columns.restore(state["trends"], n)
-        self._alarms.columns.restore(state["alarms"], n)
+        self._alarms.restore(state["alarms"], n)
         self._points.columns.restore(state["points"], n)
         self._late.restore(state["late"])
 

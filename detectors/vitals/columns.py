@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,46 @@ class Columns:
             self._arrays[name] = np.concatenate([array, self._new(name, more)], axis=-1)
         self._room += more
 
+    def renew(self, rows: NDArray[np.intp]) -> None:
+        """Some rows are as new."""
+        for name, array in self._arrays.items():
+            array[..., rows] = self._kinds[name][2]
+
+    def of(self, rows: NDArray[np.intp]) -> Columns:
+        """Some rows of it, as the first of columns of their own."""
+        some = Columns(self._kinds)
+        some._arrays = {name: array[..., rows] for name, array in self._arrays.items()}
+        some._room = len(rows)
+        return some
+
+    def spread(self, rows: NDArray[np.intp], at: NDArray[np.intp], count: int) -> Iterator[tuple[str, NDArray[Any]]]:
+        """One after another each of the columns as one of ``count`` rows, in which ``rows`` stand ``at`` these."""
+        for name, array in self._arrays.items():
+            wide = self._new(name, count)
+            wide[..., at] = array[..., rows]
+            yield name, wide
+
+    def used(self, rows: int) -> NDArray[np.bool_]:
+        """``(rows,)``: which of the first rows are not as new."""
+        out = np.zeros(rows, np.bool_)
+        for name, array in self._arrays.items():
+            out |= self._differs(name, array[..., :rows]).any(axis=tuple(range(array.ndim - 1)))
+        return out
+
+    def _differs(self, name: str, used: NDArray[Any]) -> NDArray[np.bool_]:
+        new = self._kinds[name][2]
+        return np.asarray(~np.isnan(used) if np.isnan(new) else used != new)
+
     def state(self, rows: int) -> dict[str, Any]:
         """Copies of the first ``rows`` rows; what is mostly as new is kept as the places and values that are not."""
+        return self.saved((name, array[..., :rows]) for name, array in self._arrays.items())
+
+    def saved(self, arrays: Iterable[tuple[str, NDArray[Any]]]) -> dict[str, Any]:
+        """Columns of these kinds as :meth:`state` gives them."""
         out: dict[str, Any] = {}
-        for name, array in self._arrays.items():
-            used = np.ascontiguousarray(array[..., :rows])
-            new = self._new(name, 1).reshape(-1)[0]
-            other = ~np.isnan(used) if np.isnan(new) else used != new
+        for name, array in arrays:
+            used = np.ascontiguousarray(array)
+            other = self._differs(name, used)
             if np.count_nonzero(other) < _SPARSE_SHARE * used.size:
                 places = np.flatnonzero(other)
                 out[name] = (used.shape, places.astype(np.uint32), used.reshape(-1)[places])
