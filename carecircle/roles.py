@@ -52,9 +52,9 @@ def prepare(settings: Settings) -> Engine:
     return engine
 
 
-def _prepare_apart(settings: Settings) -> Engine:
-    """:func:`prepare`, of which a child process brings the tables up to date: what migrations need is some 10 MB, which
-    a role would hold for ever."""
+def prepare_apart(settings: Settings) -> None:
+    """:func:`prepare` in a child process: what it needs, migrations above all, is some 10 MB, which we would hold for
+    ever."""
     if threading.active_count() == 1:  # none that a child would be without
         child = os.fork()
         if child == 0:
@@ -65,8 +65,13 @@ def _prepare_apart(settings: Settings) -> Engine:
             finally:
                 os._exit(code)  # whatever it was is met again, and told, below
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
-            return registry.create_engine(settings.resolved_database_url(), keys=settings.registry_keys())
-    return prepare(settings)
+            return
+    prepare(settings).dispose()
+
+
+def _prepared(settings: Settings) -> Engine:
+    prepare_apart(settings)
+    return registry.create_engine(settings.resolved_database_url(), keys=settings.registry_keys())
 
 
 def _make_folders(settings: Settings) -> None:
@@ -86,7 +91,7 @@ def run_role(role: Role, settings: Settings, stop: threading.Event) -> None:
         _make_folders(settings)
         _WITHOUT_DATABASE[role](settings, stop)
         return
-    engine = _patiently(lambda: _prepare_apart(settings), stop)
+    engine = _patiently(lambda: _prepared(settings), stop)
     if engine is None:
         return
     _ROLES[role](settings, engine, stop)
@@ -305,4 +310,4 @@ _ROLES: dict[Role, Callable[[Settings, Engine, threading.Event], None]] = {
     Role.CONSOLE: _console,
 }
 
-__all__ = ["owners_of", "prepare", "run_role"]
+__all__ = ["owners_of", "prepare", "prepare_apart", "run_role"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +10,9 @@ import typer
 
 from carecircle import logs
 from carecircle.cli.common import SettingsOption, fail, load_settings
-from carecircle.settings import FILE_VARIABLE, Role, SettingsError
+from carecircle.settings import FILE_VARIABLE, Role
 
 _log = logging.getLogger(__name__)
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def run(
@@ -39,25 +29,20 @@ def run(
     (CARECIRCLE_BROKER__URL, CARECIRCLE_STORE__URL ...). `carecircle doctor` checks them.
     A role that dies is started again; Ctrl-C or SIGTERM ends all of them in order, nothing is lost.
     """
-    from alerts.errors import AlertsError
-    from carecircle import roles  # imports numpy, SQLAlchemy and all: not for --help
-    from carecircle.probe.errors import ProbeError
+    from carecircle import roles
+    from carecircle.alone import run_alone, stop_on_signals, told_in_words
     from carecircle.supervisor import Supervisor
-    from console.errors import ConsoleError
-    from journal import JournalLocked
-    from registry import RegistryError
 
     settings = load_settings(settings_file)
     stop = stop_on_signals()
     try:
-        settings.check_secrets()
         if role is not None and len(role) == 1:
-            logs.set_up(settings.log_level, name=role[0])
-            roles.run_role(role[0], settings, stop)
+            run_alone(role[0], settings, stop)
             return
+        settings.check_secrets()
         logs.set_up(settings.log_level, name="run")
-        roles.prepare(settings)
-    except (SettingsError, RegistryError, JournalLocked, AlertsError, ConsoleError, ProbeError, OSError) as error:
+        roles.prepare_apart(settings)
+    except told_in_words() as error:
         fail(str(error))
     environment = {FILE_VARIABLE: str(Path(settings_file).absolute())} if settings_file else {}
     supervisor = Supervisor(environment=environment)

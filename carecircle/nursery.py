@@ -1,0 +1,246 @@
+"""Roles as forks of one process that has imported what most of them need: what none of them changes is in memory once.
+
+The supervisor starts it (``python -m carecircle.nursery DESCRIPTOR``), once, before it starts a role, and asks it for
+each. It has a single thread and nothing open but the line to the supervisor, so that a fork takes nothing over that it
+should not. With the supervisor it ends; the roles go on, as they would without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+#: What roles import when they run. Whatever is missing here is imported by each that needs it.
+SHARED: tuple[str, ...] = (
+    "carecircle.alone",
+    "alembic",
+    "alerts.database",
+    "alerts.service",
+    "detectors.fall.bank",
+    "ingest.adapters.zigbee2mqtt",
+    "ingest.gateway",
+    "ingest.lanes",
+    "ingest.processor",
+    "ingest.shards",
+    "ingest.writer",
+    "registry.database",
+    "registry.presence",
+    "registry.sealing",
+    "registry.snapshot",
+    "registry.wearing",
+    "sqlalchemy.dialects.sqlite",
+    "store.sqlite",
+    "threadpoolctl",
+    "uvloop",
+)
+_LOST = "the process that forks the roles has ended"
+_STARTS_WITHIN_S = 30.0
+_ENDS_WITHIN_S = 5.0
+_COMM_MOST = 15
+
+
+class NurseryLostError(OSError):
+    """No role can be forked."""
+
+
+class Nursery:
+    """The supervisor's side. Any thread may use it.
+
+    Raises:
+        OSError: no process can be started.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "carecircle.nursery", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches the supervisor only
+            )
+        self._line = Connection(ours.detach())
+        self._lock = threading.RLock()
+        self._ended: dict[int, int] = {}
+        self.lost = False
+
+    @staticmethod
+    def is_possible() -> bool:
+        """Whether processes may be forked after imports: on macOS system libraries do not survive it."""
+        return sys.platform == "linux"
+
+    @property
+    def pid(self) -> int:
+        """Of the process that forks."""
+        return self._process.pid
+
+    def start(self, role: str, environment: Mapping[str, str], log: Path | None) -> Forked:
+        """Fork a role.
+
+        Args:
+            role: which.
+            environment: all of it.
+            log: where its output goes, appended; None: where ours goes.
+
+        Raises:
+            NurseryLostError: it cannot be.
+        """
+        with self._lock:
+            try:
+                self._line.send((role, dict(environment), None if log is None else str(log)))
+                deadline = time.monotonic() + _STARTS_WITHIN_S
+                while (pid := self._hear(deadline - time.monotonic())) is None:
+                    if time.monotonic() > deadline:
+                        raise NurseryLostError(f"{role} was not forked within {_STARTS_WITHIN_S:.0f} s")
+            except (OSError, EOFError) as error:
+                self.lost = True
+                raise NurseryLostError(f"{role} cannot be forked: {error or _LOST}") from None
+            self._ended.pop(pid, None)
+            return Forked(self, pid)
+
+    def ended(self, pid: int, within_s: float = 0.0) -> int | None:
+        """With what a fork has ended, None while it runs; waits at most ``within_s`` for it."""
+        deadline = time.monotonic() + within_s
+        with self._lock:
+            while pid not in self._ended and not self.lost:
+                left_s = deadline - time.monotonic()
+                try:
+                    self._hear(left_s)
+                except (OSError, EOFError):
+                    self.lost = True
+                if left_s <= 0 and not self._waits():
+                    break
+            if pid not in self._ended and self.lost:  # nobody can tell any more how it is: another takes its place
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                self._ended[pid] = -signal.SIGKILL
+            return self._ended.get(pid)
+
+    def close(self) -> None:
+        """End it; forks that still run go on."""
+        with self._lock:
+            self._line.close()
+            self.lost = True
+        try:
+            self._process.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _waits(self) -> bool:
+        try:
+            return not self.lost and self._line.poll(0)
+        except (OSError, EOFError):
+            self.lost = True
+            return False
+
+    def _hear(self, within_s: float) -> int | None:
+        """Take one message if there is one; the process id of a fork that has begun."""
+        if not self._line.poll(max(0.0, within_s)):
+            return None
+        what, pid, code = self._line.recv()
+        if what == "ended":
+            self._ended[pid] = code
+            return None
+        return int(pid)
+
+
+class Forked:
+    """A role that runs; as :class:`subprocess.Popen`, as far as a supervisor needs it."""
+
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self._nursery = nursery
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        """With what it has ended, a signal as a negative number; None while it runs."""
+        return self._nursery.ended(self.pid)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Raises subprocess.TimeoutExpired."""
+        while (code := self._nursery.ended(self.pid, 3600.0 if timeout is None else timeout)) is None:
+            if timeout is not None:
+                raise subprocess.TimeoutExpired(f"role {self.pid}", timeout)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+def serve(line: Connection) -> None:
+    """Fork a role for each request, and tell how it ends, until the other side is closed."""
+    context: Any = get_context("fork")
+    children: dict[Any, Any] = {}  # sentinel -> process
+    while True:
+        for ready in connection.wait([line, *children]):
+            if ready is not line:
+                child = children.pop(ready)
+                child.join()
+                line.send(("ended", child.pid, child.exitcode))
+                child.close()
+                continue
+            child = context.Process(target=_be, args=(line, *line.recv()))
+            child.start()
+            children[child.sentinel] = child
+            line.send(("started", child.pid, 0))
+
+
+def _be(line: Connection, role: str, environment: dict[str, str], log: str | None) -> None:
+    """The role, in a process of its own."""
+    line.close()  # else nobody notices the end of the process that forks
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(role[:_COMM_MOST])  # so that lists of processes tell them apart
+    if log is not None:
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+    from carecircle.alone import run_alone, stop_on_signals, told_in_words
+    from carecircle.settings import Role, load
+
+    stop = stop_on_signals()
+    try:
+        run_alone(Role(role), load(), stop)
+    except told_in_words() as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def main(descriptor: int) -> None:
+    """Import, and serve until the supervisor is gone."""
+    for module in SHARED:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # a collection would write to all there is, and each fork have its own of it
+    with contextlib.suppress(EOFError, OSError), Connection(descriptor) as line:
+        serve(line)
+    os._exit(0)  # forks that still run are not waited for
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads do not survive a fork; no role uses more
+    main(int(sys.argv[1]))
