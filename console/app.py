@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,7 +24,7 @@ from console.access.oidc import Provider
 from console.access.pages import announcer, login_routes
 from console.administration.routes import administration_routes
 from console.answering import for_programs, refused
-from console.api.problems import Problem
+from console.api.problems import PREFIX, Problem
 from console.api.routes import api_routes
 from console.coverage.routes import coverage_routes
 from console.devices.index import DeviceIndex
@@ -93,7 +94,8 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.state.announce = announcer(engine, settings, now_ms)
     app.include_router(login_routes(engine, settings, renderer, provider))
     app.include_router(account_routes(engine, settings, renderer))
-    app.include_router(incident_routes(engine, settings, renderer, feed, points))
+    for router in incident_routes(engine, settings, renderer, feed, points):
+        app.include_router(router)
     app.include_router(guide_routes(renderer))
     app.include_router(link_routes(engine, settings, renderer))
     app.include_router(people_routes(engine, settings, renderer, points))
@@ -105,10 +107,13 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.include_router(quarantine_routes(engine, settings, renderer, index))
     app.include_router(report_routes(engine, settings, renderer, index, maker))
     app.include_router(reply_routes(engine, settings, renderer))
-    app.include_router(api_routes(engine, settings, points, index, keeper, maker, now_ms))
+    api, about_api = api_routes(engine, settings, points, index, keeper, maker, now_ms)
+    app.include_router(api, prefix=PREFIX)
+    app.include_router(about_api)
     app.include_router(fhir_routes(engine, settings, points, now_ms))
     app.include_router(metric_routes(engine, settings, points, feed, now_ms))
-    app.include_router(administration_routes(engine, settings, renderer))
+    for router in administration_routes(engine, settings, renderer):
+        app.include_router(router)
     app.mount("/static", _Static(directory=STATIC), name="static")
 
     async def failed(request: Request, error: Exception) -> Response:
@@ -147,8 +152,8 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
 class _Static(StaticFiles):
     """Files whose address changes with their content, so that they may be kept for good."""
 
-    def file_response(self, *args: object, **kwargs: object) -> Response:
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
         response.headers["cache-control"] = _STATIC_CACHE
         return response
 

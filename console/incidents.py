@@ -23,6 +23,7 @@ from console.access.viewer import Viewer
 from console.area_filter import area_choice
 from console.boards import TOKEN, Boards, Kept, Sight, seen_in, sight_of
 from console.feed import Feed
+from console.incident.referring import referral_routes
 from console.incident.routes import page_routes, said_of
 from console.points import Points
 from console.reading import Board, Card, area_names, read_revision
@@ -41,10 +42,9 @@ _TOLD_KEPT = 256
 
 def incident_routes(
     engine: Engine, settings: ConsoleSettings, renderer: Renderer, feed: Feed, points: Points
-) -> APIRouter:
+) -> list[APIRouter]:
     """What is shown of incidents, and done about them."""
     router = APIRouter()
-    router.include_router(page_routes(engine, settings, renderer, points))
     boards = Boards(engine, settings)
 
     telling: dict[tuple[str, Sight], asyncio.Future[bytes]] = {}
@@ -163,7 +163,8 @@ def incident_routes(
         watched = until_logged_out(_for_a_while(stream) if board else stream, request)
         return StreamingResponse(watched, media_type="text/event-stream", headers=headers)
 
-    return router
+    page = (engine, settings, renderer, points)
+    return [referral_routes(*page), page_routes(*page), router]
 
 
 async def _for_a_while(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

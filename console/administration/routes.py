@@ -17,10 +17,8 @@ from console.render import Renderer
 from console.settings import ConsoleSettings
 
 
-def administration_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer) -> APIRouter:
+def administration_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer) -> list[APIRouter]:
     """The registry, policies, silences, import, users and the audit."""
     desk = desk_of(engine, settings, renderer)
-    router = APIRouter()
-    for make in (overview_routes, row_routes, policy_routes, silence_routes, import_routes, user_routes, audit_routes):
-        router.include_router(make(desk))
-    return router
+    makers = (overview_routes, row_routes, policy_routes, silence_routes, import_routes, user_routes, audit_routes)
+    return [make(desk) for make in makers]

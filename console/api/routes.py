@@ -49,10 +49,10 @@ def api_routes(
     keeper: BookKeeper,
     maker: ReportMaker,
     now_ms: Callable[[], int],
-) -> APIRouter:
-    """``/api/v1``, its description, and ``/api``, which is the same for people."""
+) -> tuple[APIRouter, APIRouter]:
+    """What is served below ``/api/v1``, without this prefix; its description, also as a page for people."""
     rules = AlertSettings(link_key=settings.link_key, public_url=settings.public_url).rules
-    api = APIRouter(prefix=PREFIX, responses=_ERRORS)
+    api = APIRouter(responses=_ERRORS)
     for part in (
         incident_routes(engine, now_ms),
         person_routes(engine, points, now_ms),
@@ -62,21 +62,22 @@ def api_routes(
         report_routes(engine, maker, settings.zone, now_ms),
     ):
         api.include_router(part)
-    router = APIRouter()
-    router.include_router(api)
+    about = APIRouter()
 
     @cache
     def description() -> dict[str, Any]:
-        return describe(api)
+        served = APIRouter()
+        served.include_router(api, prefix=PREFIX)
+        return describe(served)
 
-    @router.get(f"{PREFIX}/openapi.json")
+    @about.get(f"{PREFIX}/openapi.json")
     @allow(OPEN)
     def openapi() -> Response:
         return JSONResponse(description())
 
-    @router.get("/api")
+    @about.get("/api")
     @allow(OPEN)
     def reference() -> Response:
         return HTMLResponse(page_of(description()))
 
-    return router
+    return api, about

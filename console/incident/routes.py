@@ -24,7 +24,6 @@ from console.access.rules import Permission, allow, of_incident, placed
 from console.access.viewer import Viewer
 from console.incident.knowing import happened, may_of, read_around
 from console.incident.measured import Measured, course_around, read_measured
-from console.incident.referring import referral_routes
 from console.incident.showing import incident_words
 from console.people.drawing import drawing
 from console.people.profile import IncidentRow
@@ -65,7 +64,6 @@ _ACTIONS: dict[str, _Action] = {
 def page_routes(engine: Engine, settings: ConsoleSettings, renderer: Renderer, points: Points) -> APIRouter:
     """Everything below ``/incidents/{incident_id}``."""
     router = APIRouter()
-    router.include_router(referral_routes(engine, settings, renderer, points))
 
     def seen(viewer: Viewer, kind: str, subject: str, area: str) -> None:
         now_ms = renderer.now_ms()
