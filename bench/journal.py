@@ -16,6 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import google_crc32c
@@ -73,14 +74,14 @@ def _rates(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
         records = [os.urandom(RECORD_BYTES) for _ in range(count)]
         times = RECORDS_PER_ROUND // count
         spent: dict[str, list[tuple[float, float]]] = {}
+        journal, plain = folder / "journal", folder / "plain"
+        ways: dict[str, Callable[[], None]] = {
+            "append and commit": partial(_write_journal, journal, records, times),
+            "plain write and fdatasync": partial(_write_plain, plain, records, times),
+            "read record by record": partial(_read_journal, journal),
+            "read in bulk": partial(_read_bulk, journal),
+        }
         for _ in range(ROUNDS):
-            journal, plain = folder / "journal", folder / "plain"
-            ways: dict[str, Callable[[], None]] = {
-                "append and commit": lambda: _write_journal(journal, records, times),  # noqa: B023
-                "plain write and fdatasync": lambda: _write_plain(plain, records, times),  # noqa: B023
-                "read record by record": lambda: _read_journal(journal),  # noqa: B023
-                "read in bulk": lambda: _read_bulk(journal),  # noqa: B023
-            }
             for way, work in ways.items():
                 spent.setdefault(way, []).append(_timed(work))
             shutil.rmtree(journal)

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ import registry
 from alerts import actions
 from bench.lianhu_audit import Kept, LianhuAudit
 from bench.lianhu_publish import Publisher
+from bench.system import lag_bytes, settings_in
 from bench.waiting import BenchError, patiently
 from bench.watching import MACHINE, Watch
 from carecircle import roles
@@ -37,12 +39,11 @@ from carecircle.demo.responders import Responders
 from carecircle.demo.summary import told
 from carecircle.ports import free_port, wait_for_port
 from carecircle.score.collect import quarantined, reported
-from carecircle.settings import Settings, load
+from carecircle.settings import Settings
 from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.scenario import Scenario, Spread, load_scenario, members
 from firmware_sim.scoring import HIT_MS, Found, match
-from journal import JournalReader
 
 OURS = ("gateway", "processor", "writer", "alerts")
 _JOURNALS = (("raw", "processor"), ("points", "writer"), ("detections", "alerts"))
@@ -70,7 +71,7 @@ class _Answering(Responders):
         self.first.setdefault(str(data["incident"]), str(data["responder"]))
         super()._take(webhook_id, data)
 
-    def _acknowledge(self, incident: str, url: str) -> None:  # noqa: ARG002
+    def _acknowledge(self, incident: str, _url: str) -> None:
         if actions.acknowledge(self.engine, incident, self.first[incident], _now_ms()).done:
             with self._lock:
                 self.acknowledged.add(incident)
@@ -109,7 +110,7 @@ def run(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carecircle-lianhu-")))
         port = free_port()
         broker, broker_pid = stack.enter_context(_broker(folder, port))
-        settings, environment = _settings(folder, port)
+        settings, environment = settings_in(folder, port)
         engine = roles.prepare(settings)
         stack.callback(engine.dispose)
         responders = _Answering(_SECRET)
@@ -128,7 +129,7 @@ def run(
         publisher = Publisher(folder, scenario, port, seconds, source, recordings)
         stack.callback(publisher.end)
         watched = {**started, "broker": broker_pid, "simulator": publisher.pid, "bench": os.getpid()}
-        gauges = {f"{journal}_bytes": _lag(settings, journal, consumer) for journal, consumer in _JOURNALS}
+        gauges = {f"{journal}_bytes": partial(lag_bytes, settings, journal, who) for journal, who in _JOURNALS}
         with Watch(watched, {**gauges, "simulator_messages": publisher.backlog}) as watch:
             begin_s = publisher.wait_until_begun(watch)
             truth = publisher.wait(seconds + 180, lambda: _alive(supervisor, started))
@@ -212,29 +213,6 @@ def _broker(folder: Path, port: int) -> Iterator[tuple[str, int]]:
     finally:
         process.terminate()
         process.wait()
-
-
-def _settings(folder: Path, port: int) -> tuple[Settings, dict[str, str]]:
-    for name in [name for name in os.environ if name.startswith("CARECIRCLE_") and name != "CARECIRCLE_DATA"]:
-        del os.environ[name]
-    environment = {
-        "CARECIRCLE_DATA_DIR": str(folder / "data"),
-        "CARECIRCLE_BROKER__URL": f"mqtt://127.0.0.1:{port}",
-        "CARECIRCLE_LOG_LEVEL": "warning",
-    }
-    os.environ.update(environment)
-    return load(), environment
-
-
-def _lag(settings: Settings, journal: str, consumer: str) -> Callable[[], float]:
-    def lag_bytes() -> float:
-        reader = JournalReader(settings.journal_dir / journal, consumer)
-        try:
-            return reader.lag_bytes()
-        finally:
-            reader.close()
-
-    return lag_bytes
 
 
 def _alive(supervisor: Supervisor, started: dict[str, int]) -> None:

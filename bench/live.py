@@ -7,7 +7,6 @@ Everything is the real thing: a broker process, the roles as `carecircle run` st
 from __future__ import annotations
 
 import base64
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,16 +19,15 @@ import psutil
 import registry
 from bench.broker import any_broker
 from bench.children import cpu_s
-from bench.waiting import BenchError
+from bench.system import lag_bytes, settings_in
+from bench.waiting import BenchError, wait_for
 from carecircle import roles
 from carecircle.ports import free_port
-from carecircle.settings import Settings, load
 from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.load import load_device, publish_load
 from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.scenario import Member
-from journal import JournalReader
 from journal.quarantine import read_tally, stages
 from store import open_store
 
@@ -51,7 +49,7 @@ def run(*, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = pri
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carecircle-bench-")))
         port = free_port()
         broker = stack.enter_context(any_broker(folder, port))
-        settings, environment = _settings(folder, port)
+        settings, environment = settings_in(folder, port)
         engine = roles.prepare(settings)
         stack.callback(engine.dispose)
         say(f"registering {rate} wearers")
@@ -63,8 +61,8 @@ def run(*, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = pri
         stack.callback(supervisor.stop)
         for role in _ROLES:
             supervisor.add_role(role)
-        _wait_for(lambda: (settings.state_dir / "gateway.subscribed").exists(), 60, f"the gateway: {folder / 'log'}")
-        _wait_for(lambda: (settings.journal_dir / "detections").exists(), 60, "the processor")
+        wait_for(lambda: (settings.state_dir / "gateway.subscribed").exists(), 60, f"the gateway: {folder / 'log'}")
+        wait_for(lambda: (settings.journal_dir / "detections").exists(), 60, "the processor")
         processes = {role: psutil.Process(pid) for role, pid in supervisor.process_ids().items()}
         before_s = {role: cpu_s(process) for role, process in processes.items()}
         memory = _PeakMemory(processes)
@@ -73,9 +71,9 @@ def run(*, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = pri
         result = publish_load(
             BrokerAddress(host="127.0.0.1", port=port), frames_per_s=rate, seconds=seconds, on_taken=memory.look
         )
-        _wait_for(lambda: _lag(settings, "raw", "processor") == 0, _DRAIN_WITHIN_S, "the processor to take everything")
+        wait_for(lambda: lag_bytes(settings, "raw", "processor") == 0, _DRAIN_WITHIN_S, "the processor to take all")
         processed_s = time.monotonic() - started
-        _wait_for(lambda: _lag(settings, "points", "writer") == 0, _DRAIN_WITHIN_S, "the writer to store everything")
+        wait_for(lambda: lag_bytes(settings, "points", "writer") == 0, _DRAIN_WITHIN_S, "the writer to store all")
         stored_s = time.monotonic() - started
         used_s = {role: round(cpu_s(process) - before_s[role], 2) for role, process in processes.items()}
         memory.look(0)
@@ -104,34 +102,6 @@ def run(*, seconds: int = 20, rate: int = 6000, say: Callable[[str], None] = pri
             "frames_per_cpu_s": {role: round(frames / max(used, 0.01)) for role, used in used_s.items()},
             "memory_mb": {"peak_all_roles": round(memory.peak / 2**20), **memory.by_role()},
         }
-
-
-def _settings(folder: Path, port: int) -> tuple[Settings, dict[str, str]]:
-    for name in [name for name in os.environ if name.startswith("CARECIRCLE_") and name != "CARECIRCLE_DATA"]:
-        del os.environ[name]
-    environment = {
-        "CARECIRCLE_DATA_DIR": str(folder / "data"),
-        "CARECIRCLE_BROKER__URL": f"mqtt://127.0.0.1:{port}",
-        "CARECIRCLE_LOG_LEVEL": "warning",
-    }
-    os.environ.update(environment)
-    return load(), environment
-
-
-def _lag(settings: Settings, journal: str, consumer: str) -> int:
-    reader = JournalReader(settings.journal_dir / journal, consumer)
-    try:
-        return reader.lag_bytes()
-    finally:
-        reader.close()
-
-
-def _wait_for(ready: Callable[[], bool], timeout_s: float, what: str) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not ready():
-        if time.monotonic() > deadline:
-            raise BenchError(f"waited {timeout_s:.0f} s in vain for {what}")
-        time.sleep(0.1)
 
 
 class _PeakMemory:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from firmware_sim.fleet import Fleet
+from firmware_sim.fleet import Fleet, Progress
 from firmware_sim.load import publish_load
 from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.scenario import parse_scenario
@@ -31,9 +31,9 @@ def fleet_cost(broker: BrokerAddress, kind: str, devices: int, seconds: float, m
     )
     marks: list[tuple[float, float, int]] = []
 
-    def note(progress: object) -> None:
-        if progress.connected == progress.connections:  # type: ignore[attr-defined]
-            marks.append((time.monotonic(), time.process_time(), progress.published))  # type: ignore[attr-defined]
+    def note(progress: Progress) -> None:
+        if progress.connected == progress.connections:
+            marks.append((time.monotonic(), time.process_time(), progress.published))
 
     fleet = Fleet(parse_scenario(text, "bench"), broker, source="synthetic", on_progress=note)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
