@@ -111,7 +111,7 @@ class Device:
         self._agenda: list[tuple[int, int, bool, Task]] = []
         self._entries = itertools.count()
 
-    def happened(self, until_ms: int) -> list[Happening]:  # noqa: ARG002
+    def happened(self, _until_ms: int) -> list[Happening]:
         """What has befallen whoever has the device, and has begun by ``until_ms``."""
         return []
 

@@ -143,7 +143,7 @@ class PooledWearer(Wearer):
         self.place = track
         super().__init__(identity, setup, rng, origin_ms=origin_ms, track=track, vitals=vitals)
 
-    def _frame(self, due_ms: int) -> list[Message]:  # noqa: ARG002
+    def _frame(self, _due_ms: int) -> list[Message]:
         return []
 
     def _reading(self, due_ms: int) -> list[Message]:

@@ -155,7 +155,7 @@ class Recordings:
         rng: np.random.Generator,
         *,
         falls: bool,
-        traits: Traits | None = None,  # noqa: ARG002
+        traits: Traits | None = None,  # noqa: ARG002 - of MotionSource
     ) -> _Subject:
         """A recorded person for ``placement`` (``waist`` or ``wrist``); they have their own traits."""
         if placement not in DATASETS:

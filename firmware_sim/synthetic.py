@@ -80,7 +80,7 @@ class Synthetic:
         placement: str,
         rng: np.random.Generator,
         *,
-        falls: bool,  # noqa: ARG002
+        falls: bool,  # noqa: ARG002 - of MotionSource
         traits: Traits | None = None,
     ) -> _Wearer:
         """One of the people made for ``placement`` (``waist`` or ``wrist``), or the one who has ``traits``.

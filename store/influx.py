@@ -213,8 +213,8 @@ class InfluxStore:
         names = {row[0] for series in found for row in series.values if row[1] == "float"}
         return tuple(sorted(name for name in names if schema.OPEN_FIELD.fullmatch(name)))
 
-    def expire(self, now_ms: int) -> int:  # noqa: ARG002 - the server does it, by its own clock
-        """See Store. Buckets have their retention in the server."""
+    def expire(self, _now_ms: int) -> int:
+        """See Store. Buckets have their retention in the server, by its own clock."""
         return 0
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ class MotionSensorBank:
     def __len__(self) -> int:
         return len(self._devices)
 
-    def add(self, device: str, *, placement: str, person: str | None) -> int:  # noqa: ARG002
+    def add(self, device: str, *, placement: str, person: str | None) -> int:  # noqa: ARG002 - as of FallBank
         """The row of a device, made when it is new; a known one takes over the person. The placement does not matter:
         gravity is the same everywhere."""
         row = self._rows.setdefault(device, len(self._devices))
@@ -111,7 +111,7 @@ class MotionSensorBank:
                 self._columns[name] = np.concatenate([column, _column(name, more)], axis=-1)
         return row
 
-    def update(self, batch: AnyBatch | None, now_ms: int) -> list[Detection]:  # noqa: ARG002
+    def update(self, batch: AnyBatch | None, _now_ms: int) -> list[Detection]:
         """Take in a batch. None or an empty one is a tick and finds nothing: only signal decides, and its own times."""
         if batch is None or not len(batch) or not batch.samples:
             return []

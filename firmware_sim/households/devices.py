@@ -95,7 +95,7 @@ class ZigbeeHub(Device):
         """What befell the home."""
         return self._home.happened(until_ms)
 
-    def will(self, now_ms: int) -> tuple[str, bytes]:  # noqa: ARG002
+    def will(self, _now_ms: int) -> tuple[str, bytes]:
         """What the broker says when the hub is gone."""
         return f"{self._base}/bridge/state", self._hub.state(online=False).payload.encode()
 
@@ -103,7 +103,7 @@ class ZigbeeHub(Device):
         """What a starting Zigbee2MQTT says."""
         return [self._publication(one) for one in self._hub.opening(now_ms)]
 
-    def farewell(self, now_ms: int) -> Message:  # noqa: ARG002
+    def farewell(self, _now_ms: int) -> Message:
         """The hub is shut down."""
         return self._publication(self._hub.state(online=False))
 
