@@ -219,7 +219,7 @@ def _bounded(counts: Counts) -> Counts:
 
 
 def _counts(samples: NDArray[np.float32] | Counts, lsb: float) -> Counts:
-    return samples if samples.dtype == np.int16 else to_counts(samples, lsb)  # type: ignore[return-value, arg-type]
+    return samples if samples.dtype == np.int16 else to_counts(samples, lsb)  # type: ignore[return-value, arg-type]  # told by dtype
 
 
 def _turns(rows: Rows) -> Iterator[Rows | None]:

@@ -38,7 +38,7 @@ def save_model(heads: tuple[Head, ...], views: tuple[View, ...], path: Path, pro
                 f"view {views[head.view].name}/{name}": array for name, array in _of_embedding(head.second.embedding)
             }
         arrays |= {f"head {head.name}/{name}": array for name, array in _of_head(head).items()}
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # none has the name of its option
     path.with_suffix(".json").write_text(json.dumps(provenance, indent=2, ensure_ascii=False) + "\n")
 
 
