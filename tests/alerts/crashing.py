@@ -49,14 +49,14 @@ def crash_at(point: str, turn: int) -> None:
         come_to(f"after commit of {work[-1]}")
 
     for module in (service, moving):
-        module.writing = crashing  # type: ignore[attr-defined]
+        module.writing = crashing
     for owner, methods in _WORK.items():
         for method, name in methods.items():
             setattr(owner, method, _named(getattr(owner, method), name, work))
     for method, name in (("_post", "webhook"), ("_tell", "apprise")):
         setattr(Courier, method, _sending(getattr(Courier, method), name, come_to))
-    JournalWriter.append = _around(JournalWriter.append, "append", come_to)  # type: ignore[method-assign]
-    JournalReader.commit = _around(JournalReader.commit, "offset", come_to)  # type: ignore[method-assign]
+    JournalWriter.append = _around(JournalWriter.append, "append", come_to)
+    JournalReader.commit = _around(JournalReader.commit, "offset", come_to)
 
 
 def _named(method: Callable[..., Any], name: str, work: list[str]) -> Callable[..., Any]:

@@ -116,7 +116,7 @@ def test_what_is_counted_at_once_is_what_each_pair_says(
         for i, ((a, b), area) in enumerate(homes)
     ]
     responders = [
-        ResponderEntry(id=f"r{i}", name="R", area=area, lat=LAT + a, lon=LON + b, travel=how)  # type: ignore[arg-type]
+        ResponderEntry(id=f"r{i}", name="R", area=area, lat=LAT + a, lon=LON + b, travel=how)
         for i, ((a, b), area, how) in enumerate(bases)
     ]
     on = {area: [candidate_of(one, None, 0) for one in responders if one.area == area] for area in ("d", "d.a", "d.b")}
@@ -152,7 +152,7 @@ def test_18000_people_and_500_responders_take_a_fraction_of_a_second() -> None:
     travels = ("walk", "bicycle", "ebike", "car")
     responders = {
         f"r{i}": ResponderEntry(
-            id=f"r{i}", name="R", area="d", lat=LAT + a, lon=LON + b, travel=travels[i % 4],  # type: ignore[arg-type]
+            id=f"r{i}", name="R", area="d", lat=LAT + a, lon=LON + b, travel=travels[i % 4],
             channels=(ChannelEntry(type="console"),),
         )
         for i, (a, b) in enumerate(spots[18_000:])

@@ -295,7 +295,7 @@ def facts(**values: object) -> Facts:
         "kind": "fall", "person": "Wang Xiuying", "address": "12 Fengqing Road", "area": "Station 1", "device": "w-1",
         "onset_ms": START_MS - 60_000, "said_ms": None, "now_ms": START_MS, "historical": False,
     }  # fmt: skip
-    return Facts(**{**known, **values})  # type: ignore[arg-type]
+    return Facts(**{**known, **values})
 
 
 LINK = make_short_link("https://care.lianhu.example", short_code(KEY, "n1"))

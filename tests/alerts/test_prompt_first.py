@@ -191,7 +191,7 @@ def test_never_asks_at_no_stage(story: Story, tmp_path: Path) -> None:
 def test_old_files_stay_valid_and_contradictions_are_named(story: Story, tmp_path: Path) -> None:
     """`ask_wearer: false` is never; with `ask: first` it is a mistake; numbers have their ranges."""
     entry = {"id": "p", "area": "d", "steps": (PolicyStep(),)}
-    assert not policy_of(PolicyEntry(**entry, ask_wearer=False)).ask_wearer  # type: ignore[arg-type]
+    assert not policy_of(PolicyEntry(**entry, ask_wearer=False)).ask_wearer
     folder = tmp_path / "p"
     folder.mkdir()
     for values, words in (

@@ -110,7 +110,7 @@ def test_a_detection_that_we_cannot_handle_does_not_stop_the_others(
     def broken(connection: object, detection: object, *rest: object) -> None:
         if getattr(detection, "device", "") == "w-wang":
             raise KeyError("a defect")
-        write(connection, detection, *rest)  # type: ignore[arg-type]
+        write(connection, detection, *rest)
 
     monkeypatch.setattr(intake, "_write_evidence", broken)
     story.deliver(story.detection("fall"), story.detection("fall", device="w-zhao", person="zhao"))

@@ -137,7 +137,7 @@ def _import(engine: Engine, folder: Path) -> None:
         "areas": [{"path": path, "name": name} for path, name in _AREAS.items()],
         "people": people,
         "devices": [
-            *({"id": f"d-{row['key'][2:]}", "person": row["key"], "placement": "waist"} for row in people),  # type: ignore[index]
+            *({"id": f"d-{row['key'][2:]}", "person": row["key"], "placement": "waist"} for row in people),
             *({"id": name, "person": "p-0001", "kind": kind, "placement": room} for name, kind, room in _SENSORS),
         ],
         "responders": [

@@ -136,7 +136,7 @@ def test_every_place_has_room_in_the_frame(
         if size == "desktop":
             assert shown.count() == len(PLACES)
             page.evaluate("scrollTo(0, 1000)")
-            assert page.locator("header.top").bounding_box()["y"] <= 0  # type: ignore[index]
+            assert page.locator("header.top").bounding_box()["y"] <= 0
             assert page.evaluate("document.elementFromPoint(400, 170).closest('header')") is None  # not in the way
             continue
         assert shown.count() == 3

@@ -29,7 +29,7 @@ _DRAWN = (
 
 
 @pytest.fixture(scope="module")
-def site(built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # type: ignore[no-untyped-def]  # noqa: F811
+def site(built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: F811
     """A console with a week of one person's vitals, and one reading of another."""
     folder = tmp_path_factory.mktemp("person")
     engine = copy_of(built, folder)

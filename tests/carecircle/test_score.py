@@ -31,7 +31,7 @@ def truth(**parts: object) -> Truth:
     run |= {"end_ms": START_MS + 60_000, "falls": [fall], "sos": []}
     devices = ("w-wang", "b-wang", "w-zhao")
     published = [Published(device=device, stream="status", boot=1, seq=[(0, 0)]) for device in devices]
-    return Truth(**(run | {"published": published} | parts))  # type: ignore[arg-type]
+    return Truth(**(run | {"published": published} | parts))
 
 
 @pytest.fixture

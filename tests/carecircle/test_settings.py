@@ -162,8 +162,8 @@ def test_base_topics_of_hubs_come_from_the_file_and_from_the_environment(
 def test_secrets_of_replies_that_cannot_work_are_refused_at_the_start() -> None:
     """With what to do, before anything runs."""
     with pytest.raises(SettingsError, match=r"replies\.secret is no secret"):
-        Settings(replies={"secret": "short"}).check_secrets()  # type: ignore[arg-type]
+        Settings(replies={"secret": "short"}).check_secrets()
     with pytest.raises(SettingsError, match=r"needs alerts\.public_url"):
-        Settings(replies={"twilio_token": "x" * 32}).check_secrets()  # type: ignore[arg-type]
+        Settings(replies={"twilio_token": "x" * 32}).check_secrets()
     with pytest.raises(ValueError, match="no country"):
-        Settings(replies={"country": "China"})  # type: ignore[arg-type]
+        Settings(replies={"country": "China"})

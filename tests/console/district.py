@@ -62,10 +62,7 @@ def build(engine: Engine, folder: Path, people: Sequence[dict[str, object]] = PE
     district = {
         "areas": _AREAS,
         "people": list(people),
-        "devices": [
-            {"id": f"d-{row['key'][2:]}", "person": row["key"], "placement": "waist"}  # type: ignore[index]
-            for row in people
-        ],
+        "devices": [{"id": f"d-{row['key'][2:]}", "person": row["key"], "placement": "waist"} for row in people],
         "responders": [
             {"id": ZHANG, "name": "Zhang Min 张敏", "area": _HOME, "channels": [_WEBHOOK]},
             {"id": WANG, "name": "Wang Fang", "area": _HOME, "channels": [_WEBHOOK]},
@@ -103,7 +100,7 @@ def fall(
         "features": {"peak_g": 4.23, "freefall_s": 0.31, "posture_change_deg": 80.4, "after_vector_std_g": 0.02},
         "window": motion(onset_ms) if window is None else window,
     }  # fmt: skip
-    return Detection(**{**fields, **values})  # type: ignore[arg-type]
+    return Detection(**{**fields, **values})
 
 
 def sos(device: str, onset_ms: int, *, person: str | None) -> Detection:

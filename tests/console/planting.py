@@ -161,7 +161,7 @@ def _plant(connection: Connection, street: Street, now_ms: int) -> None:
         }  # fmt: skip
         found = connection.execute(insert(table).values(row))
         if serial is not None:
-            row[serial.name] = found.inserted_primary_key[0]  # type: ignore[index]
+            row[serial.name] = found.inserted_primary_key[0]
         street.rows[table.name] = row
     incident = _table("incident")
     over = {"id": f"{street.word}-over", "state": "resolved", "outcome": "true", "resolved_ms": now_ms - 1000}

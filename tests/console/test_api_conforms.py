@@ -54,7 +54,7 @@ def test_every_operation_answers_as_it_is_described(described: tuple[object, dic
     app, headers = described
     schema = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", app, headers={"host": "127.0.0.1:8080"})
     asked: Counter[str] = Counter()
-    with TestClient(app, base_url="http://127.0.0.1:8080") as client:  # type: ignore[arg-type]
+    with TestClient(app, base_url="http://127.0.0.1:8080") as client:
         for result in schema.get_all_operations():
             operation = result.ok()
             nobody = client.request(operation.method, operation.path.format_map(_Anything()))

@@ -194,4 +194,4 @@ def test_loopback_has_several_names(host: str, address: str) -> None:
 def test_settings_that_cannot_work_are_refused_at_once(values: dict[str, str]) -> None:
     """Not at the first request."""
     with pytest.raises(ConsoleError):
-        ConsoleSettings(**{"link_key": LINK_KEY, **values})  # type: ignore[arg-type]
+        ConsoleSettings(**{"link_key": LINK_KEY, **values})

@@ -276,7 +276,7 @@ def test_the_board_is_filtered_and_shown_on_a_wall(desk: TestClient, engine: Eng
 
 def test_the_cards_of_one_reader_carry_no_token_of_another(desk: TestClient, zhang: TestClient, incident: str) -> None:
     """What is made once for all has no token; each page has its own."""
-    tokens = {re.search(r'name="csrf" value="([^"]+)"', one.get("/").text)[1] for one in (desk, zhang)}  # type: ignore[index]
+    tokens = {re.search(r'name="csrf" value="([^"]+)"', one.get("/").text)[1] for one in (desk, zhang)}
     assert len(tokens) == 2
     part = desk.get("/", headers={"x-part": "1"}).text
     assert f'data-key="{incident}"' in part

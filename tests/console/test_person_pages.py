@@ -122,7 +122,7 @@ def audited(engine: Engine) -> list[tuple[str, str, str, str]]:
     """What is in the audit: what, who, kind, subject."""
     with engine.connect() as connection:
         query = select(audit.c.what, audit.c.who, audit.c.kind, audit.c.subject).order_by(audit.c.id)
-        return [tuple(row) for row in connection.execute(query)]  # type: ignore[misc]
+        return [tuple(row) for row in connection.execute(query)]
 
 
 # the page of a person -------------------------------------------------------------------------------------------

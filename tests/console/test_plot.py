@@ -42,7 +42,7 @@ def bands(drawing: ElementTree.Element, kind: str) -> list[ElementTree.Element]:
 def window_of(counts: np.ndarray, **values: object) -> Window:
     """A window of counts of 1 mg that starts at the onset."""
     fields: dict[str, object] = {"t0_ms": ONSET_MS, "fs_hz": 50.0, "lsb_g": 0.001}
-    return Window(**{**fields, "acc": counts.astype("<i2").tobytes(), **values})  # type: ignore[arg-type]
+    return Window(**{**fields, "acc": counts.astype("<i2").tobytes(), **values})
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
@@ -97,7 +97,7 @@ def test_falling_freely_before_the_impact_is_coloured() -> None:
     counts[125] = (0, 0, 5000)
     drawing = draw(window_of(counts, t0_ms=ONSET_MS - 2500), WIDE)
     band, legend = bands(drawing, "falling")
-    start = float(re.match(r"M([\d.]+)", line(drawing, "smv"))[1])  # type: ignore[index]
+    start = float(re.match(r"M([\d.]+)", line(drawing, "smv"))[1])
     scale = (WIDE.width - 8 - start) / 199
     assert legend.get("width") == "14"
     assert float(band.get("x", "")) == pytest.approx(start + 109.5 * scale, abs=0.2)

@@ -294,7 +294,7 @@ def test_a_bridge_that_knows_the_message_says_which(district: District) -> None:
     told(district.engine, ZHANG)
     rows = models.notification
     with district.engine.connect() as connection:
-        sent = dict(connection.execute(select(rows.c.incident, rows.c.id).where(rows.c.responder == ZHANG)).all())  # type: ignore[arg-type]
+        sent = dict(connection.execute(select(rows.c.incident, rows.c.id).where(rows.c.responder == ZHANG)).all())
     answer = district.standard(text="1", notification=sent[district.incident]).json()
     assert answer["incident"] == district.incident
 
@@ -469,7 +469,7 @@ def test_without_a_secret_a_provider_is_not_there(engine: Engine, clock: Clock) 
 def test_reply_settings_that_cannot_work_are_refused_at_once(values: dict[str, str]) -> None:
     """Not at the first reply."""
     with pytest.raises(ConsoleError):
-        ConsoleSettings(**{"link_key": LINK_KEY, "public_url": PUBLIC, **values})  # type: ignore[arg-type]
+        ConsoleSettings(**{"link_key": LINK_KEY, "public_url": PUBLIC, **values})
 
 
 def test_a_registry_that_cannot_be_opened_is_an_error_and_no_unknown_number(

@@ -204,7 +204,7 @@ def test_a_long_report_is_made_beside_the_page_and_says_how_far_it_is(
 
     def slow(*args: object, **values: object) -> object:
         assert go.wait(10)
-        return history.cases(*args, **values)  # type: ignore[arg-type]
+        return history.cases(*args, **values)
 
     monkeypatch.setattr("console.reports.routes._PAGE_WAIT_S", 0.05)
     monkeypatch.setattr("console.reports.making.cases", slow)

@@ -234,7 +234,7 @@ def test_a_database_that_fails_is_told_and_its_return_too() -> None:
     assert [event.split(b"\n")[0] for event in heard[1:]] == [b"id: 7.1", b"event: stale", b"event: stale"]
 
 
-async def _until(stream, ending: bytes):  # type: ignore[no-untyped-def]
+async def _until(stream, ending: bytes):
     async for event in stream:
         yield event
         if event.startswith(ending):

@@ -72,7 +72,7 @@ def test_the_three_buckets_tell_the_same(
         by_hour[str(zoom)] = asked(influx, text, Span(start_ms, start_ms + 6 * HOUR_MS - 1))
     how = {"mean": lambda v: sum(v) / len(v), "min": min, "max": max, "sum": sum, "count": len}[stat]
     for hour in range(start_ms, start_ms + 6 * HOUR_MS, HOUR_MS):
-        truth = how([v for t, v in readings if hour <= t < hour + HOUR_MS])  # type: ignore[operator]
+        truth = how([v for t, v in readings if hour <= t < hour + HOUR_MS])
         assert {zoom: found[hour] for zoom, found in by_hour.items()} == pytest.approx(dict.fromkeys(by_hour, truth))
 
 

@@ -92,7 +92,7 @@ def frames(
     """A stream cut into frames of ``seconds``; what does not fill the last is left away."""
     n = round(seconds * fs_hz)
     return [
-        frame(samples[i : i + n], t_ms=t_ms + round(i * 1000 / fs_hz), fs_hz=fs_hz, **more)  # type: ignore[arg-type]
+        frame(samples[i : i + n], t_ms=t_ms + round(i * 1000 / fs_hz), fs_hz=fs_hz, **more)
         for i in range(0, len(samples) - n + 1, n)
     ]
 

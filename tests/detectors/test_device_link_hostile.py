@@ -55,21 +55,21 @@ def test_a_row_of_no_device_is_refused_before_anything_is_taken(part: str, row: 
 def wild(rng: np.random.Generator, rows: int, m: int, now_ms: int) -> LinkBatch:
     """Numbers from everywhere, at instants from everywhere, in no order, some twice."""
 
-    def whole(size: int = m) -> np.ndarray:  # type: ignore[type-arg]
+    def whole(size: int = m) -> np.ndarray:
         ends = np.array([-(2**63), -1, 0, 1, 2**31, 2**53 - 1, 2**62, 2**63 - 1, now_ms], np.int64)
         return np.where(rng.random(size) < 0.5, rng.choice(ends, size), rng.integers(-(2**40), 2**43, size))
 
-    def real() -> np.ndarray:  # type: ignore[type-arg]
+    def real() -> np.ndarray:
         ends = np.array([np.nan, np.inf, -np.inf, -1.0, 0.0, 1e-300, 1e300, 50.0, 100.0, 604_800.0])
         return rng.choice(ends, m)
 
-    def row() -> np.ndarray:  # type: ignore[type-arg]
+    def row() -> np.ndarray:
         return rng.integers(0, rows, m)
 
-    def flag() -> np.ndarray:  # type: ignore[type-arg]
+    def flag() -> np.ndarray:
         return rng.random(m) < 0.5
 
-    def small() -> np.ndarray:  # type: ignore[type-arg]
+    def small() -> np.ndarray:
         return rng.integers(0, 5, m).astype(np.uint8)
 
     at_ms = np.where(rng.random(m) < 0.3, whole(), now_ms - rng.integers(0, 60_000, m))

@@ -70,7 +70,7 @@ class Street:
             np.zeros(m, np.int64), np.ones(m, np.bool_),
         )  # fmt: skip
         statuses = Statuses(at_ms, rows, np.ones(m, np.bool_), charge[order], beats[order])
-        batch = LinkBatch(messages, statuses, *empty_batch().parts()[2:5])  # type: ignore[arg-type]
+        batch = LinkBatch(messages, statuses, *empty_batch().parts()[2:5])
         self.found += self.bank.update(batch, ms((hour + 1) * HOUR))
 
 

@@ -29,7 +29,7 @@ def wears(story: LinkStory, name: str, from_day: int, to_day: int, wearer: dict[
         story.says(name, day * DAY + 8 * HOUR)
 
 
-def hints(story: LinkStory, days: int) -> list:  # type: ignore[type-arg]
+def hints(story: LinkStory, days: int) -> list:
     """What is said of wearers by then."""
     return [one for one in story.play(days * DAY + 60) if one.kind == "other_wearer"]
 
@@ -101,7 +101,7 @@ def test_by_default_nothing_is_said_and_nothing_is_kept_of_wearers() -> None:
     story.device("w1", kind="wearable")
     for value in (np.nan, np.inf, -np.inf, 1e300):
         story.trait("w1", 0, Trait.PULSE, value)
-    story.trait("w1", 0, 99, 60.0)  # type: ignore[arg-type]
+    story.trait("w1", 0, 99, 60.0)
     assert hints(story, 3) == []
 
 

@@ -14,7 +14,7 @@ NOW_MS = 1_760_000_000_000
 def event(kind: str, *, t: int = NOW_MS - 500, **more: object) -> EventIn:
     """An event of device b-1 that arrived half a second ago."""
     message = Event(t=t, boot=7, seq=3, type=kind, re="cmd-9" if kind == "cancel" else None)
-    return EventIn("b-1", "p-1", message, NOW_MS - 100, **more)  # type: ignore[arg-type]
+    return EventIn("b-1", "p-1", message, NOW_MS - 100, **more)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def intake() -> Intake:
 
 def put(it: Intake, batch: object) -> int:
     """Add a frame; how many samples it made."""
-    return sum(piece.acc.shape[1] for piece in it.feed(batch) if isinstance(piece, Piece))  # type: ignore[arg-type]
+    return sum(piece.acc.shape[1] for piece in it.feed(batch) if isinstance(piece, Piece))
 
 
 def last(it: Intake, n: int) -> np.ndarray:

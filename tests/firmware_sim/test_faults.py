@@ -180,7 +180,7 @@ def test_how_often_a_call_is_repeated_changes_nothing_about_what_is_measured() -
         (speaker,) = run.faults.afflicted.values()
         if calls:
             device = speaker.device
-            device.at(START_MS + 4000, lambda at_ms, device=device: device.call("sos", at_ms))  # type: ignore[misc]
+            device.at(START_MS + 4000, lambda at_ms, device=device: device.call("sos", at_ms))
         said = [speaker.wake(START_MS + at_s * 1000) for at_s in range(40)]
         messages = [[one for one in some if isinstance(one, Message)] for some in said]
         measured.append([[one.payload for one in some if one.stream is not Stream.EVENT] for some in messages])

@@ -27,7 +27,7 @@ def play(broker: Mosquitto, text: str, seconds: float, speed: float, **options: 
     """A run against a broker, and all that a live subscriber got."""
     what = parse_scenario(f"{{name: t, {text}}}", "t")
     with collector(broker) as got:
-        fleet = Fleet(what, address(broker), source="synthetic", clock=Clock(speed=speed), **options)  # type: ignore[arg-type]
+        fleet = Fleet(what, address(broker), source="synthetic", clock=Clock(speed=speed), **options)
         truth = asyncio.run(fleet.run(seconds, drain_s=0.5))
         settle(lambda: {*truth.keys()} <= set(good_keys(got.received)))
         return truth, list(got.received)

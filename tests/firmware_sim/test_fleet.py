@@ -34,12 +34,12 @@ def scenario(text: str) -> Scenario:
 
 def address(broker: Mosquitto, **login: str) -> BrokerAddress:
     """Where the test's broker listens."""
-    return BrokerAddress("127.0.0.1", broker.port, **login)  # type: ignore[arg-type]
+    return BrokerAddress("127.0.0.1", broker.port, **login)
 
 
 def fleet(what: str, broker: Mosquitto, **options: object) -> Fleet:
     """A fleet on synthetic motion."""
-    return Fleet(scenario(what), address(broker), source="synthetic", **options)  # type: ignore[arg-type]
+    return Fleet(scenario(what), address(broker), source="synthetic", **options)
 
 
 @contextmanager
@@ -253,7 +253,7 @@ def test_the_same_seed_sends_the_same_messages(mosquitto: Mosquitto) -> None:
                 clock=Clock(speed=16, start_ms=start_ms),
             )
             truth = asyncio.run(run.run(10, drain_s=0.2))
-            settle(lambda got=got, truth=truth: len(got.received) >= truth.messages_published)  # type: ignore[misc]
+            settle(lambda got=got, truth=truth: len(got.received) >= truth.messages_published)
         sent.append((truth.falls, {(t, p) for t, p, _ in got.received if not t.endswith("status")}))
     assert sent[0] == sent[1]
     streams = Counter(topic.rsplit("/", 1)[1] for topic, _ in sent[0][1])
@@ -268,7 +268,7 @@ def test_devices_log_in_under_their_own_names(start_mosquitto: Callable[..., Mos
     broker = start_mosquitto(passwords={d: f"pw-{d}" for d in devices}, acl=acl)
     what = scenario("wearers: {count: 2}, vitals: {every_s: 0}")
     for login in ({"username": "{device}", "password": "pw-{device}"}, {"passwords": {d: f"pw-{d}" for d in devices}}):
-        where = BrokerAddress("127.0.0.1", broker.port, **login)  # type: ignore[arg-type]
+        where = BrokerAddress("127.0.0.1", broker.port, **login)
         truth = asyncio.run(Fleet(what, where, source="synthetic", clock=Clock(speed=4)).run(4, drain_s=1))
         assert len(taken(truth, "motion")) == 6
     wrong = BrokerAddress("127.0.0.1", broker.port, username="{device}", password="wrong")

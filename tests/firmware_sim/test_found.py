@@ -45,7 +45,7 @@ class InTurn:
 
         class Falls:
             def everyday(self, rng: np.random.Generator, doing: object = None) -> Clip:
-                return wearer.everyday(rng, doing)  # type: ignore[arg-type]
+                return wearer.everyday(rng, doing)
 
             def fall(self, rng: np.random.Generator, *, still: bool = False) -> Clip:
                 return wearer.fall(rng, still=still, kind=kind)

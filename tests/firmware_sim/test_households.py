@@ -38,7 +38,7 @@ def home(
     settings: dict[str, object] = {"hold_s": 15.0, **more}
     return Home(
         household(plan or HomesPlan(), index), fitted(), (seed, index), start_ms=T0_MS, utc_offset_s=OFFSET_S,
-        fate=fate or Fate(), **settings,  # type: ignore[arg-type]
+        fate=fate or Fate(), **settings,
     )  # fmt: skip
 
 

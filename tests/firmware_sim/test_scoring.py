@@ -14,13 +14,13 @@ T = 1_790_000_000_000
 def truth(**parts: object) -> Truth:
     """A run of ten minutes."""
     run = {"scenario": "t", "source": "synthetic", "seed": 1, "start_ms": T, "end_ms": T + 600_000, "devices": 3}
-    return Truth(**run, **({"falls": [], "sos": [], "published": []} | parts))  # type: ignore[arg-type]
+    return Truth(**run, **({"falls": [], "sos": [], "published": []} | parts))
 
 
 def happening(kind: str, begin_s: float, due_s: float | None, **other: object) -> Happening:
     """Something else, seconds into the run."""
     due_ms = None if due_s is None else T + int(due_s * 1000)
-    return Happening(**{"kind": kind, "begin_ms": T + int(begin_s * 1000), "due_ms": due_ms, "person": "p-1", **other})  # type: ignore[arg-type]
+    return Happening(**{"kind": kind, "begin_ms": T + int(begin_s * 1000), "due_ms": due_ms, "person": "p-1", **other})
 
 
 def found(kind: str, onset_s: float, known_s: float | None = None, **other: object) -> Found:
@@ -28,7 +28,7 @@ def found(kind: str, onset_s: float, known_s: float | None = None, **other: obje
     known_ms = None if known_s is None else T + int(known_s * 1000)
     return Found(
         **{"kind": kind, "person": "p-1", "onset_ms": T + int(onset_s * 1000), "detected_ms": known_ms, **other}
-    )  # type: ignore[arg-type]
+    )
 
 
 def of_kind(kind: str, happened: Truth, reported: list[Found]) -> KindScore:

@@ -41,7 +41,7 @@ def found(at_s: float, told_s: float | None = None, device: str | None = "w-1", 
     told_ms = None if told_s is None else T + int(told_s * 1000)
     return Found(
         **{"kind": "fall", "device": device, "onset_ms": T + int(at_s * 1000), "notified_ms": told_ms, **other}
-    )  # type: ignore[arg-type]
+    )
 
 
 @given(st.lists(st.integers(0, 40)))

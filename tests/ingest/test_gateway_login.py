@@ -83,4 +83,4 @@ def test_a_broker_that_is_not_there_is_waited_for(mosquitto: Mosquitto, tmp_path
 def test_settings_that_cannot_work_are_refused_at_once(wrong: dict[str, object]) -> None:
     """With what to set instead."""
     with pytest.raises(ValueError, match="set "):
-        dataclasses.replace(GatewaySettings(), **wrong)  # type: ignore[arg-type]
+        dataclasses.replace(GatewaySettings(), **wrong)

@@ -47,7 +47,7 @@ def lives(story: LaneStory, home: str = "p1", from_ms: int = T0_MS - 30 * MINUTE
     story.home(f"{home}-kitchen", to_ms, value=False)
 
 
-def collapses(found: list) -> list:  # type: ignore[type-arg]
+def collapses(found: list) -> list:
     """Of some findings."""
     return [one for one in calls(found) if one.kind == "collapse"]
 

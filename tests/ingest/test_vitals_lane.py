@@ -223,7 +223,7 @@ def test_a_defect_in_one_detector_stops_no_other(story: LaneStory, caplog: pytes
     """Counted, logged once; vitals are stored on."""
     lane = story.pipeline.lanes.vitals
     assert lane is not None
-    lane.step = lambda _now_ms: 1 // 0  # type: ignore[method-assign,assignment,return-value]
+    lane.step = lambda _now_ms: 1 // 0
     measures(story, "w1", 2, **WELL)
     with caplog.at_level(logging.ERROR):
         assert story.run() == []

@@ -23,7 +23,7 @@ def test_channels_survive_export_and_import(sqlite_registry: Engine, tmp_path: P
     assert ChannelEntry(type="apprise", url="mailtos://me:pw@example.org?to=li@example.org", per_minute=12) in [
         channel for one in before.values() for channel in one.channels
     ]
-    registry.export_folder(sqlite_registry, tmp_path / "out", form=form)  # type: ignore[arg-type]
+    registry.export_folder(sqlite_registry, tmp_path / "out", form=form)
     again = registry.import_folder(sqlite_registry, tmp_path / "out")
     assert (again.problems, registry.directory(sqlite_registry).responders) == ([], before)
 

@@ -56,7 +56,7 @@ def test_an_empty_registry_has_an_empty_directory(registry_engine: Engine) -> No
 def test_a_snapshot_cannot_be_changed(known: registry.Directory) -> None:
     """It is shared between threads."""
     with pytest.raises(TypeError):
-        known.people["p-9"] = known.people["p-0001"]  # type: ignore[index]
+        known.people["p-9"] = known.people["p-0001"]
 
 
 def test_sqlite_refuses_what_leads_nowhere(tmp_path: Path) -> None:

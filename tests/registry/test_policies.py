@@ -42,7 +42,7 @@ def test_policies_survive_export_and_import(sqlite_registry: Engine, tmp_path: P
     assert [str(problem) for problem in registry.import_folder(sqlite_registry, folder).problems] == []
     before = registry.directory(sqlite_registry).policies
     assert sorted(before.by_area) == ["lianhu", "lianhu.taoyuan"]
-    registry.export_folder(sqlite_registry, tmp_path / "out", form=form)  # type: ignore[arg-type]
+    registry.export_folder(sqlite_registry, tmp_path / "out", form=form)
     assert (tmp_path / "out" / "policies.yaml").exists()
     again = registry.import_folder(sqlite_registry, tmp_path / "out")
     assert (again.problems, again.changes) == ([], [])

@@ -214,7 +214,7 @@ def test_the_table_says_of_each_pair_what_a_single_estimate_says(
     """However many are worked out at once."""
     people = [PersonEntry(key=f"p{i}", name="P", area="d", lat=LAT + a, lon=LON + b) for i, (a, b) in enumerate(homes)]
     responders = [
-        ResponderEntry(id=f"r{i}", name="R", area="d", lat=LAT + a, lon=LON + b, travel=how)  # type: ignore[arg-type]
+        ResponderEntry(id=f"r{i}", name="R", area="d", lat=LAT + a, lon=LON + b, travel=how)
         for i, (a, b, how) in enumerate(bases)
     ]
     table = within_table(people, responders)

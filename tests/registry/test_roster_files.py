@@ -128,7 +128,7 @@ def test_what_is_exported_is_imported_without_a_change(registry_engine: Engine, 
     registry.import_folder(registry_engine, folder_of(tmp_path / "in"))
     for form in ("yaml", "csv"):
         folder = tmp_path / form
-        registry.export_folder(registry_engine, folder, form=form)  # type: ignore[arg-type]
+        registry.export_folder(registry_engine, folder, form=form)
         assert (folder / "s1-night.ics").read_text() == NIGHT
         diff = registry.import_folder(registry_engine, folder, remove=True)
         assert (diff.problems, diff.changes) == ([], [])

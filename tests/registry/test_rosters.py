@@ -25,7 +25,7 @@ def roster(
 ) -> Roster:
     """By weeks from Monday, 2 March 2026, 08:00: li, then wang and zhao together."""
     values: dict[str, object] = {"turns": (("li",), ("wang", "zhao"))} | other
-    return Roster("r", "d.s", zone, start=datetime.fromisoformat(start), hours=parse_hours(hours), **values)  # type: ignore[arg-type]
+    return Roster("r", "d.s", zone, start=datetime.fromisoformat(start), hours=parse_hours(hours), **values)
 
 
 def who(one: Roster, at: str) -> tuple[str, ...]:

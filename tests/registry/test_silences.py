@@ -33,7 +33,7 @@ def test_silences_survive_export_and_import(sqlite_registry: Engine, tmp_path: P
     assert not registry.import_folder(sqlite_registry, folder_with(tmp_path, SILENCES)).problems
     (silence,) = registry.directory(sqlite_registry).silences
     assert (silence.kinds, silence.reason) == (("smoke", "gas"), "smoke detectors are tried")
-    registry.export_folder(sqlite_registry, tmp_path / "out", form=form)  # type: ignore[arg-type]
+    registry.export_folder(sqlite_registry, tmp_path / "out", form=form)
     again = registry.import_folder(sqlite_registry, tmp_path / "out")
     assert (again.problems, again.changes) == ([], [])
 

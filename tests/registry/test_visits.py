@@ -27,7 +27,7 @@ visits:
 
 def plan(start: str, unit: str = "week", zone: str = "Asia/Shanghai", **values: Any) -> VisitEntry:
     """A plan of visits."""
-    return VisitEntry(id="v", person="wang", zone=zone, start=start, unit=unit, **values)  # type: ignore[arg-type]
+    return VisitEntry(id="v", person="wang", zone=zone, start=start, unit=unit, **values)
 
 
 def wall(ms: int, zone: str = "Asia/Shanghai") -> str:

@@ -143,7 +143,7 @@ def _main(directory: Path, settings: dict[str, object]) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     Gateway(
-        GatewaySettings(**settings),  # type: ignore[arg-type]
+        GatewaySettings(**settings),
         directory / "journal",
         directory / "quarantine",
         directory / "state",

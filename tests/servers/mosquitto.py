@@ -216,7 +216,7 @@ def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
     started: list[Mosquitto] = []
 
     def start(**options: object) -> Mosquitto:
-        broker = Mosquitto(tmp_path / f"mosquitto{len(started)}", **options)  # type: ignore[arg-type]
+        broker = Mosquitto(tmp_path / f"mosquitto{len(started)}", **options)
         started.append(broker)
         return broker.start()
 

@@ -43,7 +43,7 @@ class MqttDevice:
             clean_session=clean_session,
         )
         # mosquitto drops the connection of a 3.1.1 client whose publish the ACL refuses.
-        self.client.reconnect_delay_set(0.02, 1)  # type: ignore[arg-type]
+        self.client.reconnect_delay_set(0.02, 1)
         self.client.max_inflight_messages_set(500)
         if password is not None:
             self.client.username_pw_set(name, password)

@@ -51,7 +51,7 @@ class SetUpBroker:
 
     def login(self, user: str, **options: object) -> MqttDevice:
         """Logged in as ``user`` with its own password."""
-        return MqttDevice(self.mosquitto.port, user, password=self.password(user), **options)  # type: ignore[arg-type]
+        return MqttDevice(self.mosquitto.port, user, password=self.password(user), **options)
 
     def gateway(self, directory: Path) -> GatewayThread:
         """The real gateway with both of its logins."""
@@ -179,7 +179,7 @@ def test_a_device_cannot_log_in_as_another_or_without_a_password(broker: SetUpBr
         client.on_connect = lambda *_, answers=answers: answers.append(str(_[3]))
         if password is not None:
             client.username_pw_set(user, broker.password(password))
-        client.reconnect_delay_set(0.02, 1)  # type: ignore[arg-type]
+        client.reconnect_delay_set(0.02, 1)
         client.connect("127.0.0.1", broker.mosquitto.port)
         client.loop_start()
         wait_until(lambda answers=answers: answers)
@@ -298,7 +298,7 @@ def test_a_tls_listener_is_generated(tmp_path: Path) -> None:
 def test_names_that_would_open_a_hole_are_refused(tmp_path: Path, options: dict[str, object], said: str) -> None:
     """A wildcard or one of our own names as a user would read or write for everybody."""
     with pytest.raises(SetupError, match=said):
-        BrokerOptions(tmp_path, **options)  # type: ignore[arg-type]
+        BrokerOptions(tmp_path, **options)
 
 
 def test_a_device_list_is_read_from_lines_or_csv(tmp_path: Path) -> None:

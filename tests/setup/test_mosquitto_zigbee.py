@@ -42,7 +42,7 @@ class SetUpBroker:
 
     def login(self, user: str, **options: object) -> MqttDevice:
         """Logged in as ``user`` with its own password."""
-        return MqttDevice(self.mosquitto.port, user, password=self.password(user), **options)  # type: ignore[arg-type]
+        return MqttDevice(self.mosquitto.port, user, password=self.password(user), **options)
 
     def hub(self, user: str) -> Zigbee2MqttHub:
         """The Zigbee2MQTT of one home."""

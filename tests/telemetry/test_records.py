@@ -81,8 +81,8 @@ def test_any_batch_comes_back_as_it_was(data: st.DataObject, n: int) -> None:
     wanted = PointBatch(
         data.draw(_text),
         np.array(data.draw(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=n, max_size=n)), dtype=np.int64),
-        data.draw(columns(_text)),  # type: ignore[arg-type]
-        {**{f"n{name}": np.array(column, dtype=np.float64) for name, column in numbers.items()}, **strings},  # type: ignore[arg-type]
+        data.draw(columns(_text)),
+        {**{f"n{name}": np.array(column, dtype=np.float64) for name, column in numbers.items()}, **strings},
     )
     assert_same(unpack_points(pack_points(wanted)), wanted)
 
@@ -108,7 +108,7 @@ def test_points_can_be_picked_by_row() -> None:
 def test_a_column_of_another_length_is_refused(tags: dict[str, list[str]], fields: dict[str, object]) -> None:
     """Named, with both lengths."""
     with pytest.raises(ValueError, match=r"values for 2 points"):
-        PointBatch("vitals", np.zeros(2, np.int64), tags, fields)  # type: ignore[arg-type]
+        PointBatch("vitals", np.zeros(2, np.int64), tags, fields)
 
 
 def test_a_record_that_is_no_batch_is_refused() -> None:

@@ -29,7 +29,7 @@ def paho_hears(stream: bytes, level: int) -> Heard:
         client_id="oracle",
         protocol=paho.MQTTv5 if level == 5 else paho.MQTTv311,
         reconnect_on_failure=False,
-        **({} if level == 5 else {"clean_session": False}),  # type: ignore[arg-type]
+        **({} if level == 5 else {"clean_session": False}),
     )
     client.suppress_exceptions = False
     client.max_inflight_messages_set(0)

@@ -198,7 +198,7 @@ def test_what_connect_says_is_what_paho_reads(name: str, value: int) -> None:
         "TopicAliasMaximum": "topic_alias_maximum",
         "MaximumPacketSize": "maximum_packet_bytes",
     }
-    session = Session(Connect("me", "user", "secret", **{field_of[name]: value}))  # type: ignore[arg-type]
+    session = Session(Connect("me", "user", "secret", **{field_of[name]: value}))
     session.open()
     sent = session.output()
     read = Properties(PacketTypes.CONNECT)

@@ -103,7 +103,7 @@ def test_a_burst_is_taken_while_the_disk_hangs_and_no_more_than_the_buffer(
     tls = make_tls(tmp_path / "tls") if with_tls else None
     where = start_mosquitto(tls=tls, require_client_certificate=with_tls)
     access = {"tls": True, "ca": tls.ca, "cert": tls.client_cert, "key": tls.client_key} if tls else {}
-    settings = GatewaySettings(port=where.port, keepalive_s=1, commit_bytes=1 << 16, **access)  # type: ignore[arg-type]
+    settings = GatewaySettings(port=where.port, keepalive_s=1, commit_bytes=1 << 16, **access)
     with GatewayThread(settings, tmp_path) as gateway, MqttDevice(where.port, "w-1", tls=tls) as w1:
         gateway.wait("journaled", 1)
         disk.clear()
