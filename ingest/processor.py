@@ -196,6 +196,7 @@ class Processor:
             return
         positions = {name: reader.position for name, reader in self._readers.items()}
         try:
+            self._points.commit()
             self._quarantine.commit()  # on a full disk entries wait: draining raw is what makes room
             routine = self._pipeline.lanes.routine
             mark = None if routine is None else self._memory.save(routine, time.monotonic())
@@ -248,6 +249,7 @@ class Processor:
             self._quarantine.commit()
         if out.detections:  # first: a responder waits for them
             self._append(self._detections, [pack_detection(detection) for detection in out.detections])
+            self._detections.commit()
             for detection in out.detections:
                 _log.info(
                     "%s %s of %s, score %.2f, %d ms after its onset",
@@ -258,14 +260,14 @@ class Processor:
         points += self._pipeline_points()
         if points:
             self._append(self._points, [pack_points(batch) for batch in points])
+            self._points.announce()  # durable with the checkpoint: what a power cut takes is computed again
 
     def _append(self, journal: JournalWriter, records: Sequence[bytes]) -> None:
-        """Append and commit, waiting for room on a full disk: what was computed must not be lost."""
+        """Append, waiting for room on a full disk: what was computed must not be lost."""
         said = False
         while True:
             try:
                 journal.append(records)
-                journal.commit()
                 return
             except JournalFull as error:
                 if not said:

@@ -181,6 +181,14 @@ class JournalWriter:
         self._dirty = False
         self._doorbell.ring()
 
+    def announce(self) -> None:
+        """Wake the readers for what was appended, which a power cut may take away again before :meth:`commit`.
+
+        For records that are then made anew: a reader that was ahead goes on behind where it stood.
+        """
+        if self._dirty:
+            self._doorbell.ring()
+
     def drop_consumed(self) -> int:
         """Unlink the segments that every consumer has passed; how many. Never the one being written."""
         if not self._consumers:
