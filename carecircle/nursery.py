@@ -26,7 +26,6 @@ from typing import Any
 #: What roles import when they run. Whatever is missing here is imported by each that needs it.
 SHARED: tuple[str, ...] = (
     "carecircle.alone",
-    "alembic",
     "alerts.database",
     "alerts.service",
     "detectors.fall.bank",
