@@ -133,6 +133,7 @@ def test_every_result_can_be_drawn(tmp_path: Path) -> None:
 def test_what_is_published_is_a_frame_of_each_wearer() -> None:
     """Prepared packets are PUBLISH packets of QoS 1, and their payloads what a device would send."""
     packets = through_mosquitto._packets(Motion(gyroscope=True, triggers_per_hour=60, seed=0), 5, 3, 1_790_000_000_000)
+    assert len(packets) == 5
     for i, packet in enumerate(packets):
         data = packet.tobytes()
         assert data[0] == 0x32

@@ -65,11 +65,14 @@ def test_what_is_open_is_known_one_by_one(app: FastAPI) -> None:
 def test_a_route_with_a_thing_in_its_address_is_bound_to_the_areas(app: FastAPI) -> None:
     """Whoever puts an id into an address says where that thing lies."""
     own = {"session_id", "token_id"}  # of oneself
+    bound = set()
     for route in routes(app):
         rule = rule_of(route.endpoint)
         names = set(getattr(route, "param_convertors", {})) - own
         if rule.access is Access.PERMITTED and names:
             assert rule.area is not None or rule.everywhere, route.path
+            bound.add(route.path)
+    assert "/incidents/{incident_id}" in bound
 
 
 def test_a_route_without_a_rule_does_not_run(app: FastAPI, engine: Engine) -> None:

@@ -235,13 +235,15 @@ def test_a_frame_without_samples_is_nothing() -> None:
 def test_no_sensor_of_the_recordings_is_at_fault(lsb_g: float) -> None:
     """Twenty-five hours of 113 people who walk, fall, clap and lie; also as a coarse sensor would have seen them."""
     streams = list(read_folder(data_folder("falls")).streams)
-    bank = MotionSensorBank()
+    bank, frames = MotionSensorBank(), 0
     for stream in streams:
         bank.add(stream.name, placement=stream.placement, person=None)
     for second in recorded(streams, start_ms=T0_MS):
         for batch in second:
             coarse = np.rint(batch.acc_g / np.float32(lsb_g)) * np.float32(lsb_g)
             assert bank.update(replace(batch, acc_g=coarse), T0_MS) == []
+            frames += len(batch)
+    assert frames > 80_000
 
 
 @pytest.mark.parametrize("scale", [0.5, 9.81, 1 / 9.81], ids=["half the range", "m/s2", "g taken for m/s2"])

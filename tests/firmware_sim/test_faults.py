@@ -425,7 +425,9 @@ def test_every_broken_message_is_refused_for_the_reason_that_the_truth_names(
 ) -> None:
     """By the decoder of the system itself."""
     rng = np.random.default_rng(1)
-    for one in sound.of(stream.value)[:40]:
+    messages = sound.of(stream.value)[:40]
+    assert messages
+    for one in messages:
         payload, reason, _ = broken(stream, one.payload, way, rng)
         with pytest.raises(TelemetryError) as refused:
             decode(stream, payload)

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from registry.rosters import Idle, Override, Roster, Rosters, Shift, gaps, hand_overs, on_call, shifts
@@ -87,7 +87,15 @@ def districts(draw: st.DrawFn) -> Rosters:
     return Rosters(by_area, standing)
 
 
+#: Nearly all that is drawn has one gap at most: here two areas have several a day, one in the hands of the other.
+_HOURS = {"d": ["daily 06:00-13:00", "daily 15:00-23:00"], "d.s": ["daily 08:00-12:00", "mon-fri 14:00-18:00"]}
+_GAPS = Rosters(
+    {area: (Roster("r", area, ZONES[0], turns=(("li",),), hours=parse_hours(some)),) for area, some in _HOURS.items()}
+)
+
+
 @settings(max_examples=150, deadline=None)
+@example(_GAPS, FROM_MS, 20 * DAY_MS, [0, 250, 999])
 @given(districts(), instants, lengths, st.lists(st.integers(0, 1000), min_size=1, max_size=5))
 def test_there_is_always_somebody_or_a_named_gap(
     known: Rosters, from_ms: int, long_ms: int, samples: list[int]

@@ -205,7 +205,9 @@ def test_a_deleted_person_is_no_longer_in_the_file(sqlite_path: Path, sqlite_sto
     person = "p-erase-me-please"
     sqlite_store.write(batch("vitals", [0], {"device": "d1", "person": person}, hr=[60.0], acvpu=["secret-word"]))
     sqlite_store.delete_person(person)
-    for path in sqlite_path.parent.glob("store.db*"):
+    paths = list(sqlite_path.parent.glob("store.db*"))
+    assert sqlite_path in paths
+    for path in paths:
         content = path.read_bytes()
         assert person.encode() not in content, path
         assert b"secret-word" not in content, path
