@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -92,28 +93,31 @@ def create_app(engine: Engine, settings: ConsoleSettings, *, now_ms: Callable[[]
     app.state.feed = feed
     app.state.login = settings.login
     app.state.announce = announcer(engine, settings, now_ms)
-    app.include_router(login_routes(engine, settings, renderer, provider))
-    app.include_router(account_routes(engine, settings, renderer))
-    for router in incident_routes(engine, settings, renderer, feed, points):
-        app.include_router(router)
-    app.include_router(guide_routes(renderer))
-    app.include_router(link_routes(engine, settings, renderer))
-    app.include_router(people_routes(engine, settings, renderer, points))
-    app.include_router(threshold_routes(engine, renderer))
-    app.include_router(device_routes(engine, settings, renderer, points, index))
-    app.include_router(coverage_routes(engine, settings, renderer, keeper))
-    for routes_of in (duty_routes, change_routes, own_routes):
-        app.include_router(routes_of(engine, settings, renderer, keeper))
-    app.include_router(quarantine_routes(engine, settings, renderer, index))
-    app.include_router(report_routes(engine, settings, renderer, index, maker))
-    app.include_router(reply_routes(engine, settings, renderer))
     api, about_api = api_routes(engine, settings, points, index, keeper, maker, now_ms)
-    app.include_router(api, prefix=PREFIX)
-    app.include_router(about_api)
-    app.include_router(fhir_routes(engine, settings, points, now_ms))
-    app.include_router(metric_routes(engine, settings, points, feed, now_ms))
-    for router in administration_routes(engine, settings, renderer):
+    routers = [
+        login_routes(engine, settings, renderer, provider),
+        account_routes(engine, settings, renderer),
+        *incident_routes(engine, settings, renderer, feed, points),
+        guide_routes(renderer),
+        link_routes(engine, settings, renderer),
+        people_routes(engine, settings, renderer, points),
+        threshold_routes(engine, renderer),
+        device_routes(engine, settings, renderer, points, index),
+        coverage_routes(engine, settings, renderer, keeper),
+        *(routes_of(engine, settings, renderer, keeper) for routes_of in (duty_routes, change_routes, own_routes)),
+        quarantine_routes(engine, settings, renderer, index),
+        report_routes(engine, settings, renderer, index, maker),
+        reply_routes(engine, settings, renderer),
+        about_api,
+        fhir_routes(engine, settings, points, now_ms),
+        metric_routes(engine, settings, points, feed, now_ms),
+        *administration_routes(engine, settings, renderer),
+    ]
+    for router in routers:
         app.include_router(router)
+    app.include_router(api, prefix=PREFIX)
+    every = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    app.state.served = {route.path: route.endpoint for route in every if "GET" in (route.methods or ())}
     app.mount("/static", _Static(directory=STATIC), name="static")
 
     async def failed(request: Request, error: Exception) -> Response:

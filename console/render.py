@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
-from fastapi.routing import iter_route_contexts
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -55,14 +54,7 @@ class Renderer:
     def __init__(self, settings: ConsoleSettings, now_ms: Callable[[], int]) -> None:
         self.settings = settings
         self.now_ms = now_ms
-        self._templates = Environment(
-            loader=PackageLoader("console"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals["static"] = static_address
+        self._templates = _templates()
 
     def texts(self, request: Request) -> Texts:
         """The texts in the reader's language."""
@@ -137,11 +129,10 @@ def shell_of(request: Request) -> Shell:
     viewer: Viewer | None = getattr(request.state, "viewer", None)
     if viewer is not None and viewer.stage != "full":
         viewer = None
-    routes = list(iter_route_contexts(app.routes)) if app is not None and viewer is not None else []
+    served: Mapping[str, Callable[..., object]] = app.state.served if app is not None else {}
 
     def may_open(address: str) -> bool:
-        served = (route for route in routes if route.path == address and "GET" in (route.methods or ()))
-        return viewer is not None and any(is_allowed(rule_of(route.endpoint), viewer) for route in served)
+        return viewer is not None and address in served and is_allowed(rule_of(served[address]), viewer)
 
     return Shell(
         entries=navigation(request.url.path, may_open),
@@ -151,6 +142,20 @@ def shell_of(request: Request) -> Shell:
         home=not request.url.path.startswith((ACK_PATH, SHORT_PATH)),
         query=lasting(request.url.query),
     )
+
+
+@cache
+def _templates() -> Environment:
+    """Every template is compiled once in a process."""
+    templates = Environment(
+        loader=PackageLoader("console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals["static"] = static_address
+    return templates
 
 
 class _Words:
