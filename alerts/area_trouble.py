@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from alerts.calling import call_next
-from alerts.fusion import incident_id
+from alerts.fusion import incident_id, recorded
 from alerts.known import Known, Subject, Taken, Verdict
 from alerts.lifecycle import TAKEN, Change, Incident, Note, Outcome, State, What, resolve
 from alerts.policy import Policy, Step, policy_of
@@ -201,13 +201,7 @@ def _over(detection: Detection, incident: Incident, now_ms: int, *, silent: bool
 def _told(detection: Detection) -> dict[str, object]:
     counts: Mapping[str, float] = detection.features
     return {
-        "detection": detection.id,
-        "stage": detection.stage.value,
-        "kind": detection.kind,
-        "severity": detection.severity.value,
-        "device": detection.device,
-        "detector": detection.detector,
-        "onset_ms": detection.onset_ms,
+        **recorded(detection),
         "area": detection.notes["area"],
         **{name: round(counts[name]) for name in ("people", "homes", "live_alone") if name in counts},
         **({"wider_area": detection.notes["wider_area"]} if "wider_area" in detection.notes else {}),

@@ -323,8 +323,9 @@ def _asked(prompt: Prompt) -> Note:
     )
 
 
-def _told(detection: Detection) -> dict[str, Any]:
-    said: dict[str, Any] = {
+def recorded(detection: Detection) -> dict[str, Any]:
+    """What the record of an incident says of any detection."""
+    return {
         "detection": detection.id,
         "stage": detection.stage.value,
         "kind": detection.kind,
@@ -333,8 +334,11 @@ def _told(detection: Detection) -> dict[str, Any]:
         "detector": detection.detector,
         "onset_ms": detection.onset_ms,
     }
+
+
+def _told(detection: Detection) -> dict[str, Any]:
     return (
-        said
+        recorded(detection)
         | ({"historical": True} if detection.historical else {})
         | ({"notes": notes} if (notes := _without_sentences(detection)) else {})
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
@@ -21,6 +21,7 @@ from registry.sealing import phone_of
 
 __all__ = [
     "AttemptView",
+    "CallSent",
     "EvidenceView",
     "IncidentDetail",
     "IncidentView",
@@ -29,12 +30,22 @@ __all__ = [
     "Standing",
     "TimelineEntry",
     "Window",
+    "calls_sent",
     "changes_since",
     "current_change",
     "incident_detail",
     "notification_counts",
     "open_incidents",
 ]
+
+
+class CallSent(NamedTuple):
+    """A call that went out; ``name`` is None of a responder whom the registry has no more."""
+
+    incident: str
+    round: int
+    responder: str
+    name: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,10 +323,9 @@ def _evidence(connection: Connection, ids: Sequence[str]) -> dict[str, list[Evid
     return found
 
 
-def _called(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, int], dict[str, None]]:
-    """(incident, round) -> names of those called, each once, in the order of the calls."""
+def calls_sent(connection: Connection, ids: Sequence[str]) -> Iterator[CallSent]:
+    """The calls of some incidents that went out, in order."""
     rows, responder = models.notification, people.responder
-    found: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
     for some in _chunks(ids):
         query = (
             select(rows.c.incident, rows.c.round, rows.c.responder, responder.c.name)
@@ -327,8 +337,14 @@ def _called(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, int],
             )
             .order_by(rows.c.created_ms, rows.c.step)
         )
-        for incident, round_, key, name in connection.execute(query):
-            found[incident, round_][name or key] = None
+        yield from (CallSent(*row) for row in connection.execute(query))
+
+
+def _called(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, int], dict[str, None]]:
+    """(incident, round) -> names of those called, each once, in the order of the calls."""
+    found: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
+    for call in calls_sent(connection, ids):
+        found[call.incident, call.round][call.name or call.responder] = None
     return found
 
 

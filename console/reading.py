@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Engine, func, select
 
 from alerts import models
 from alerts.database import unpack_window
-from alerts.delivery import Purpose, Status
 from alerts.lifecycle import TAKEN, State
 from alerts.queries import (
     EvidenceView,
@@ -19,6 +18,7 @@ from alerts.queries import (
     IncidentView,
     Stage,
     Window,
+    calls_sent,
     current_change,
     incident_detail,
     open_incidents,
@@ -233,22 +233,11 @@ def _cards(connection: Connection, views: Sequence[IncidentView], settings: Cons
 
 
 def _called_last(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, int], Responder]:
-    rows, responder = models.notification, people.responder
-    found: dict[tuple[str, int], Responder] = {}
-    for some in _chunks(ids):
-        query = (
-            select(rows.c.incident, rows.c.round, responder.c.id, responder.c.name)
-            .join(responder, responder.c.id == rows.c.responder)
-            .where(
-                rows.c.incident.in_(some),
-                rows.c.status != Status.NOT_SENT.value,
-                rows.c.purpose == Purpose.CALL.value,
-            )
-            .order_by(rows.c.created_ms, rows.c.step)
-        )
-        for incident, round_, key, name in connection.execute(query):
-            found[incident, round_] = Responder(key, name)
-    return found
+    return {
+        (call.incident, call.round): Responder(call.responder, call.name)
+        for call in calls_sent(connection, ids)
+        if call.name is not None
+    }
 
 
 def _motion_versions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:

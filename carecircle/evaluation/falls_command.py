@@ -12,7 +12,6 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from carecircle.evaluation.falls_calibration import Calibration, Reliability, reliability
 from carecircle.evaluation.falls_decisions import Decision, decide, latencies_s, tradeoff
@@ -21,6 +20,7 @@ from carecircle.evaluation.falls_report import write_errors
 from carecircle.evaluation.falls_run import Heard, alarms_of, listen
 from carecircle.evaluation.falls_stress import STRESSES, Stress
 from carecircle.evaluation.falls_tables import figures_table, stress_table
+from carecircle.evaluation.progress import progress_on
 from detectors.errors import DetectorError
 from detectors.fall.bank import FallBank
 from detectors.fall.model import FallModel
@@ -108,17 +108,6 @@ def falls(
         console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
 def _seconds(streams: Sequence[Stream]) -> int:
     return sum(-(-len(stream.acc) // FS_HZ) for stream in streams)
 
@@ -128,7 +117,7 @@ def _heard(
 ) -> list[Heard]:
     """What the bank says of every part, each with its own weights."""
     heard: list[Heard] = []
-    with _progress(console) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task(what, total=sum(_seconds(streams) for streams, _ in parts))
         for streams, model in parts:
             alter = stress.prepare(streams, seed) if stress else None
@@ -139,7 +128,7 @@ def _heard(
 def _decided(parts: Sequence[Part], console: Console) -> list[Decision]:
     """Everything that the second stage scored, with the weights of each part."""
     found: list[Decision] = []
-    with _progress(console) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task("scoring all impacts", total=sum(_seconds(streams) for streams, _ in parts))
         for streams, model in parts:
             found += decide(model, streams, tell=lambda seconds: progress.advance(task, seconds))
@@ -165,7 +154,7 @@ def _cross_validated(streams: Sequence[Stream], chosen: Sequence[Stream], consol
     if len(streams) < _LEAST_PEOPLE:
         raise DetectorError(f"cross-validation needs three people at least: here are {len(streams)}")
     names = {stream.name for stream in chosen}
-    with _progress(console) as progress:
+    with progress_on(console) as progress:
         training = progress.add_task("training", total=None)
         try:
             parts = cross_validated(

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from carecircle.cli.common import fail
+from carecircle.evaluation.progress import progress_on
 from carecircle.evaluation.vitals_plots import draw_alarms, draw_leads
 from carecircle.evaluation.vitals_run import run
 from carecircle.evaluation.vitals_score import cases, figures_of
@@ -26,14 +26,7 @@ def vitals(*, people: int, days: int, seed: int, every_s: int, json_file: Path |
         cohort = Cohort(people=people, days=days, seed=seed, every_s=every_s)
     except SimulationError as error:
         fail(str(error))
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task(f"{people} people, {days} days", total=1.0)
         outcome = run(cohort, lambda share: progress.update(task, completed=share))
     figures = {"seed": seed} | figures_of(outcome)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from firmware_sim.faults.afflicted import KEPT, Afflicted, Dice, Do, Order, Said, Span, copy_of
@@ -94,29 +96,21 @@ def delay(to: Afflicted, fault: Delay, rng: np.random.Generator, span: Span) -> 
 
 def duplicate(to: Afflicted, fault: Duplicates, rng: np.random.Generator, span: Span) -> None:
     """A share of the messages twice."""
-    dice = Dice(rng)
 
-    def way(at_ms: int, message: Message) -> list[tuple[int, Message]]:
-        throws = dice.of(message)
-        if at_ms not in span or throws.random() >= fault.of_messages:
-            return [(at_ms, message)]
+    def twice(at_ms: int, message: Message, throws: np.random.Generator) -> list[tuple[int, Message]]:
         return [(at_ms, message), (at_ms + int(throws.uniform(*fault.after_s) * 1000), copy_of(message))]
 
-    to.ways.append(way)
+    _on_some(to, fault.of_messages, rng, span, twice)
     to.record.fault("duplicates", to.id, span.begin_ms, f"{fault.of_messages:.0%} of the messages")
 
 
 def reorder(to: Afflicted, fault: Reordering, rng: np.random.Generator, span: Span) -> None:
     """A share of the messages overtaken by those after them."""
-    dice = Dice(rng)
 
-    def way(at_ms: int, message: Message) -> list[tuple[int, Message]]:
-        throws = dice.of(message)
-        if at_ms not in span or throws.random() >= fault.of_messages:
-            return [(at_ms, message)]
+    def later(at_ms: int, message: Message, throws: np.random.Generator) -> list[tuple[int, Message]]:
         return [(at_ms + int(throws.uniform(*fault.late_s) * 1000), message)]
 
-    to.ways.append(way)
+    _on_some(to, fault.of_messages, rng, span, later)
     late = f"{fault.late_s[0]:g} to {fault.late_s[1]:g} s late"
     to.record.fault("reordering", to.id, span.begin_ms, f"{fault.of_messages:.0%} of the messages {late}")
 
@@ -127,6 +121,25 @@ def storm(starts_ms: list[int], to: Afflicted) -> None:
         if last_ms - first_ms < HOUR_MS:
             to.record.due("reconnects", to.id, first_ms, last_ms + LOOK_MS, detail=f"{STORM} within an hour")
             return
+
+
+def _on_some(
+    to: Afflicted,
+    share: float,
+    rng: np.random.Generator,
+    span: Span,
+    strike: Callable[[int, Message, np.random.Generator], list[tuple[int, Message]]],
+) -> None:
+    """Have ``strike`` decide the way of a share of the messages."""
+    dice = Dice(rng)
+
+    def way(at_ms: int, message: Message) -> list[tuple[int, Message]]:
+        throws = dice.of(message)
+        if at_ms not in span or throws.random() >= share:
+            return [(at_ms, message)]
+        return strike(at_ms, message, throws)
+
+    to.ways.append(way)
 
 
 def _silence(to: Afflicted, begin_ms: int, lasts_ms: int) -> None:
