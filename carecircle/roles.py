@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import registry
-from carecircle.memory import give_back
 from carecircle.settings import Role, Settings
+from ingest.memory import give_back
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
