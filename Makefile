@@ -7,6 +7,8 @@ DEV := .venv/.dev
 # Where train-falls writes: over the weights that ship, unless they were learned from less.
 TRAINED ?= $(if $(LEAVE_OUT),out/falls-without-$(subst $(eval) ,-,$(strip $(LEAVE_OUT))),detectors/fall)
 SETUP := pyproject.toml constraints.txt tools/bootstrap.sh
+# What many processes load is compiled once, and not by each of them.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-22s %s\n' "$$target" "$$text"; done
@@ -16,7 +18,7 @@ demo: $(BASE) ## the whole system on this machine, with simulated wearers; ARGS=
 
 test: $(DEV) ## all tests, the servers they need included; ARGS goes to pytest
 	@tools/install_servers.sh
-	@.venv/bin/python tools/run_tests.py $(ARGS)
+	@.venv/bin/python -m pytest -n 5 --dist loadgroup -m "not soak" --durations 10 $(ARGS)
 
 soak: $(DEV) ## the tests that take long and are left out of `make test`: half an hour; ARGS goes to pytest
 	@tools/install_servers.sh

@@ -49,6 +49,8 @@ def doctor(system: System) -> dict[str, Any]:
     return next(finding for finding in found if finding["what"] == "probe")
 
 
+@pytest.mark.heavy
+@pytest.mark.xdist_group("probe")
 @pytest.mark.timeout(120)
 def test_an_sos_of_the_probe_takes_the_whole_way_and_the_operator_hears_when_it_does_not(
     tmp_path: Path, start_mosquitto: Callable[..., Mosquitto], sink: Sink

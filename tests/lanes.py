@@ -1,0 +1,76 @@
+"""Which process runs which tests: whole systems in lanes of their own, everything else beside them on what is left.
+
+A whole system in real time mostly waits, and must not be late; the others compute, and may be. So processes that run
+the others stand back, and no core is idle while a system waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+#: So many processes run what is marked ``heavy``, as long as there is any.
+LANES = 2
+_HEAVY = "heavy"
+_NICENESS = 5
+
+
+class Lanes(LoadScopeScheduling):
+    """The tests of a file stay together, so that a server started for it is started once; heavy ones by their group.
+
+    What comes first in the collection begins first.
+    """
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        config.option.loadscopereorder = False  # xdist would begin with the files of the most tests
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        group = nodeid.rpartition("]")[2].partition("@")[2]
+        return group or nodeid.partition("::")[0]
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        in_a_lane = node in self.nodes[:LANES]
+        for unit in self.workqueue:
+            if (_HEAVY in unit.split("_")) == in_a_lane:
+                self.workqueue.move_to_end(unit, last=False)
+                break
+        super()._assign_work_unit(node)
+
+
+def name_lanes(items: list[pytest.Item]) -> None:
+    """Whoever shares out the tests knows nothing of them but their names and groups."""
+    for item in items:
+        if item.get_closest_marker("heavy"):
+            item.add_marker(pytest.mark.xdist_group(_HEAVY))
+
+
+class OneOfMany:
+    """What a process does for the others."""
+
+    def __init__(self) -> None:
+        self._stands_back = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Compile its share of the tests, which is most of what collecting them costs in a new checkout."""
+        if session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+            return
+        root, number = session.config.rootpath, int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        modules = sorted((root / "tests").rglob("test_*.py"))
+        for path in modules[number :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
+            with contextlib.suppress(Exception, pytest.skip.Exception):  # whoever collects it tells
+                importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """From its first test that is not heavy on, it and its children wait for whole systems."""
+        if not self._stands_back and not item.get_closest_marker("heavy"):
+            self._stands_back = True
+            os.nice(_NICENESS)
