@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ingest.event_loop import run_in_loop
+from ingest.gateway_commands import publishing_only
 from ingest.gateway_commits import CommitEvents, Commits
 from ingest.gateway_outage import Drain
-from ingest.gateway_publisher import CommandPublisher
 from ingest.gateway_settings import GatewaySettings
 from ingest.gateway_state import GatewayState
 from ingest.gateway_subscriptions import Subscriptions
@@ -103,11 +103,12 @@ class Gateway:
             self._on_connected, self._on_arrived, self._on_lost, self._on_published, self._on_subscribed
         )
         self._receiver = Receiver("gateway", settings, connect, events, capacity=settings.commit_bytes)
-        self._commands: CommandPublisher | None = None
+        self._connections = [self._receiver]
         if settings.command_username is not None:
-            outbox = self._outbox
-            self._commands = CommandPublisher(settings, settings.command_username, outbox.lost, outbox.published)
-        self._publisher: CommandPublisher | Receiver = self._commands or self._receiver
+            self._connections.append(
+                publishing_only(settings, settings.command_username, self._outbox.lost, self._on_published)
+            )
+        self._publisher = self._connections[-1]
         self._commits = Commits(
             self._inbox,
             raw,
@@ -133,8 +134,6 @@ class Gateway:
         try:
             run_in_loop(self._serve(stop))
         finally:
-            if self._commands is not None:
-                self._commands.close()
             self._commits.close()
             self._outbox.close()
 
@@ -177,26 +176,26 @@ class Gateway:
     # ---- the loop
 
     async def _serve(self, stop: threading.Event) -> None:
-        receiving = asyncio.create_task(self._receiver.run(), name="receive")
+        connecting = [asyncio.create_task(one.run(), name=one.name) for one in self._connections]
         committing = asyncio.create_task(self._commits.run(), name="commit")
-        while not stop.is_set() and not committing.done() and not receiving.done():
+        while not stop.is_set() and not any(task.done() for task in (committing, *connecting)):
             self._tick()
             await asyncio.sleep(_TICK_S)
         self._commits.stop()
-        receiving_failed = receiving.done()
-        receiving.cancel()
-        await asyncio.gather(receiving, return_exceptions=True)
+        failed = [task for task in connecting if task.done()]
+        for task in connecting:
+            task.cancel()
+        await asyncio.gather(*connecting, return_exceptions=True)
         await committing
-        if receiving_failed:
-            receiving.result()
+        for task in failed:
+            task.result()
         self._leave()
-        await self._receiver.close()
+        await asyncio.gather(*(one.close() for one in self._connections))
 
     def _tick(self) -> None:
         now_s = time.monotonic()
-        self._receiver.advance(now_s)
-        if self._commands is not None:
-            self._commands.poll()
+        for connection in self._connections:
+            connection.advance(now_s)
         self._pump()
         if now_s >= self._heartbeat_at_s:
             self._heartbeat(now_s)
@@ -314,7 +313,7 @@ class Gateway:
                 "the broker does not take what we publish (%s): give user %r write access to care/v1/+/cmd in the"
                 " broker's ACL (`carecircle setup mosquitto` makes one)",
                 describe(code),
-                self._settings.username,
+                self._settings.command_username or self._settings.username,
             )
 
     def _on_lost(self) -> None:

@@ -289,17 +289,19 @@ def test_a_broker_that_accepts_and_says_nothing_is_left(scripted: Scripted, tmp_
         gateway.stop()
 
 
+@pytest.mark.parametrize("publisher", ["carecircle", "carecircle-cmd"], ids=["the same login", "a login of its own"])
 def test_commands_that_the_broker_refuses_are_counted_and_do_not_stop_the_others(
-    start_mosquitto: Callable[..., Mosquitto], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    publisher: str, start_mosquitto: Callable[..., Mosquitto], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says which right is missing; mosquitto hangs up on it, and what was refused is not tried for ever."""
     acl = "user carecircle\ntopic read care/v1/#\nuser w-1\ntopic readwrite care/v1/w-1/#\n"
-    where = start_mosquitto(passwords={"carecircle": "a", "w-1": "b"}, acl=acl)
-    settings = GatewaySettings(port=where.port, username="carecircle", password="a")
+    where = start_mosquitto(passwords={"carecircle": "a", "carecircle-cmd": "c", "w-1": "b"}, acl=acl)
+    own = {} if publisher == "carecircle" else {"command_username": publisher, "command_password": "c"}
+    settings = GatewaySettings(port=where.port, username="carecircle", password="a", **own)
     with GatewayThread(settings, tmp_path) as gateway, MqttDevice(where.port, "w-1", password="b") as w1:
         w1.publish("event", '{"t":1,"boot":1,"seq":1,"type":"sos"}')
         gateway.wait("commands_refused", 1)
         w1.vitals(5)
         gateway.wait("acked", 6)
         assert gateway.stats()["outbox_waiting"] == 0
-    assert any("write access to care/v1/+/cmd" in record.getMessage() for record in caplog.records)
+    assert any(f"give user {publisher!r} write access to care/v1/+/cmd" in one.getMessage() for one in caplog.records)
