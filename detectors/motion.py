@@ -154,10 +154,13 @@ def _scaled(counts: NDArray[np.int16], lsb: float) -> NDArray[np.float32]:
 
 def turns(rows: NDArray[np.integer]) -> Iterator[slice | NDArray[np.intp]]:
     """Parts of a batch, in order, in each of which a row stands once at most; the whole where that holds already."""
-    _, where, count = np.unique(rows, return_inverse=True, return_counts=True)
-    if len(count) == len(rows):
+    last = np.empty(int(rows.max(initial=-1)) + 1, np.int32)
+    place = np.arange(len(rows), dtype=np.int32)
+    last[rows] = place
+    if (last[rows] == place).all():
         yield slice(None)
         return
+    _, where, count = np.unique(rows, return_inverse=True, return_counts=True)
     order = np.argsort(where, kind="stable")
     nth = np.empty(len(rows), np.intp)
     nth[order] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)

@@ -12,7 +12,7 @@ from detectors.fall.features import FeatureTable
 from detectors.fall.intake import Intake
 from detectors.fall.look import Looks, look
 from detectors.fall.model import OPERATING_POINTS, FallModel, probability
-from detectors.fall.peaks import has_trigger, impacts, squared_magnitude
+from detectors.fall.peaks import find_impacts, has_trigger, squared_magnitude
 from detectors.fall.ring import FS_HZ, STEP_MS, Rows
 from detectors.fall.windows import ACC_LSB_G, Counts
 from detectors.parameters import FallParameters
@@ -119,15 +119,18 @@ class Cascade:
         """Look at what was just added to the ring: ``acc`` ``(m, n, 3)`` of m different rows."""
         n = acc.shape[1]
         head = self._ring.head[rows]
-        hot = has_trigger(acc, self.parameters.trigger_g)
-        self._hot[rows[hot]] = head[hot]
+        hot = np.flatnonzero(has_trigger(acc, self.parameters.trigger_g))
         first = head - self._radius - n
-        active = self._hot[rows] > first
+        # what was just added lies behind what is looked at now, unless it is longer than the radius
+        if n > self._radius:
+            self._hot[rows[hot]] = head[hot]
+        active = np.flatnonzero(self._hot[rows] > first)
+        self._hot[rows[hot]] = head[hot]
         found: list[Verdict] = []
         # Decisions first: whatever is found now lies more than a second behind what is decided now.
         if len(self._open):
             found += self._decide(self._ring.head[self._open["row"]] > self._open["peak"] + self.after)
-        if active.any():
+        if len(active):
             found += self._search(rows[active], first[active], n)
         return found
 
@@ -165,10 +168,10 @@ class Cascade:
 
     def _search(self, rows: Rows, first: NDArray[np.int64], n: int) -> list[Verdict]:
         """Look for impacts among n samples of each row from ``first`` on, and open the ones worth it."""
-        counts, _ = self._ring.window(rows, first - self._radius, n + 2 * self._radius)
-        squared = squared_magnitude(counts)
-        where = impacts(squared, trigger_g=self.parameters.trigger_g, radius=self._radius)
-        which, offset = np.nonzero(where)
+        squared = squared_magnitude(self._ring.acceleration(rows, first - self._radius, n + 2 * self._radius))
+        which, offset = find_impacts(squared, trigger_g=self.parameters.trigger_g, radius=self._radius)
+        if not len(which):
+            return []
         size_g = (np.sqrt(squared[which, self._radius + offset]) * ACC_LSB_G).astype(np.float32)
         peak = first[which] + offset
         row = rows[which]
@@ -269,8 +272,7 @@ class Cascade:
         Those that even then are due are not the last of their climb, and move on.
         """
         rows = candidates["row"].astype(np.intp)
-        counts, _ = self._ring.window(rows, candidates["peak"].copy(), self.after + 1)
-        squared = squared_magnitude(counts)
+        squared = squared_magnitude(self._ring.acceleration(rows, candidates["peak"].copy(), self.after + 1))
         step = squared.argmax(axis=1)
         climbed = np.asarray(step > 0)
         candidates["peak"] += step

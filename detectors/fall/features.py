@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.fall.windows import Floats
+from detectors.fall.windows import Floats, length, plane_length, plane_product, planes_of
 
 #: g below which a sample counts as falling freely.
 _FREE_FALL_G = 0.6
@@ -83,13 +83,34 @@ class FeatureTable(NamedTuple):
         return {name: float(self.values[index, self.names.index(name)]) for name in names if name in self.names}
 
 
-def _length(vectors: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)), np.float32)
+class _Course(NamedTuple):
+    """Vectors ``(k, n, 3)`` laid out so that sums over time run along memory."""
+
+    steps: Floats  # (n, 3 k)
+
+    @classmethod
+    def of(cls, vectors: Floats) -> _Course:
+        return cls(np.ascontiguousarray(vectors.transpose(1, 0, 2)).reshape(vectors.shape[1], -1))
+
+    def mean(self, when: slice) -> Floats:
+        """``(k, 3)``."""
+        return _over(np.add.reduce(self.steps[when], axis=0), self.steps[when]).reshape(-1, 3)
+
+    def std(self, when: slice, mean: Floats) -> Floats:
+        """``(k,)``: root of the summed variance."""
+        away = self.steps[when] - mean.reshape(-1)
+        away *= away
+        return np.asarray(np.sqrt(_over(np.add.reduce(away, axis=0), away).reshape(-1, 3).sum(axis=1)))
 
 
-def _angle_deg(a: Floats, b: Floats) -> Floats:
-    cosine = np.einsum("...i,...i->...", a, b) / (_length(a) * _length(b) + _EPS)
-    return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))), np.float32)
+def _over(total: Floats, steps: Floats) -> Floats:
+    total /= np.float32(len(steps))
+    return total
+
+
+def _cosine(product: Floats, one: Floats, other: Floats) -> Floats:
+    """Of the angle between vectors with this inner product and these lengths."""
+    return np.asarray(product / (one * other + _EPS))
 
 
 def _mean(values: Floats) -> Floats:
@@ -97,27 +118,17 @@ def _mean(values: Floats) -> Floats:
     return np.asarray(np.add.reduce(values, axis=1) / np.float32(values.shape[1]))
 
 
-def _variance(values: Floats, mean: Floats) -> Floats:
+def _std(values: Floats, mean: Floats) -> Floats:
     """Over time: axis 1."""
     away = values - mean[:, None]
-    np.multiply(away, away, out=away)
-    return _mean(away)
+    away *= away
+    return np.asarray(np.sqrt(_mean(away)))
 
 
-def _std(values: Floats) -> Floats:
-    """Over time: axis 1."""
-    return np.asarray(np.sqrt(_variance(values, _mean(values))))
-
-
-def _vector_std(vectors: Floats) -> Floats:
-    """Root of the summed variance over time of ``(k, n, 3)``: ``(k,)``."""
-    return np.asarray(np.sqrt(_variance(vectors, _mean(vectors)).sum(axis=1)), np.float32)
-
-
-def _crossings(magnitude: Floats, level_g: float) -> Floats:
+def _crossings(magnitude: Floats, level_g: float) -> NDArray[np.intp]:
     """How often each row rises through ``level_g``."""
     above = magnitude > level_g
-    return np.asarray((above[:, 1:] & ~above[:, :-1]).sum(axis=1) + above[:, 0], np.float32)
+    return np.asarray(np.count_nonzero(above[:, 1:] > above[:, :-1], axis=1) + above[:, 0])
 
 
 def summarise(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float) -> FeatureTable:
@@ -132,81 +143,101 @@ def summarise(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float)
     Returns:
         One row per window: ACC_FEATURES, then GYR_FEATURES where there is a gyroscope.
     """
-    n = acc_g.shape[1]
+    k, n = acc_g.shape[:2]
+    hz = np.float32(fs_hz)
 
     def cut(start_s: float, end_s: float) -> slice:
         return slice(max(0, peak + round(start_s * fs_hz)), min(n, peak + round(end_s * fs_hz)))
 
     last = (n - 1 - peak) / fs_hz
-    early, before, approach = cut(-1.5, -1.0), cut(-1.5, -0.5), cut(-0.8, 0.0)
+    before, approach = cut(-1.5, -0.5), cut(-0.8, 0.0)
     impact, settle = cut(-0.3, 0.4), cut(0.3, 1.0)
     after = cut(max(0.5, last - 1.0), last + 1)
-    end = cut(last - 0.4, last + 1)
-    settled = cut(0.5, 0.9)
 
-    magnitude = _length(acc_g)
-    excess = np.maximum(magnitude - 1.0, 0.0)
-    jerk = _length(np.diff(acc_g, axis=1))
+    course, planes = _Course.of(acc_g), planes_of(acc_g)
+    magnitude = plane_length(planes)
     size = magnitude[:, peak]
-    half = 1.0 + 0.5 * (size[:, None] - 1.0)
-    stance, rest, soon = _mean(acc_g[:, before]), _mean(acc_g[:, end]), _mean(acc_g[:, early])
-    then = _mean(acc_g[:, settled])
-    falling = magnitude[:, cut(-1.0, 0.0)]
-    smooth = np.cumsum(np.pad(acc_g, ((0, 0), (1, 0), (0, 0))), axis=1)
-    width = max(1, round(0.2 * fs_hz))
-    smooth = (smooth[:, width:] - smooth[:, :-width]) / np.float32(width)
+    before_g, approach_g, settle_g, after_g = (magnitude[:, part] for part in (before, approach, settle, after))
+    impact_g, falling = magnitude[:, impact], magnitude[:, cut(-1.0, 0.0)]
     after_wide = magnitude[:, cut(0.2, last + 1)]
-    mean_before, mean_after = _mean(magnitude[:, before]), _mean(magnitude[:, after])
+    mean_before, mean_after = _mean(before_g), _mean(after_g)
+    shock = planes[..., impact.start : impact.stop + 1]
+    flat = acc_g.reshape(k, -1)
+    # posture before the impact, at its end, a second before it, soon after it, and right before it
+    stance, soon, then = course.mean(before), course.mean(cut(-1.5, -1.0)), course.mean(cut(0.5, 0.9))
+    rest = course.mean(cut(last - 0.4, last + 1))
+    one = np.stack([stance, soon, then, soon])
+    other = np.stack([rest, then, rest, course.mean(cut(-0.8, -0.4))])
+    stance_g, rest_g = length(stance), length(rest)
+    cosines = np.empty((5, k), np.float32)
+    cosines[:4] = _cosine(_product(one, other), length(one), length(other))
+    cosines[4] = _furthest(planes, max(1, round(0.2 * fs_hz)), stance, stance_g)
+    angles_deg = np.degrees(np.arccos(np.minimum(np.maximum(cosines, -1.0), 1.0)))
 
     columns = [
         size,
-        np.abs(acc_g).max(axis=(1, 2)),
-        jerk[:, impact].max(axis=1),
+        np.maximum(flat.max(axis=1), -flat.min(axis=1)),
+        plane_length(shock[..., 1:] - shock[..., :-1]).max(axis=1),
         size - magnitude[:, cut(-0.12, 0.0)].min(axis=1),
-        (magnitude[:, impact] > half).sum(axis=1) / np.float32(fs_hz),
-        excess[:, impact].sum(axis=1) / np.float32(fs_hz),
+        np.count_nonzero(impact_g > 1.0 + 0.5 * (size[:, None] - 1.0), axis=1) / hz,
+        np.maximum(impact_g - 1.0, 0.0).sum(axis=1) / hz,
         _crossings(magnitude[:, cut(-1.5, -0.2)], 1.3),
         _crossings(after_wide, 1.3),
         after_wide.max(axis=1),
         falling.min(axis=1),
-        (falling < _FREE_FALL_G).sum(axis=1) / np.float32(fs_hz),
-        np.minimum(falling - 1.0, 0.0).sum(axis=1) / np.float32(fs_hz),
-        np.sqrt(_variance(magnitude[:, before], mean_before)),
+        np.count_nonzero(falling < _FREE_FALL_G, axis=1) / hz,
+        np.minimum(falling - 1.0, 0.0).sum(axis=1) / hz,
+        _std(before_g, mean_before),
         mean_before,
-        _vector_std(acc_g[:, before]),
-        magnitude[:, before].max(axis=1),
-        _std(magnitude[:, approach]),
-        _vector_std(acc_g[:, approach]),
-        _std(magnitude[:, settle]),
-        _vector_std(acc_g[:, settle]),
-        magnitude[:, settle].min(axis=1),
-        np.sqrt(_variance(magnitude[:, after], mean_after)),
-        _vector_std(acc_g[:, after]),
+        course.std(before, stance),
+        before_g.max(axis=1),
+        _std(approach_g, _mean(approach_g)),
+        course.std(approach, course.mean(approach)),
+        _std(settle_g, _mean(settle_g)),
+        course.std(settle, course.mean(settle)),
+        settle_g.min(axis=1),
+        _std(after_g, mean_after),
+        course.std(after, course.mean(after)),
         mean_after,
-        np.ptp(magnitude[:, after], axis=1),
-        _angle_deg(stance, rest),
-        _angle_deg(soon, then),
-        _angle_deg(then, rest),
-        _angle_deg(soon, _mean(acc_g[:, cut(-0.8, -0.4)])),
-        _angle_deg(smooth, stance[:, None, :]).max(axis=1),
-        np.abs(_length(rest) - 1.0),
-        _length(rest - stance),
+        after_g.max(axis=1) - after_g.min(axis=1),
+        *angles_deg,
+        np.abs(rest_g - 1.0),
+        length(rest - stance),
     ]
     names = ACC_FEATURES
     if gyr_dps is not None:
-        turn = _length(gyr_dps)
+        turn = length(gyr_dps)
         around = turn[:, cut(-0.8, 0.4)]
-        mean_turn, mean_around = _mean(turn[:, before]), _mean(around)
+        mean_turn = _mean(turn[:, before])
         columns += [
             turn.max(axis=1),
             _mean(turn[:, approach]),
             mean_turn,
             _mean(turn[:, settle]),
             _mean(turn[:, after]),
-            around.sum(axis=1) / np.float32(fs_hz),
+            around.sum(axis=1) / hz,
             turn[:, impact].max(axis=1),
-            np.sqrt(_variance(turn[:, before], mean_turn)),
-            mean_around / (mean_turn + 10.0),
+            _std(turn[:, before], mean_turn),
+            _mean(around) / (mean_turn + 10.0),
         ]
         names = ACC_FEATURES + GYR_FEATURES
-    return FeatureTable(names, np.stack(columns, axis=1).astype(np.float32))
+    values = np.empty((k, len(columns)), np.float32)
+    for i, column in enumerate(columns):
+        values[:, i] = column
+    return FeatureTable(names, values)
+
+
+def _product(one: Floats, other: Floats) -> Floats:
+    """Inner products of ``(..., 3)``."""
+    products = one * other
+    return np.asarray(products[..., 0] + products[..., 1] + products[..., 2])
+
+
+def _furthest(planes: Floats, width: int, stance: Floats, stance_g: Floats) -> Floats:
+    """``(k,)``: the cosine of the largest angle between the running mean of ``(3, k, n)`` and a posture ``(k, 3)``."""
+    total = np.zeros((*planes.shape[:2], planes.shape[2] + 1), np.float32)
+    np.cumsum(planes, axis=2, out=total[..., 1:])
+    smooth = total[..., width:] - total[..., :-width]
+    smooth /= np.float32(width)
+    product = plane_product(smooth, stance.T[:, :, None])
+    return np.asarray(_cosine(product, plane_length(smooth), stance_g[:, None]).min(axis=1))

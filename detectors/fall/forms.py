@@ -90,5 +90,8 @@ class Quadratic:
 
     def outputs(self, columns: Rows) -> Rows:
         """``(k,)`` from ``(k, f)``."""
-        z = self.embedding.outputs(columns)
+        return self.embedded(self.embedding.outputs(columns))
+
+    def embedded(self, z: Rows) -> Rows:
+        """``(k,)`` from what the embedding makes of columns, ``(k, d)``."""
         return np.asarray(np.einsum("kd,kd->k", z @ self.square + self.weights, z) + self.bias, np.float32)

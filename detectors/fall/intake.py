@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.fall.resample import Resampler, passes_through
 from detectors.fall.ring import FS_HZ, LENGTH, STEP_MS, Ring, Rows
 from detectors.fall.windows import ACC_LSB_G, GYR_LSB_DPS, MISSING, Counts, to_counts
-from detectors.motion import AnyBatch, CountedBatch
+from detectors.motion import AnyBatch, CountedBatch, turns
 from detectors.parameters import FallParameters
 
 
@@ -99,8 +99,8 @@ class Intake:
             acc,
             gyr,
         )
-        for turn in _turns(frames.rows):
-            yield from self._place(frames if turn is None else frames.take(turn), float(batch.fs_hz))
+        for turn in turns(frames.rows):
+            yield from self._place(frames if isinstance(turn, slice) else frames.take(turn), float(batch.fs_hz))
 
     def _place(self, frames: _Frames, fs_hz: float) -> Iterator[Piece | Restarted]:
         """Compare the frames' times with what was expected, fill gaps, cut overlaps, and add."""
@@ -111,21 +111,45 @@ class Intake:
         tolerance_ms = min(self.parameters.gap_tolerance_s * 1000.0, 0.75 * length_ms)
         ahead_ms = frames.t_ms - self.expected_ms[rows]
         known = self.seen[rows] & (self.boot[rows] == frames.boot)
+        end_ms = np.rint(frames.t_ms + length_ms).astype(np.int64) + frames.offset_ms
+        restart_ms = self.parameters.restart_s * 1000.0
+        if (known & (np.abs(ahead_ms) <= min(tolerance_ms, restart_ms))).all():
+            self.expected_ms[rows] += self.parameters.clock_gain * ahead_ms
+        else:
+            frames, end_ms = yield from self._rejoin(frames, fs_hz, known, ahead_ms, tolerance_ms, end_ms)
+            rows = frames.rows
+            if not len(rows):
+                return
+        self.offset_ms[rows] = frames.offset_ms
+        self.recv_ms[rows] = frames.recv_ms
+        second = max(1, int(fs_hz))
+        for first in range(0, n, second):
+            part = slice(first, min(n, first + second))
+            yield from self._add(frames, part, fs_hz, end_ms)
+
+    def _rejoin(
+        self,
+        frames: _Frames,
+        fs_hz: float,
+        known: NDArray[np.bool_],
+        ahead_ms: NDArray[np.float64],
+        tolerance_ms: float,
+        end_ms: NDArray[np.int64],
+    ) -> Generator[Piece | Restarted, None, tuple[_Frames, NDArray[np.int64]]]:
+        """Fill gaps, cut overlaps and begin anew where frames do not follow what came before; those that are left to
+        be added, and their ends."""
+        n = frames.acc.shape[1]
         anew = ~known | (ahead_ms < -self.parameters.restart_s * 1000.0) | (ahead_ms >= LENGTH * STEP_MS)
         overlap = ~anew & (ahead_ms < -tolerance_ms)
         gap = ~anew & (ahead_ms > tolerance_ms)
-        end_ms = np.rint(frames.t_ms + length_ms).astype(np.int64) + frames.offset_ms
-
         if overlap.any():
             for i in np.flatnonzero(overlap):
                 twice = int(np.rint(-ahead_ms[i] * fs_hz / 1000.0))
                 if twice < n:
                     yield from self._place(frames.take(np.array([i])).cut(twice, fs_hz), fs_hz)
             frames, anew, gap, end_ms = frames.take(~overlap), anew[~overlap], gap[~overlap], end_ms[~overlap]
-            rows = frames.rows
             ahead_ms = ahead_ms[~overlap]
-            if not len(rows):
-                return
+        rows = frames.rows
         if anew.any():
             fresh = rows[anew]
             yield Restarted(fresh, end_ms[anew], frames.recv_ms[anew])
@@ -138,12 +162,7 @@ class Intake:
             yield from self._fill(frames.take(gap), end_ms[gap])
         rest = ~anew & ~gap
         self.expected_ms[rows[rest]] += self.parameters.clock_gain * ahead_ms[rest]
-        self.offset_ms[rows] = frames.offset_ms
-        self.recv_ms[rows] = frames.recv_ms
-        second = max(1, int(fs_hz))
-        for first in range(0, n, second):
-            part = slice(first, min(n, first + second))
-            yield from self._add(frames, part, fs_hz, end_ms)
+        return frames, end_ms
 
     def _fill(self, frames: _Frames, end_ms: NDArray[np.int64]) -> Iterator[Piece]:
         """Mark what lies between the ring's heads and the frames' beginnings as missing."""
@@ -167,9 +186,9 @@ class Intake:
         gyr = None if frames.gyr is None else frames.gyr[:, part]
         n = acc.shape[1]
         if passes_through(fs_hz):
-            away = rows[self.resampler.fs_hz[rows] != 0.0]
-            if len(away):
-                self.resampler.restart(away)
+            came_hz = self.resampler.fs_hz[rows]
+            if came_hz.any():
+                self.resampler.restart(rows[came_hz != 0.0])
             self.expected_ms[rows] += n * STEP_MS
             counts = _counts(acc, ACC_LSB_G)
             self.ring.append(rows, counts, None if gyr is None else _counts(gyr, GYR_LSB_DPS))
@@ -220,16 +239,3 @@ def _bounded(counts: Counts) -> Counts:
 
 def _counts(samples: NDArray[np.float32] | Counts, lsb: float) -> Counts:
     return samples if samples.dtype == np.int16 else to_counts(samples, lsb)  # type: ignore[return-value, arg-type]  # told by dtype
-
-
-def _turns(rows: Rows) -> Iterator[Rows | None]:
-    """Positions such that each turn has every row once at most, in order. None: all at once."""
-    _, where, count = np.unique(rows, return_inverse=True, return_counts=True)
-    if len(count) == len(rows):
-        yield None
-        return
-    order = np.argsort(where, kind="stable")
-    nth = np.empty(len(rows), np.intp)
-    nth[order] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
-    for turn in range(int(count.max())):
-        yield np.flatnonzero(nth == turn)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.detection import Window
 from detectors.fall.ring import FS_HZ, STEP_MS, Ring, Rows
-from detectors.fall.windows import ACC_LSB_G, GYR_LSB_DPS, Counts, Floats, hold_over_gaps, missing_samples
+from detectors.fall.windows import ACC_LSB_G, GYR_LSB_DPS, Counts, Floats, hold_over_gaps, length, missing_samples
 from detectors.parameters import FallParameters
 
 #: A gyroscope that lacks more than this share of what the accelerometer sent is not there.
@@ -32,11 +32,10 @@ def look(
     """The windows from ``before`` samples in front of the peaks to ``after`` samples behind them."""
     counts, turned = ring.window(rows, peak - before, before + after + 1)
     acc, gaps = hold_over_gaps(counts, ACC_LSB_G)
-    magnitude = np.sqrt(np.einsum("...i,...i->...", acc, acc))
+    magnitude = length(acc)
     plausible = np.ones(len(rows), np.bool_)
     for part in (magnitude[:, :before], magnitude[:, before:]):
-        middle = np.median(part, axis=1)
-        plausible &= (middle >= parameters.plausible_low_g) & (middle <= parameters.plausible_high_g)
+        plausible &= _median_within(part, parameters.plausible_low_g, parameters.plausible_high_g)
     plausible &= ~_stuck(counts, gaps, magnitude > parameters.stuck_g, parameters)
     missing = gaps.mean(axis=1, dtype=np.float32)
     if turned is None:
@@ -52,13 +51,22 @@ def _stuck(
 ) -> NDArray[np.bool_]:
     """``(k,)``: whether the sensor repeats itself exactly and is not at rest: all axes for ``stuck_s``, or one of them,
     itself that far from zero, for ``pinned_s``."""
+    stuck, pinned = round(parameters.stuck_s * FS_HZ), round(parameters.pinned_s * FS_HZ)
+    out = np.zeros(len(counts), np.bool_)
+    # an axis that is far from zero makes the whole large
+    large = np.flatnonzero(np.count_nonzero(above[:, 1:], axis=1) >= min(stuck, pinned))
+    if not len(large):
+        return out
+    if len(large) < len(counts):
+        counts, gaps, above = counts[large], gaps[large], above[large]
     same = (counts[:, 1:] == counts[:, :-1]) & ~gaps[:, 1:, None]
     if not same.any():
-        return np.zeros(len(counts), np.bool_)
+        return out
     limit = round(parameters.stuck_g / ACC_LSB_G)
     far = (counts[:, 1:] > limit) | (counts[:, 1:] < -limit)
     whole = (same.all(axis=2) & above[:, 1:])[:, :, None]
-    return _runs(whole, round(parameters.stuck_s * FS_HZ)) | _runs(same & far, round(parameters.pinned_s * FS_HZ))
+    out[large] = _runs(whole, stuck) | _runs(same & far, pinned)
+    return out
 
 
 def _runs(marked: NDArray[np.bool_], samples: int) -> NDArray[np.bool_]:
@@ -70,6 +78,17 @@ def _runs(marked: NDArray[np.bool_], samples: int) -> NDArray[np.bool_]:
     total = np.pad(np.cumsum(marked[some], axis=1, dtype=np.int32), ((0, 0), (1, 0), (0, 0)))
     out[some] = (total[:, samples:] - total[:, :-samples] == samples).any(axis=(1, 2))
     return out
+
+
+def _median_within(values: Floats, low: float, high: float) -> NDArray[np.bool_]:
+    """``(k,)``: whether the median of each row of ``(k, n)`` lies from ``low`` to ``high``."""
+    n = values.shape[1]
+    if n % 2 == 0:
+        middle = np.median(values, axis=1)
+        return np.asarray((middle >= low) & (middle <= high))
+    enough = n // 2 + 1
+    reach = np.count_nonzero(values >= low, axis=1) >= enough
+    return np.asarray(reach & (np.count_nonzero(values <= high, axis=1) >= enough))
 
 
 def plot(ring: Ring, row: int, peak: int, *, before: int, after: int, onset_ms: int) -> Window:

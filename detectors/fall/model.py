@@ -64,8 +64,8 @@ class FallModel:
 
     def views_of(self, heads: NDArray[np.integer]) -> list[tuple[int, NDArray[np.intp]]]:
         """Which of ``(k,)`` heads look through which view: those can be given to a stage together."""
-        views = np.array([head.view for head in self.heads])[heads]
-        return [(int(view), np.flatnonzero(views == view)) for view in np.unique(views)]
+        views = np.array([self.heads[head].view for head in heads.tolist()], np.intp)
+        return [(view, np.flatnonzero(views == view)) for view in sorted(set(views.tolist()))]
 
     def first(
         self, view: int, heads: NDArray[np.integer], acc_g: Floats, gyr_dps: Floats | None, *, peak: int
@@ -89,15 +89,23 @@ class FallModel:
         """
         columns, table = self.views[view].columns(acc_g, gyr_dps, peak=peak)
         odds = np.empty(len(acc_g), np.float32)
+        embedded: dict[int, NDArray[np.float32]] = {}  # an embedding's megabytes are read once for all its heads
         for it, members in self._apart(heads):
-            odds[members] = np.float32(it.slope) * it.second.outputs(columns[members]) + np.float32(it.intercept)
+            if isinstance(it.second, Quadratic):
+                embedding = it.second.embedding
+                if id(embedding) not in embedded:
+                    embedded[id(embedding)] = embedding.outputs(columns)
+                said = it.second.embedded(embedded[id(embedding)][members])
+            else:
+                said = it.second.outputs(columns[members])
+            odds[members] = np.float32(it.slope) * said + np.float32(it.intercept)
         return odds, table
 
     def _apart(self, heads: NDArray[np.integer]) -> list[tuple[Head, Any]]:
-        found = np.unique(heads)
+        found = sorted(set(heads.tolist()))
         if len(found) == 1:
-            return [(self.heads[int(found[0])], slice(None))]
-        return [(self.heads[int(head)], np.flatnonzero(heads == head)) for head in found]
+            return [(self.heads[found[0]], slice(None))]
+        return [(self.heads[head], np.flatnonzero(heads == head)) for head in found]
 
     def reasons(self, head: int, table: FeatureTable, row: int, odds: float) -> dict[str, float]:
         """What made the log-odds of one window of the second stage differ from those of a usual impact of daily life.

@@ -18,6 +18,8 @@ STEP_MS = 1000.0 / FS_HZ
 LENGTH = 400
 
 Rows = NDArray[np.intp]
+#: Samples of windows: window by window, place by place.
+_Absent = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class Ring:
@@ -69,20 +71,26 @@ class Ring:
 
     def window(self, rows: Rows, first: NDArray[np.int64], n: int) -> tuple[Counts, Counts | None]:
         """Samples ``first .. first + n - 1`` of each row, ``(k, n, 3)``: acceleration, and turning if there is any."""
+        index, absent = self._find(rows, first, n)
+        acc = _taken(self.acc, index, absent)
+        return acc, None if self.gyr is None else _taken(self.gyr, index, absent)
+
+    def acceleration(self, rows: Rows, first: NDArray[np.int64], n: int) -> Counts:
+        """That of a :meth:`window`."""
+        return _taken(self.acc, *self._find(rows, first, n))
+
+    def _find(self, rows: Rows, first: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], _Absent | None]:
+        """Where the samples of windows lie, ``(k, n)``, and which of them are not there."""
         index = _places(n)[first % LENGTH]
         index += (rows * LENGTH)[:, None]
-        acc = self.acc.reshape(-1, 3).take(index, axis=0)
-        gyr = None if self.gyr is None else self.gyr.reshape(-1, 3).take(index, axis=0)
         head = self.head[rows]
         start = np.maximum(self.start[rows], head - LENGTH)
         partly = np.flatnonzero((first < start) | (first + n > head))
-        if len(partly):
-            number = first[partly, None] + np.arange(n)
-            which, where = np.nonzero((number >= head[partly, None]) | (number < start[partly, None]))
-            acc[partly[which], where] = MISSING
-            if gyr is not None:
-                gyr[partly[which], where] = MISSING
-        return acc, gyr
+        if not len(partly):
+            return index, None
+        number = first[partly, None] + np.arange(n)
+        which, where = np.nonzero((number >= head[partly, None]) | (number < start[partly, None]))
+        return index, (partly[which], where)
 
     def state(self, *, copies: bool = True) -> dict[str, Any]:
         """Copies of everything; without ``copies`` the samples themselves, which the next ones overwrite."""
@@ -102,6 +110,13 @@ class Ring:
         self.head = np.array(state["head"], np.int64)
         self.start = np.array(state["start"], np.int64)
         self.rows = len(self.acc)
+
+
+def _taken(samples: Counts, index: NDArray[np.int64], absent: _Absent | None) -> Counts:
+    taken: Counts = samples.reshape(-1, 3).take(index, axis=0)
+    if absent is not None:
+        taken[absent] = MISSING
+    return taken
 
 
 #: Where samples lie, twice round the ring and more.

@@ -9,12 +9,13 @@ channel and dilation, and the shares taken in four parts of the window, so that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from detectors.fall.windows import Floats
+from detectors.fall.windows import Floats, length, plane_length, plane_product, planes_of
 
 LENGTH = 9
 SEGMENTS = 4
@@ -34,21 +35,25 @@ KERNELS = _kernels()
 
 #: Bytes of the responses that are looked at together, as many as a core's cache holds; fresh memory of more than a
 #: megabyte costs five times what the products do.
-_TOGETHER = 720_000
+_TOGETHER = 400_000
+#: How far a kernel looks to either side.
+_REACH = LENGTH // 2 * max(DILATIONS)
 
 
-def _length(vectors: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)), np.float32)
-
-
-def _smooth(series: Floats, width: int) -> Floats:
-    """Centred running mean over axis 1, the ends held."""
+def _smooth(planes: Floats, width: int) -> Floats:
+    """Centred running mean over the last axis, the ends held."""
     half = width // 2
-    padded = np.concatenate(
-        [np.repeat(series[:, :1], half + 1, axis=1), series, np.repeat(series[:, -1:], half, axis=1)], axis=1
-    )
-    total = np.cumsum(padded, axis=1, dtype=np.float64)
-    return ((total[:, 2 * half + 1 :] - total[:, : -2 * half - 1]) / (2 * half + 1)).astype(np.float32)
+    n = planes.shape[2]
+    held = np.empty((*planes.shape[:2], n + 2 * half + 1), np.float32)
+    held[..., : half + 1], held[..., half + 1 + n :] = planes[..., :1], planes[..., -1:]
+    held[..., half + 1 : half + 1 + n] = planes
+    total = np.cumsum(held, axis=2, dtype=np.float64)
+    return ((total[..., 2 * half + 1 :] - total[..., : -2 * half - 1]) / (2 * half + 1)).astype(np.float32)
+
+
+def _unit(vectors: Floats) -> Floats:
+    """``(3, k, 1)``: vectors ``(k, 3)`` at length 1, but for short ones."""
+    return np.asarray((vectors / np.maximum(length(vectors), 0.1)[:, None]).T[:, :, None])
 
 
 def channels(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float, clip_g: float = 8.0) -> Floats:
@@ -62,37 +67,38 @@ def channels(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float, 
     acc = np.clip(acc_g, -limit, limit)
     before = acc[:, : max(1, peak - round(0.5 * fs_hz))].mean(axis=1)
     after = acc[:, -max(1, round(0.6 * fs_hz)) :].mean(axis=1)
-    down = before / np.maximum(_length(before), 0.1)[:, None]
-    down_after = after / np.maximum(_length(after), 0.1)[:, None]
-    magnitude = _length(acc)
-    along = np.einsum("kni,ki->kn", acc, down)
-    across = np.sqrt(np.maximum(magnitude**2 - along**2, 0.0))
-    slow = _smooth(acc, max(1, round(0.3 * fs_hz)))
-    slow_length = _length(slow)
-    tilt = np.einsum("kni,ki->kn", slow, down) / np.maximum(slow_length, 0.1)
-    jerk = _length(np.diff(acc, axis=1, prepend=acc[:, :1]))
-    series = [
-        magnitude,
-        along,
-        across,
-        _length(acc - before[:, None, :]),
-        np.einsum("kni,ki->kn", acc, down_after),
-        jerk,
-        slow_length,
-        tilt,
-    ]
+    down = _unit(before)
+    planes = planes_of(acc)
+    k, n = acc.shape[:2]
+    out = np.empty((k, 8 if gyr_dps is None else 12, n), np.float32)
+    magnitude, along = plane_length(planes), plane_product(planes, down)
+    slow = _smooth(planes, max(1, round(0.3 * fs_hz)))
+    slow_length = plane_length(slow)
+    upright = np.maximum(slow_length, 0.1)
+    out[:, 0], out[:, 1], out[:, 2] = magnitude, along, _across(magnitude, along)
+    out[:, 3] = plane_length(planes - before.T[:, :, None])
+    out[:, 4] = plane_product(planes, _unit(after))
+    out[:, 5], out[:, 6] = _change(planes), slow_length
+    np.divide(plane_product(slow, down), upright, out=out[:, 7])
     if gyr_dps is not None:
-        gyr = gyr_dps / np.float32(100.0)
-        vertical = slow / np.maximum(slow_length, 0.1)[:, :, None]
-        turn = _length(gyr)
-        about = np.abs(np.einsum("kni,kni->kn", gyr, vertical))
-        series += [
-            turn,
-            about,
-            np.sqrt(np.maximum(turn**2 - about**2, 0.0)),
-            _length(np.diff(gyr, axis=1, prepend=gyr[:, :1])),
-        ]
-    return np.stack(series, axis=1).astype(np.float32)
+        gyr = planes_of(gyr_dps)
+        gyr /= np.float32(100.0)
+        slow /= upright
+        turn, about = plane_length(gyr), np.abs(plane_product(gyr, slow))
+        out[:, 8], out[:, 9], out[:, 10], out[:, 11] = turn, about, _across(turn, about), _change(gyr)
+    return out
+
+
+def _across(whole: Floats, along: Floats) -> Floats:
+    """The rest of a vector's length."""
+    return np.asarray(np.sqrt(np.maximum(whole**2 - along**2, 0.0)))
+
+
+def _change(planes: Floats) -> Floats:
+    """``(k, n)``: by how much vectors in ``(3, k, n)`` differ from the one before."""
+    change = np.zeros(planes.shape[1:], np.float32)
+    change[:, 1:] = plane_length(planes[..., 1:] - planes[..., :-1])
+    return change
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +117,21 @@ class Convolutions:
         return self.kernels.size * SEGMENTS
 
 
-def _taps(series: Floats, dilation: int) -> Floats:
-    """``(k, channels, 9, n)``: the series at the nine taps of each position, the ends held."""
-    k, channels, n = series.shape
-    reach = LENGTH // 2 * dilation
-    held = np.empty((k, channels, n + 2 * reach), series.dtype)
+def _held(series: Floats) -> Floats:
+    """``(k, channels, reach + n + reach)``: the ends of the series held for as far as the widest kernel looks."""
+    n, reach = series.shape[2], _REACH
+    held = np.empty((*series.shape[:2], n + 2 * reach), series.dtype)
     held[..., :reach], held[..., reach : reach + n], held[..., reach + n :] = series[..., :1], series, series[..., -1:]
-    taps = np.empty((k, channels, LENGTH, n), series.dtype)
-    for tap in range(LENGTH):
-        taps[:, :, tap] = held[..., tap * dilation : tap * dilation + n]
-    return taps
+    return held
+
+
+def _taps(held: Floats, dilation: int) -> Floats:
+    """``(k, channels, 9, n)``: the series at the nine taps of each position; a view."""
+    k, channels, length = held.shape
+    step = held.strides[2]
+    begin = held[..., _REACH - LENGTH // 2 * dilation :]
+    shape = (k, channels, LENGTH, length - 2 * _REACH)
+    return as_strided(begin, shape, (*held.strides[:2], dilation * step, step), writeable=False)
 
 
 def segment_bounds(n: int) -> NDArray[np.intp]:
@@ -139,7 +150,7 @@ def fit(series: Floats, *, per_channel: int, seed: int) -> Convolutions:
         for c in range(count):
             rounds = [rng.permutation(len(KERNELS)) for _ in range(-(-per_channel // len(KERNELS)))]
             kernels[c, d] = np.concatenate(rounds)[:per_channel]
-            taps = _taps(series[:, c : c + 1], dilation)[:, 0]
+            taps = np.ascontiguousarray(_taps(_held(series[:, c : c + 1]), dilation)[:, 0])
             levels = (np.arange(per_channel) * 0.6180339887 + rng.random()) % 1.0
             for i, kernel in enumerate(kernels[c, d].tolist()):
                 biases[c, d, i] = np.quantile(KERNELS[kernel] @ taps, 0.05 + 0.9 * levels[i])
@@ -150,17 +161,37 @@ def transform(series: Floats, convolutions: Convolutions) -> NDArray[np.float32]
     """``(k, columns)`` shares of ``series`` ``(k, channels, n)``, each 0..1."""
     k, count, n = series.shape
     per_channel = convolutions.kernels.shape[2]
-    bounds = segment_bounds(n)
     block = max(1, min(k, _TOGETHER // (4 * count * per_channel * n)))
+    held = _held(series)
+    taps = np.empty((block, count, LENGTH, n), np.float32)
     responses = np.empty((block, count, per_channel, n), np.float32)
     above = np.empty(responses.shape, np.bool_)
-    counts = np.empty((k, len(DILATIONS), count, per_channel, SEGMENTS), np.uint8)
-    for i in range(0, k, block):
-        some = series[i : i + block]
-        m = len(some)
-        for d, dilation in enumerate(DILATIONS):
-            np.matmul(KERNELS[convolutions.kernels[:, d]], _taps(some, dilation), out=responses[:m])
-            np.greater(responses[:m], convolutions.biases[:, d, :, None], out=above[:m])
-            np.add.reduceat(above[:m].view(np.uint8), bounds, axis=3, dtype=np.uint8, out=counts[i : i + m, d])
-    sizes = np.diff(np.append(bounds, n)).astype(np.float32)
-    return np.divide(counts.reshape(k, -1), np.tile(sizes, convolutions.columns // SEGMENTS), dtype=np.float32)
+    levels = np.empty(responses.shape[1:], np.float32)  # a level for each response: compared in one go
+    octets = -(-n // 8)
+    bits = np.zeros((k, len(DILATIONS), count, per_channel, -(-octets // 8) * 8), np.uint8)
+    for d, dilation in enumerate(DILATIONS):
+        kernels = KERNELS[convolutions.kernels[:, d]]
+        levels[...] = convolutions.biases[:, d, :, None]
+        seen = _taps(held, dilation)
+        for i in range(0, k, block):
+            m = min(block, k - i)
+            taps[:m] = seen[i : i + m]
+            np.matmul(kernels, taps[:m], out=responses[:m])
+            np.greater(responses[:m], levels, out=above[:m])
+            bits[i : i + m, d, ..., :octets] = np.packbits(above[:m], axis=-1)
+    return _shares(bits.view(np.uint64).reshape(-1, bits.shape[-1] // 8), n).reshape(k, -1)
+
+
+def _shares(words: NDArray[np.uint64], n: int) -> NDArray[np.float32]:
+    """``(rows, SEGMENTS)``: the share of bits that are set in each part of rows of n bits."""
+    out = np.empty((len(words), SEGMENTS), np.float32)
+    bounds = [*segment_bounds(n).tolist(), n]
+    for segment, (first, last) in enumerate(pairwise(bounds)):
+        place = np.zeros(words.shape[1] * 64, np.bool_)
+        place[first:last] = True
+        total = np.zeros(len(words), np.uint8)
+        for word, mask in enumerate(np.packbits(place).view(np.uint64)):
+            if mask:
+                total += np.bitwise_count(words[:, word] & mask)
+        np.divide(total, np.float32(last - first), out=out[:, segment], dtype=np.float32)
+    return out

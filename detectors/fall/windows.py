@@ -30,6 +30,35 @@ def to_counts(values: NDArray[np.floating], lsb: float) -> Counts:
     return counts
 
 
+def length(vectors: Floats) -> Floats:
+    """``(...)``: the lengths of ``(..., 3)``."""
+    squares = vectors * vectors
+    total = squares[..., 0] + squares[..., 1]  # by axis: a sum over three is slow
+    total += squares[..., 2]
+    return np.asarray(np.sqrt(total, out=total))
+
+
+def planes_of(vectors: Floats) -> Floats:
+    """``(3, k, n)``: the axes of ``(k, n, 3)`` one after another."""
+    return np.ascontiguousarray(vectors.transpose(2, 0, 1))
+
+
+def plane_length(planes: Floats) -> Floats:
+    """``(k, n)``: the lengths of vectors in ``(3, k, n)``, to the last bit those of :func:`length`."""
+    squares = planes * planes
+    total = squares[0] + squares[1]
+    total += squares[2]
+    return np.asarray(np.sqrt(total, out=total))
+
+
+def plane_product(planes: Floats, other: Floats) -> Floats:
+    """``(k, n)``: the inner products of vectors in ``(3, k, n)`` and ``(3, k, n or 1)``."""
+    products = planes * other
+    total = products[0] + products[1]
+    total += products[2]
+    return np.asarray(total)
+
+
 def missing_samples(counts: Counts) -> NDArray[np.bool_]:
     """``(k, n)``: which samples of ``(k, n, 3)`` counts are gaps."""
     return np.asarray(counts[..., 0] == MISSING)
@@ -40,9 +69,11 @@ def hold_over_gaps(counts: Counts, lsb: float) -> tuple[Floats, NDArray[np.bool_
 
     A window with no sample at all comes back as zeros.
     """
-    gaps = missing_samples(counts)
     values = counts.astype(np.float32)
     values *= np.float32(lsb)
+    if counts.min(initial=0) > MISSING:
+        return values, np.zeros(counts.shape[:-1], np.bool_)
+    gaps = missing_samples(counts)
     if gaps.any():
         n = gaps.shape[1]
         position = np.where(gaps, -1, np.arange(n))
