@@ -9,7 +9,7 @@ from detectors.detection import Detection, Severity, Stage, detection_id
 from detectors.event import EventBank, EventIn, HomeIn
 from ingest.dedupe import SeenSequence
 from ingest.device_lane import DeviceLane
-from ingest.devices import Device
+from ingest.devices import Device, Devices, Owner
 from telemetry.codec import decode_event, rescue_event
 from telemetry.errors import Reason, TelemetryError
 from telemetry.messages import Event, Home
@@ -46,18 +46,24 @@ class EventLane:
             return TelemetryError(
                 Reason.RETAINED, "the broker replayed it from its retain store; events are never retained"
             )
-        refused: TelemetryError | None = None
-        try:
-            event = decode_event(message.payload)
-        except TelemetryError as error:
-            refused = error
-            rescued = rescue_event(message.payload, message.recv_ms)
-            if rescued is None or rescued.type.lower() not in RESCUED:
-                return refused
-            event = rescued
-        notes = {} if refused is None else {"contract": refused.detail[:200]}
-        self.take_decoded(device_id, device, event, message, down_since_ms, notes)
+        event, refused = _read(message)
+        if event is not None:
+            self.take_decoded(device_id, device, event, message, down_since_ms, _contract(refused))
         return refused
+
+    def overtaking(self, device_id: str, devices: Devices, message: RawMessage) -> list[Detection]:
+        """What is found in a call for help whose turn has not come: later it is found again, under the same id.
+
+        Nothing is remembered of it. Other events wait: an "I am OK" must not come before what it answers.
+        """
+        event, refused = _read(message)
+        if message.flags & (Flag.RETAIN | Flag.REPLAY) or event is None or event.type.lower() not in RESCUED:
+            return []
+        heard = devices.by_id.get(device_id)
+        offset_ms = 0 if heard is None else heard.clock.peek(event.boot).offset_ms
+        owner = devices.owner(device_id)
+        one = _event_in(device_id, owner, event, message, offset_ms, event.hist, _contract(refused))
+        return self._bank.update([one], message.recv_ms)
 
     def take_decoded(
         self,
@@ -71,12 +77,9 @@ class EventLane:
         """Take an event that was read already; ``notes`` are words that go with its finding."""
         if not self._first_time(device_id, device, event) and not message.flags & Flag.REPLAY:
             return
-        notes = dict(notes)
         offset_ms = 0
         historical = event.hist or bool(message.flags & Flag.REPLAY)
-        if device is None:
-            notes["device"] = "unknown to the registry"
-        elif not message.flags & Flag.REPLAY:
+        if device is not None and not message.flags & Flag.REPLAY:
             timing = device.clock.judge(
                 boot=event.boot,
                 t_ms=event.t,
@@ -90,22 +93,7 @@ class EventLane:
                 self._links.heard(device, Stream.EVENT, event, message.recv_ms, offset_ms, live=timing.live)
                 if event.type.lower() in PRESSED:
                     self._links.pressed(device, message.recv_ms)
-        behind_ms = message.recv_ms - event.t
-        if abs(behind_ms) > IMPLAUSIBLE_MS:
-            notes["time"] = f"the device says {event.t} (epoch ms), {behind_ms / 1000:+.0f} s before it was received"
-            if offset_ms:
-                notes["time"] += "; its clock is wrong and the time shown is ours"
-        self._pending.append(
-            EventIn(
-                device=device_id,
-                person=(device.person or None) if device else None,
-                message=event,
-                recv_ms=message.recv_ms,
-                offset_ms=offset_ms,
-                historical=historical,
-                notes=notes,
-            )
-        )
+        self._pending.append(_event_in(device_id, device, event, message, offset_ms, historical, notes))
 
     def _first_time(self, device_id: str, device: Device | None, event: Event) -> bool:
         if device is not None:
@@ -163,3 +151,39 @@ class EventLane:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         self._unknown = OrderedDict((device, SeenSequence(boots)) for device, boots in state["unknown"].items())
+
+
+def _read(message: RawMessage) -> tuple[Event | None, TelemetryError | None]:
+    """The event of a message, and what of it must go to the quarantine: of a broken call for help there is both."""
+    try:
+        return decode_event(message.payload), None
+    except TelemetryError as error:
+        rescued = rescue_event(message.payload, message.recv_ms)
+        return rescued if rescued is not None and rescued.type.lower() in RESCUED else None, error
+
+
+def _contract(refused: TelemetryError | None) -> dict[str, str]:
+    return {} if refused is None else {"contract": refused.detail[:200]}
+
+
+def _event_in(
+    device_id: str, whose: Device | Owner | None, event: Event, message: RawMessage, offset_ms: int, historical: bool,
+    notes: dict[str, str],
+) -> EventIn:  # fmt: skip
+    notes = dict(notes)
+    if whose is None:
+        notes["device"] = "unknown to the registry"
+    behind_ms = message.recv_ms - event.t
+    if abs(behind_ms) > IMPLAUSIBLE_MS:
+        notes["time"] = f"the device says {event.t} (epoch ms), {behind_ms / 1000:+.0f} s before it was received"
+        if offset_ms:
+            notes["time"] += "; its clock is wrong and the time shown is ours"
+    return EventIn(
+        device=device_id,
+        person=(whose.person or None) if whose else None,
+        message=event,
+        recv_ms=message.recv_ms,
+        offset_ms=offset_ms,
+        historical=historical,
+        notes=notes,
+    )

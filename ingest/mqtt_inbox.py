@@ -136,7 +136,7 @@ class Inbox:
             device, _ = parse_topic(publishes.topic(row))
             self._load.heard.append(_Event(device, recv_ms, publishes.payload(row)))
         self._load.publishes.append(publishes)
-        self._keep(publishes, kept, recv_ms)
+        self._keep(publishes, kept, recv_ms, events=bool((codes[kept] & 1).any()))
 
     def mark(self, topic: bytes, payload: bytes) -> None:
         """Put a record of our own among the messages, at this place."""
@@ -194,7 +194,7 @@ class Inbox:
         self._load.size += len(payload)
         self.pending_bytes += len(payload)
 
-    def _keep(self, publishes: Publishes, kept: NDArray[np.bool_], recv_ms: int) -> None:
+    def _keep(self, publishes: Publishes, kept: NDArray[np.bool_], recv_ms: int, *, events: bool) -> None:
         count = int(np.count_nonzero(kept))
         if not count:
             return
@@ -206,7 +206,8 @@ class Inbox:
             data, columns = _put_together(publishes, np.flatnonzero(kept))
         nothing = np.empty(0, np.uint8)
         topic_start, topic_end, payload_start, end = (column.astype(np.uint32) for column in columns)
-        head = pack_columns(RawBlock(recv_ms, topic_start, topic_end, payload_start, end, _flags_of(first), nothing))
+        block = RawBlock(recv_ms, topic_start, topic_end, payload_start, end, _flags_of(first), nothing)
+        head = pack_columns(block, events=events)
         self._add((head, data), count)
 
     def _add(self, record: tuple[bytes, ...], messages: int) -> None:

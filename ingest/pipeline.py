@@ -198,6 +198,16 @@ class Pipeline:
             self._served.append(device)
         return device
 
+    def overtake(self, message: RawMessage) -> list[Detection]:
+        """What is found in a call for help whose turn has not come; nothing is changed by it. Never raises."""
+        try:
+            device_id, stream = parse_topic(message.topic)
+            if stream is not Stream.EVENT:
+                return []
+            return self._events.overtaking(device_id, self.devices, message)
+        except TelemetryError:
+            return []  # in its turn it goes to the quarantine
+
     def advance(self, now_ms: int | None = None) -> Output:
         """Run the detectors over what was fed and hand out everything that is due.
 

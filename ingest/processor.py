@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import socket
 import threading
 import time
@@ -21,15 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from detectors.detection import pack_detection
+from detectors.detection import Detection, pack_detection
 from ingest import checkpoint
 from ingest.banks import UNREADABLE
 from ingest.devices import Owner
 from ingest.long_memory import SNAPSHOT_EVERY_S, LongMemory, Mark
+from ingest.memory import in_passing
+from ingest.overtaking import Overtaking
 from ingest.pipeline import Output, Pipeline
 from journal import Batch, JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
-from telemetry.blocks import RawBlock, is_block, unpack_block
+from telemetry.blocks import RawBlock, is_block, may_hold_events, unpack_block
 from telemetry.records import PointBatch, RawMessage, pack_points, unpack_raw
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ _LOOK_S = 0.05
 #: Less than this (some two thousand frames of motion) may wait for so many times as long: a look at few impacts costs
 #: nearly what one at many does, and from impact to notified it stays below 4 s.
 _FEW_BYTES, _FEW_WAIT = 3 << 19, 3
-_EVENT = re.compile(rb"/event")
+#: With more than this waiting, calls for help are looked for in it.
+_BEHIND_BYTES = 32 << 20
 _FULL_RETRY_S = 0.1
 #: In a quiet moment a checkpoint is due this soon after the last one: it costs nobody anything then.
 _QUIET_CHECKPOINT_S = 2.0
@@ -103,6 +105,7 @@ class Processor:
         )
         self._quarantine = Quarantine(settings.quarantine_dir, "processor")
         self._readers = {name: JournalReader(journals / name, CONSUMER) for name in _INPUTS}
+        self._overtaking = Overtaking(JournalReader(journals / "raw", CONSUMER), pipeline.overtake)
         self._memory = LongMemory(settings.state_dir, settings.homes_every_s)
         self._host = socket.gethostname()
         self._last_message_ms = 0
@@ -186,6 +189,7 @@ class Processor:
         self._memory.close()
         for reader in self._readers.values():
             reader.close()
+        self._overtaking.close()
         self._points.close()
         self._detections.close()
         self._quarantine.close()
@@ -201,7 +205,8 @@ class Processor:
             routine = self._pipeline.lanes.routine
             mark = None if routine is None else self._memory.save(routine, time.monotonic())
             state = {"pipeline": checkpoint.Parts(self._pipeline.parts()), "homes": mark}
-            checkpoint.save(self._checkpoint_path, checkpoint.Checkpoint(positions, state))
+            with in_passing():
+                checkpoint.save(self._checkpoint_path, checkpoint.Checkpoint(positions, state))
             if mark is not None:
                 self._memory.settle(mark)
             for name, reader in self._readers.items():
@@ -223,6 +228,9 @@ class Processor:
             took |= bool(batches)
             self._pipeline.feed_records(_records((record for batch in batches for record in batch.records), name))
         self._dirty |= took
+        raw = self._readers["raw"]
+        if took and raw.lag_bytes() > _BEHIND_BYTES:
+            self._tell(self._overtaking.look(raw.position))
         return took
 
     def _gather(self, reader: JournalReader, batches: list[Batch], gather_s: float) -> None:
@@ -232,7 +240,7 @@ class Processor:
             if not (fresh and reader.has_news()):  # what waits already costs no time
                 wait_s = gather_s * (_FEW_WAIT if size < _FEW_BYTES else 1)
                 left_s = self._gathered_s + wait_s - time.monotonic()
-                if left_s <= 0 or any(_EVENT.search(record) for batch in unseen for record in batch.records):
+                if left_s <= 0 or any(may_hold_events(record) for batch in unseen for record in batch.records):
                     break
                 unseen.clear()
                 time.sleep(min(left_s, _LOOK_S))
@@ -247,20 +255,24 @@ class Processor:
             self._quarantine.put(refused.reason, refused.detail, refused.message, refused.device)
         if out.refused:
             self._quarantine.commit()
-        if out.detections:  # first: a responder waits for them
-            self._append(self._detections, [pack_detection(detection) for detection in out.detections])
-            self._detections.commit()
-            for detection in out.detections:
-                _log.info(
-                    "%s %s of %s, score %.2f, %d ms after its onset",
-                    detection.stage, detection.kind, detection.device, detection.score,
-                    detection.decided_ms - detection.onset_ms,
-                )  # fmt: skip
+        self._tell(out.detections)  # first: a responder waits for them
         points = [batch for batch in out.points if len(batch)]
         points += self._pipeline_points()
         if points:
             self._append(self._points, [pack_points(batch) for batch in points])
             self._points.announce()  # durable with the checkpoint: what a power cut takes is computed again
+
+    def _tell(self, detections: list[Detection]) -> None:
+        if not detections:
+            return
+        self._append(self._detections, [pack_detection(detection) for detection in detections])
+        self._detections.commit()
+        for detection in detections:
+            _log.info(
+                "%s %s of %s, score %.2f, %d ms after its onset",
+                detection.stage, detection.kind, detection.device, detection.score,
+                detection.decided_ms - detection.onset_ms,
+            )  # fmt: skip
 
     def _append(self, journal: JournalWriter, records: Sequence[bytes]) -> None:
         """Append, waiting for room on a full disk: what was computed must not be lost."""

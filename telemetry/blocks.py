@@ -2,15 +2,18 @@
 
 A block is little-endian and columnar, so that a reader takes all of it apart at once::
 
-    recv_ms int64 | 0x80 uint8 | 0 uint8 | n uint32
+    recv_ms int64 | 0x80 uint8 | calls uint8 | n uint32
     topic_start, topic_end, payload_start, end: uint32 x n each | flags uint8 x n
     data: the bytes that the columns point into
+
+``calls`` is 1 where none of the messages is an event, 2 where one is, 0 where nobody has looked.
 
 A record of one message (:func:`telemetry.records.pack_raw`) has its flags where a block has 0x80, which no message has.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +26,8 @@ from telemetry.records import Flag, RawMessage, unpack_raw
 _HEADER = struct.Struct("<qBBI")
 _MARK = 0x80
 _MARK_AT = 8
+_UNSEEN, _NO_EVENTS, _EVENTS = range(3)
+_EVENT = re.compile(rb"/event")
 _INDEX = np.dtype("<u4")
 _COLUMNS = 4
 
@@ -66,12 +71,13 @@ class RawBlock:
         return (self.message(at) for at in range(len(self)))
 
 
-def pack_columns(block: RawBlock) -> bytes:
-    """The journal record of ``block`` without its ``data``, which follows."""
+def pack_columns(block: RawBlock, *, events: bool | None = None) -> bytes:
+    """The journal record of ``block`` without its ``data``, which follows; ``events``: whether there are some in it."""
+    calls = _UNSEEN if events is None else _EVENTS if events else _NO_EVENTS
     columns = (block.topic_start, block.topic_end, block.payload_start, block.end)
     return b"".join(
         (
-            _HEADER.pack(block.recv_ms, _MARK, 0, len(block)),
+            _HEADER.pack(block.recv_ms, _MARK, calls, len(block)),
             *(column.astype(_INDEX, copy=False).tobytes() for column in columns),
             block.flags.tobytes(),
         )
@@ -86,6 +92,12 @@ def pack_block(block: RawBlock) -> bytes:
 def is_block(record: bytes | memoryview) -> bool:
     """Whether a raw record holds many messages."""
     return len(record) > _MARK_AT and record[_MARK_AT] == _MARK
+
+
+def may_hold_events(record: bytes | memoryview) -> bool:
+    """Whether there may be an event in a raw record of either kind; cheap, and wrong only where it says that."""
+    said = record[_MARK_AT + 1] if is_block(record) and len(record) > _MARK_AT + 1 else _UNSEEN
+    return said == _EVENTS or (said != _NO_EVENTS and _EVENT.search(record) is not None)
 
 
 def unpack_block(record: bytes | memoryview) -> RawBlock:
