@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays import enlarged
 from ingest.clock import DRIFT_MS_PER_S, LIVE_WITHIN_MS
 from ingest.content import FRAMES_COMPARED
 from ingest.devices import Device, Presence
@@ -34,6 +35,8 @@ _ROW = np.dtype(
     ]
 )
 _AWAY = -1
+#: Where fewer frames are known than are compared.
+_NO_TIME = np.iinfo(np.int64).min
 
 
 class Taken(NamedTuple):
@@ -100,7 +103,7 @@ class Express:
         row = device.row
         if row >= len(self._rows):
             self._grow(row + 1)
-        self._rows["boot"][row] = _AWAY
+        self.leave(device)
         lane = self._order.lane(row)
         if lane is None or lane.held or not device.registered:
             return
@@ -113,8 +116,10 @@ class Express:
         if seen is None or seen.newest(lane.boot) != lane.due - 1:
             return
         kept = device.recent_frames
+        self._times[row] = _NO_TIME
         for place, (t_ms, content) in enumerate(kept):
             self._times[row, place], self._contents[row, place] = t_ms, content
+        device.recent_frames = []  # they are here
         newest_ms = max((t_ms for t_ms, _ in kept), default=-1)
         self._rows[row] = (
             lane.boot, lane.due, clock.offset_ms, clock.last_recv_ms, clock.first_offset_ms, newest_ms, 0,
@@ -127,25 +132,23 @@ class Express:
         if row >= len(self._rows):
             return
         boot, due, offset_ms, clock_ms, _, _, taken, at = self._rows[row].item()
-        if boot == _AWAY or not taken:
+        if boot == _AWAY:
             return
-        self._rows["taken"][row] = 0
+        self._rows["boot"][row] = _AWAY
+        times, kept = np.roll(self._times[row], -at).tolist(), np.roll(self._contents[row], -at).tolist()
+        device.recent_frames = [one for one in zip(times, kept, strict=True) if one[0] != _NO_TIME]
+        if not taken:
+            return
         device.seen[Stream.MOTION].run(boot, taken)
         lane = self._order.lane(row)
         assert lane is not None, f"row {row} has no place in the order"
         lane.due = due
         clock = next(one for one in device.clock.boots if one.boot == boot)
         clock.offset_ms, clock.last_recv_ms, clock.candidate_offset_ms = offset_ms, clock_ms, None
-        new = min(taken, FRAMES_COMPARED)
-        places = [(at - k) % FRAMES_COMPARED for k in range(new, 0, -1)]
-        kept = device.recent_frames + [
-            (int(self._times[row, place]), int(self._contents[row, place])) for place in places
-        ]
-        device.recent_frames = kept[-FRAMES_COMPARED:]
 
     def leave_all(self, devices: list[Device]) -> None:
         """Write everything back."""
-        for row in np.flatnonzero((self._rows["boot"] != _AWAY) & (self._rows["taken"] > 0)).tolist():
+        for row in np.flatnonzero(self._rows["boot"] != _AWAY).tolist():
             self.leave(devices[row])
 
     def state(self) -> tuple[NDArray[Any], Longs, Longs]:
@@ -161,6 +164,5 @@ class Express:
         fresh = np.zeros(more, _ROW)
         fresh["boot"] = _AWAY
         self._rows = np.append(self._rows, fresh)
-        nothing = np.zeros((more, FRAMES_COMPARED), np.int64)
-        self._times = np.append(self._times, nothing, axis=0)
-        self._contents = np.append(self._contents, nothing, axis=0)
+        self._times = enlarged(self._times, len(self._rows), _NO_TIME)
+        self._contents = enlarged(self._contents, len(self._rows))

@@ -489,6 +489,7 @@ class Pipeline:
                 if gaps:  # ordinary frames leave none, and those there were lie further back by them
                     self._express.leave(device)
                     gaps = motion.newest_gaps()
+                    self._express.enter(device)
                 self._status.add(at_ms, (device.id, device.area), {"seq_gap": gaps})
         batch = builder.take()
         return [] if batch is None else [batch]

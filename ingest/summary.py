@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays import enlarged, kept
 from detectors.motion import AnyBatch, CountedBatch, frames_of, summed, turns
 
 WINDOW_MS = 10_000
@@ -39,6 +40,8 @@ _NEVER_MS = 1 << 60
 #: Frames summed up at a time: what is computed of them stays in the cache of a processor core.
 _FRAMES = 512
 _SUMS = ("n", "enmo", "steps", "ax", "ay", "az", "ax2", "ay2", "az2")
+#: What a device that takes its place has, where it is not 0.
+_NEW = {"_window": -1, "_newest": -1, "_last_smv": np.nan}
 _SUM_INDEX = {name: i for i, name in enumerate(_SUMS)}
 
 
@@ -90,14 +93,8 @@ class MotionSummary:
         if rows <= self._rows:
             return
         more = max(rows, 5 * self._rows // 4, 64) - self._rows
-        self._window = np.vstack([self._window, np.full((more, SLOTS), _EMPTY)])
-        self._sums = np.concatenate([self._sums, np.zeros((more, SLOTS, len(_SUMS)))])
-        self._peak = np.vstack([self._peak, np.zeros((more, SLOTS), np.float32)])
-        self._dirty = np.vstack([self._dirty, np.zeros((more, SLOTS), dtype=bool)])
-        self._touched_ms = np.vstack([self._touched_ms, np.zeros((more, SLOTS), dtype=np.int64)])
-        self._newest = np.concatenate([self._newest, np.full(more, _EMPTY)])
-        self._still = np.concatenate([self._still, np.zeros(more, dtype=np.int32)])
-        self._last_smv = np.vstack([self._last_smv, np.full((more, 2), np.nan)])
+        for name in self._STATE:
+            setattr(self, name, enlarged(getattr(self, name), self._rows + more, _NEW.get(name, 0)))
         self._rows += more
 
     def covers(self, row: int, t_ms: int) -> bool:
@@ -235,7 +232,7 @@ class MotionSummary:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         for name in self._STATE:
-            setattr(self, name, state[name].copy())
+            setattr(self, name, kept(state[name]))
         self._rows = self._used = len(self._window)
         self._row = state["rows"].copy()
         self._place = np.full(int(self._row.max(initial=-1)) + 1, _EMPTY, np.int32)

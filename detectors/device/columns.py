@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays import enlarged, lasting
 from detectors.detection import Severity
 
 Rows = NDArray[np.intp]
@@ -46,7 +47,7 @@ class Columns:
         more = max(rows, self._room + self._room // 2, 64) - self._room
         self._room += more
         for name, array in self._arrays.items():
-            self._arrays[name] = np.concatenate([array, _fresh(self._specs[name], more)], axis=-1)
+            self._arrays[name] = enlarged(array, self._room, float(self._specs[name].new), axis=-1)
 
     def set_back(self, at_ms: int) -> None:
         """The clock stands at ``at_ms`` and had been ahead: no instant of the past lies after it."""
@@ -92,7 +93,7 @@ class Touched(NamedTuple):
 
 
 def _fresh(spec: Spec, rows: int) -> NDArray[Any]:
-    return np.full((*spec.lead, rows), spec.new, spec.kind)
+    return lasting((*spec.lead, rows), spec.kind, float(spec.new))
 
 
 def _lines(array: NDArray[Any]) -> list[NDArray[Any]]:

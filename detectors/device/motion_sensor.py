@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays import enlarged, kept, lasting
 from detectors.detection import Detection, Severity, Stage, detection_id
 from detectors.device.evidence import Evidence, Fault, Measured, measure, nothing, probe_step, weigh
 from detectors.device.findings import describe, words
@@ -108,7 +109,7 @@ class MotionSensorBank:
         if row == room:
             more = max(64, room // 2)
             for name, column in self._columns.items():
-                self._columns[name] = np.concatenate([column, _column(name, more)], axis=-1)
+                self._columns[name] = enlarged(column, room + more, _COLUMNS[name][2], axis=-1)
         return row
 
     def update(self, batch: AnyBatch | None, _now_ms: int) -> list[Detection]:
@@ -270,9 +271,9 @@ class MotionSensorBank:
             )
         self._devices = [_Device(*entry) for entry in state["devices"]]
         self._rows = {device.name: row for row, device in enumerate(self._devices)}
-        self._columns = {name: np.array(column) for name, column in state["columns"].items()}
+        self._columns = {name: kept(column) for name, column in state["columns"].items()}
 
 
 def _column(name: str, rows: int) -> NDArray[Any]:
     shape, kind, new = _COLUMNS[name]
-    return np.full((*shape, rows), new, kind)
+    return lasting((*shape, rows), kind, new)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from detectors.arrays import enlarged, kept, lasting
 from detectors.fall.windows import MISSING, Counts
 
 #: Samples per second inside the detector. Falls have little above 15 Hz, and the recordings learned from have 50 Hz.
@@ -40,11 +41,9 @@ class Ring:
         """Make room for ``rows`` streams in all."""
         if rows > len(self.acc):
             room = max(rows, 64, len(self.acc) * 3 // 2)
-            self.acc = _grown(self.acc, room)
-            self.head = _grown(self.head, room)
-            self.start = _grown(self.start, room)
+            self.acc, self.head, self.start = (enlarged(one, room) for one in (self.acc, self.head, self.start))
             if self.gyr is not None:
-                self.gyr = _grown(self.gyr, room, MISSING)
+                self.gyr = enlarged(self.gyr, room, MISSING)
         self.rows = max(self.rows, rows)
 
     def restart(self, rows: Rows) -> None:
@@ -54,7 +53,7 @@ class Ring:
     def append(self, rows: Rows, acc: Counts, gyr: Counts | None) -> None:
         """Add ``(m, n, 3)`` counts to m different rows, n at most LENGTH."""
         if gyr is not None and self.gyr is None:
-            self.gyr = np.full_like(self.acc, MISSING)
+            self.gyr = lasting(self.acc.shape, np.int16, MISSING)
         n = acc.shape[1]
         at = self.head[rows] % LENGTH
         if n and not LENGTH % n and not (at % n).any():
@@ -105,8 +104,8 @@ class Ring:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave."""
-        self.acc = np.array(state["acc"], np.int16)
-        self.gyr = None if state["gyr"] is None else np.array(state["gyr"], np.int16)
+        self.acc = kept(state["acc"], np.int16)
+        self.gyr = None if state["gyr"] is None else kept(state["gyr"], np.int16)
         self.head = np.array(state["head"], np.int64)
         self.start = np.array(state["start"], np.int64)
         self.rows = len(self.acc)
@@ -126,9 +125,3 @@ _CIRCLE = np.arange(4 * LENGTH) % LENGTH
 def _places(n: int) -> NDArray[np.int64]:
     """``(LENGTH, n)``: where n samples lie, by where the first of them does; a view."""
     return as_strided(_CIRCLE, (LENGTH, n), _CIRCLE.strides * 2, writeable=False)
-
-
-def _grown(array: NDArray[Any], rows: int, empty: int = 0) -> NDArray[Any]:
-    bigger = np.full((rows, *array.shape[1:]), empty, array.dtype)
-    bigger[: len(array)] = array
-    return bigger

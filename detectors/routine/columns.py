@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays import enlarged, lasting
+from detectors.arrays import kept as lasting_copy
 from detectors.routine.limits import BINS, SLOTS
 
 NEVER_MS = np.iinfo(np.int64).max
@@ -123,7 +125,7 @@ SENSOR: Layout = {
 def column(layout: Layout, name: str, count: int) -> NDArray[Any]:
     """``(*leading, count)`` of new ones."""
     shape, kind, new = layout[name]
-    return np.full((*shape, count), new, kind)
+    return lasting((*shape, count), kind, new)
 
 
 def columns(layout: Layout, count: int = 0) -> Columns:
@@ -133,9 +135,9 @@ def columns(layout: Layout, count: int = 0) -> Columns:
 
 def filled(kept: Columns, layout: Layout, count: int) -> Columns:
     """What a state has, copied, and what it does not know as new ones have it."""
-    return {name: np.array(kept[name]) if name in kept else column(layout, name, count) for name in layout}
+    return {name: lasting_copy(kept[name]) if name in kept else column(layout, name, count) for name in layout}
 
 
 def grown(kept: Columns, layout: Layout, count: int) -> Columns:
     """With room for ``count`` more."""
-    return {name: np.concatenate([one, column(layout, name, count)], axis=-1) for name, one in kept.items()}
+    return {name: enlarged(one, one.shape[-1] + count, layout[name][2], axis=-1) for name, one in kept.items()}

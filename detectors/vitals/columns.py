@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays import enlarged, kept, lasting
+
 #: Leading shape, type, what a new row has.
 Column = tuple[tuple[int, ...], Any, float]
 #: A column in which fewer than this share of the values differ from a new row's is saved as these alone.
@@ -27,7 +29,7 @@ class Columns:
 
     def _new(self, name: str, rows: int) -> NDArray[Any]:
         shape, kind, new = self._kinds[name]
-        return np.full((*shape, rows), new, kind)
+        return lasting((*shape, rows), kind, new)
 
     def grow(self, rows: int) -> None:
         """Make room for ``rows`` rows; grows by an eighth, because a person takes kilobytes."""
@@ -35,7 +37,7 @@ class Columns:
             return
         more = max(rows, self._room + self._room // 8, 64) - self._room
         for name, array in self._arrays.items():
-            self._arrays[name] = np.concatenate([array, self._new(name, more)], axis=-1)
+            self._arrays[name] = enlarged(array, self._room + more, self._kinds[name][2], axis=-1)
         self._room += more
 
     def renew(self, rows: NDArray[np.intp]) -> None:
@@ -97,4 +99,4 @@ class Columns:
                 array.reshape(-1)[places] = values
                 self._arrays[name] = array
             else:
-                self._arrays[name] = np.array(saved)
+                self._arrays[name] = kept(saved)

@@ -61,6 +61,11 @@ def test_frames_taken_by_column_are_written_back() -> None:
         assert take(express, devices, seq, NOW + seq * 1000, NOW + seq * 1000 + 40)
     express.leave(device)
     assert device.recent_frames == [(NOW + seq * 1000, seq) for seq in (3, 4, 5, 6)]
+    for _ in range(2):  # served again with nothing in between
+        express.enter(device)
+    assert device.recent_frames == [], "they stand in one place only"
+    express.leave(device)
+    assert device.recent_frames == [(NOW + seq * 1000, seq) for seq in (3, 4, 5, 6)]
     assert [device.first_time(Stream.MOTION, BOOT, seq) for seq in (0, 3, 6, 7)] == [False, False, False, True]
     clock = device.clock.boots[0]
     assert (clock.offset_ms, clock.last_recv_ms, clock.candidate_offset_ms) == (40.0, NOW + 6040, None)
@@ -76,6 +81,7 @@ def test_what_is_not_the_next_frame_is_not_ordinary_and_changes_nothing() -> Non
     assert not take(express, devices, 1, NOW + 1000, NOW + 1040, boot=8)
     express.leave(devices.rows[0])
     assert devices.rows[0].recent_frames == [(NOW, 1)]
+    express.enter(devices.rows[0])
     assert take(express, devices, 1, NOW + 1000, NOW + 1040)
 
 

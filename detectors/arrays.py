@@ -1,0 +1,49 @@
+"""Arrays that are kept and grow, in memory of their own: nothing that comes and goes leaves holes beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Smaller ones lie where everything does: a mapping takes whole pages.
+_LEAST_BYTES = 1 << 17
+#: From here on, as the array library does it itself, in large pages where there are any.
+_HUGE_BYTES = 1 << 22
+
+
+def lasting(shape: tuple[int, ...], kind: Any, new: float = 0) -> NDArray[Any]:
+    """An array full of ``new``; what stays zero takes no memory."""
+    dtype = np.dtype(kind)
+    count = int(np.prod(shape, dtype=np.int64))
+    if count * dtype.itemsize < _LEAST_BYTES:
+        return np.full(shape, new, dtype)
+    size = count * dtype.itemsize
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # a fork's is its own
+    if size >= _HUGE_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    array = np.frombuffer(memory, dtype, count).reshape(shape)
+    if new != 0:  # NaN is not
+        array.fill(new)
+    return array
+
+
+def enlarged(array: NDArray[Any], room: int, new: float = 0, *, axis: int = 0) -> NDArray[Any]:
+    """The same with ``room`` places along an axis, not fewer than it has; those behind are ``new``."""
+    used = array.shape[axis]
+    shape = list(array.shape)
+    shape[axis] = room
+    bigger = lasting(tuple(shape), array.dtype, new)
+    np.moveaxis(bigger, axis, 0)[:used] = np.moveaxis(array, axis, 0)
+    return bigger
+
+
+def kept(array: NDArray[Any], kind: Any = None) -> NDArray[Any]:
+    """A copy that lasts."""
+    copy = lasting(array.shape, array.dtype if kind is None else kind)
+    copy[...] = array
+    return copy
