@@ -17,8 +17,9 @@ import uvloop
 
 from bench.waiting import BenchError, wait_for
 from bench.watching import Watch
-from firmware_sim.fleet import Fleet, Progress
+from firmware_sim.fleet import Fleet
 from firmware_sim.mqtt import BrokerAddress
+from firmware_sim.progress import Progress
 from firmware_sim.scenario import Scenario, load_scenario
 from firmware_sim.truth import Truth
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import uvloop
 
-from firmware_sim.fleet import Fleet, Progress
+from firmware_sim.fleet import Fleet
 from firmware_sim.load import publish_load
 from firmware_sim.mqtt import BrokerAddress
+from firmware_sim.progress import Progress
 from firmware_sim.scenario import parse_scenario
 
 

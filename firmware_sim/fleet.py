@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
-import resource
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from firmware_sim.agenda import Agenda
 from firmware_sim.clock import Clock
-from firmware_sim.device import Device, Wearer
+from firmware_sim.device import Device
 from firmware_sim.errors import BrokerRefusedError, SimulationError
 from firmware_sim.faults.afflicted import Afflicted
 from firmware_sim.faults.cast import Faults
 from firmware_sim.faults.disturbance import Disturbance, RestartBroker
 from firmware_sim.faults.record import Record
 from firmware_sim.history import BACKLOG, History
-from firmware_sim.mqtt import REFUSALS, BrokerAddress
+from firmware_sim.mqtt import REFUSALS, BrokerAddress, allow_sockets
 from firmware_sim.pool import PooledWearer
 from firmware_sim.pool_lane import PoolLane
 from firmware_sim.pool_session import PoolSession
 from firmware_sim.population import Source, build_devices, motion_pool, motion_source
+from firmware_sim.progress import Pace, Progress
 from firmware_sim.scenario import Scenario, members
 from firmware_sim.session import Message, Session
 from firmware_sim.truth import Fault, Truth
+from firmware_sim.wearer import Wearer
 from firmware_sim.what_happened import what_happened
 from telemetry.codec import decode_command
 from telemetry.errors import TelemetryError
@@ -43,24 +42,7 @@ _HUB_WINDOW = 512
 _MAKING_S = 200e-6
 #: The loop looks up this often at most and at least, in s of real time.
 _SHORTEST_NAP_S, _LONGEST_NAP_S = 0.005, 0.05
-_PROGRESS_EVERY_S = 0.5
 _CMD = f"/{Stream.CMD.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How a run stands. ``rate`` is messages taken by the broker per second of real time, since the last report."""
-
-    elapsed_s: float
-    published: int
-    rate: float
-    connected: int
-    connections: int
-    backlog: int
-    falls: int
-    calls: int
-    calls_open: int
-    problem: str
 
 
 class Fleet:
@@ -117,9 +99,8 @@ class Fleet:
         self._sessions: list[Session] = []
         self._pools: list[PoolSession] = []
         self._session_of: dict[str, Session] = {}
-        self._last_report = (0.0, 0)
-        self._due: list[tuple[int, int, Device | Afflicted]] = []  # when, order of entry, who
-        self._entries = itertools.count()
+        self._pace = Pace()
+        self._agenda: Agenda[Device | Afflicted] = Agenda()
 
     @property
     def devices(self) -> Sequence[Device]:
@@ -167,7 +148,7 @@ class Fleet:
         end_ms = None if duration_s is None else start_ms + int(duration_s * 1000)
         try:
             for device in devices:
-                self._plan_wake(self._speaker(device))
+                self._agenda.plan(self._speaker(device))
             await self._publish(end_ms)
             ended_ms = clock.now_ms() if end_ms is None or self._stop.is_set() else end_ms
             await self._drain(drain_s)
@@ -227,7 +208,7 @@ class Fleet:
         else:
             links = min(connection.links, max(1, len(devices)))
             groups = [(f"hub-{i + 1:03}", list(devices[i::links])) for i in range(links)]
-        _allow_sockets(len(groups))
+        allow_sockets(len(groups))
         self._sessions = []
         for index, (name, group) in enumerate(groups):
             session = self._session(name, group, np.random.default_rng([self.seed, index, 2]))
@@ -285,7 +266,7 @@ class Fleet:
             )
             return
         device.command(command, self._clock.now_ms())
-        self._plan_wake(self._speaker(device))
+        self._agenda.plan(self._speaker(device))
 
     # Faults.
 
@@ -305,24 +286,13 @@ class Fleet:
 
     # Time.
 
-    def _plan_wake(self, device: Device | Afflicted) -> None:
-        due_ms, planned_ms = device.due_ms, device.planned_ms
-        if due_ms is not None and (planned_ms is None or due_ms < planned_ms):
-            device.planned_ms = due_ms
-            heapq.heappush(self._due, (due_ms, next(self._entries), device))
-
     def _wake(self, now_ms: int) -> None:
         for session in self._pools:
             session.advance(now_ms)
         self._wake_devices(now_ms)
 
     def _wake_devices(self, now_ms: int) -> None:
-        due = self._due
-        while due and due[0][0] <= now_ms:
-            due_ms, _, device = heapq.heappop(due)
-            if due_ms != device.planned_ms:
-                continue  # woken earlier meanwhile
-            device.planned_ms = None
+        for device in self._agenda.due(now_ms):
             session = self._session_of[device.id]
             if isinstance(device, Device):
                 for message in device.wake(now_ms):
@@ -330,7 +300,6 @@ class Fleet:
             elif self._disturbance is not None:
                 for said in device.wake(now_ms):
                     self._disturbance.let_out(session, said)
-            self._plan_wake(device)
 
     async def _publish(self, end_ms: int | None) -> None:
         """Wake devices at their instants until ``end_ms`` or until told to stop."""
@@ -344,7 +313,7 @@ class Fleet:
             self._report()
             if end_ms is not None and now_ms >= end_ms:
                 return
-            next_ms = self._due[0][0] if self._due else now_ms + 1000
+            next_ms = now_ms + 1000 if self._agenda.next_ms is None else self._agenda.next_ms
             shortest_ms, longest_ms = (nap_s * 1000 * clock.speed for nap_s in (_SHORTEST_NAP_S, _LONGEST_NAP_S))
             await clock.sleep_until(min(max(next_ms, now_ms + shortest_ms), now_ms + longest_ms))
             self._check_refusals()
@@ -391,11 +360,9 @@ class Fleet:
         if self._on_progress is None:
             return
         at_s = asyncio.get_running_loop().time()
-        last_s, last_taken = self._last_report
-        if not final and at_s - last_s < _PROGRESS_EVERY_S:
+        if not (final or self._pace.is_due(at_s)):
             return
         taken = sum(session.taken for session in self._sessions)
-        self._last_report = (at_s, taken)
         assert self._start_ms is not None
         now_ms = self._clock.now_ms()
         devices = self._devices.values()
@@ -404,7 +371,7 @@ class Fleet:
             Progress(
                 elapsed_s=(now_ms - self._start_ms) / 1000,
                 published=taken,
-                rate=(taken - last_taken) / (at_s - last_s) if last_s and at_s > last_s else 0.0,
+                rate=self._pace.rate(at_s, taken),
                 connected=sum(session.is_up for session in self._sessions),
                 connections=len(self._sessions),
                 backlog=self.waiting,
@@ -414,17 +381,3 @@ class Fleet:
                 problem=self.problem,
             )
         )
-
-
-def _allow_sockets(count: int) -> None:
-    """Have the system allow a socket for each connection."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + 256
-    if soft >= wanted or soft == resource.RLIM_INFINITY:
-        return
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise SimulationError(
-            f"{count} connections need {wanted} open files, the system allows {hard}: raise it (ulimit -n) or use "
-            "connection: {kind: shared}"
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -8,6 +8,7 @@ knows QoS 1 and what a simulator needs of it. Section numbers are those of the O
 from __future__ import annotations
 
 import asyncio
+import resource
 import ssl
 import struct
 from collections.abc import Iterable
@@ -298,3 +299,17 @@ class Link(asyncio.Protocol):
         if silent_s > 0.4 * self._keepalive_s:
             self.send(_PING)
         self._timer = self._loop.call_later(self._keepalive_s / 2, self._tick)
+
+
+def allow_sockets(count: int) -> None:
+    """Have the system allow a socket for each connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft >= wanted or soft == resource.RLIM_INFINITY:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise SimulationError(
+            f"{count} connections need {wanted} open files, the system allows {hard}: raise it (ulimit -n) or use "
+            "connection: {kind: shared}"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_sim.day_plan import DayPlan
-from firmware_sim.device import Identity, Setup, Wearer, effort
+from firmware_sim.device import Identity, Setup
 from firmware_sim.frames import motion_body
 from firmware_sim.motion import BRIDGE, FS_HZ, LSB_DPS, LSB_G, Clip, Counts, MotionSource, bridge, to_counts
 from firmware_sim.people import People, draw_traits
 from firmware_sim.session import Message
 from firmware_sim.track import Track
 from firmware_sim.vitals import VitalSigns
+from firmware_sim.wearer import Wearer, effort
 
 #: Loops per placement, and the seconds of one.
 _LOOPS = 128
@@ -104,7 +105,7 @@ def _smoothed(acc: Counts) -> NDArray[np.float32]:
 
 @dataclass(slots=True)
 class Place:
-    """Where one wearer is in the pool: motion for :class:`~firmware_sim.device.Wearer` in the place of a track."""
+    """Where one wearer is in the pool: motion for :class:`~firmware_sim.wearer.Wearer` in the place of a track."""
 
     pool: MotionPool
     loop: int

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from firmware_sim.day_plan import DayPlan
-from firmware_sim.device import Device, Identity, Setup, SosButton, Wearer
+from firmware_sim.device import Device, Identity, Setup, SosButton
 from firmware_sim.errors import NoRecordingsError, SimulationError
 from firmware_sim.households.devices import build_homes
 from firmware_sim.illness import fall_ill
@@ -21,6 +21,7 @@ from firmware_sim.scenario import Scenario, members, plan
 from firmware_sim.synthetic import Synthetic
 from firmware_sim.track import Track
 from firmware_sim.vitals import VitalSigns, generator
+from firmware_sim.wearer import Wearer
 
 Source = Literal["auto", "recordings", "synthetic"]
 

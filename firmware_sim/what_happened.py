@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from firmware_sim.device import Device, Wearer
+from firmware_sim.device import Device
 from firmware_sim.faults.record import Record
 from firmware_sim.scenario import Scenario
 from firmware_sim.truth import Fall, Press, Published, Truth
+from firmware_sim.wearer import Wearer
 
 
 def what_happened(

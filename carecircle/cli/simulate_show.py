@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from firmware_sim.fleet import Fleet, Progress
+    from firmware_sim.fleet import Fleet
+    from firmware_sim.progress import Progress
     from firmware_sim.scenario import Scenario
     from firmware_sim.truth import Truth
 

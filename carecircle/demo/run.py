@@ -30,9 +30,10 @@ from carecircle.score import folder as run_folder
 from carecircle.settings import Settings, load
 from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
-from firmware_sim.fleet import Fleet, Progress
+from firmware_sim.fleet import Fleet
 from firmware_sim.mqtt import BrokerAddress
 from firmware_sim.population import Source
+from firmware_sim.progress import Progress
 from firmware_sim.scenario import load_scenario, members
 from firmware_sim.scoring import Found
 from firmware_sim.truth import Truth

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from firmware_sim.device import Device, SosButton, Wearer
+from firmware_sim.device import Device, SosButton
 from firmware_sim.district_layout import street_of
 from firmware_sim.faults import clocks, firmware, links, misuse, power, sensors
 from firmware_sim.faults import settings as of
@@ -15,6 +15,7 @@ from firmware_sim.faults.afflicted import Afflicted, Span
 from firmware_sim.faults.record import Record
 from firmware_sim.households.devices import ZigbeeHub
 from firmware_sim.session import Message
+from firmware_sim.wearer import Wearer
 
 #: Purposes of generators, so that no draw of a fault is one of a wearer.
 _FAULTS = 0xFA

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from firmware_sim.device import Device, Identity, Setup, Wearer
+from firmware_sim.device import Device, Identity, Setup
 from firmware_sim.errors import SimulationError
 from firmware_sim.households.fate import DAY_MS, Fate
 from firmware_sim.households.habits import fitted
@@ -17,6 +17,7 @@ from firmware_sim.households.plan import HomesPlan, count_homes, household
 from firmware_sim.scenario import DRILL, Scenario
 from firmware_sim.session import Message, Outbox
 from firmware_sim.truth import Happening
+from firmware_sim.wearer import Wearer
 from firmware_sim.zigbee2mqtt import HubHabits, HubState, Publication, ZigbeeDevice
 from telemetry.codec import encode_json
 from telemetry.messages import Home as HomeMessage

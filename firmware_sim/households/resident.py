@@ -9,6 +9,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from firmware_sim.households.day import Day, day_of
 from firmware_sim.households.fate import (
     DAY_MS,
     HOUR_MS,
@@ -82,8 +83,8 @@ class Resident:
         self._company: list[Signal] = []
         self._company_ms = 0  # until when somebody is visiting
         self._cooks_until_ms = self._morning_until_ms = 0
-        self._plan_day(start_ms)
-        if self._bed_ms <= start_ms < self._rise_ms:
+        self._day = day_of(habits, rng, start_ms, self._offset_ms)
+        if self._day.bed_ms <= start_ms < self._day.rise_ms:
             self._in_bed, self._lies, self._place = True, True, BEDROOM
 
     def signals(self) -> Iterator[Signal]:
@@ -138,7 +139,7 @@ class Resident:
             return COOKING
         if self._now_ms < self._morning_until_ms:
             return MORNING
-        return EVENING if self._now_ms >= self._evening_ms else part_of(self._hour(self._now_ms))
+        return EVENING if self._now_ms >= self._day.evening_ms else part_of(self._hour(self._now_ms))
 
     def _interrupted(self, next_ms: int) -> Iterator[Signal] | None:
         """What happens before the next movement, the first of all; None where nothing does."""
@@ -158,15 +159,15 @@ class Resident:
             if begin_ms is not None:
                 propose(begin_ms, self._trouble(trouble, begin_ms))
         if self._in_bed:
-            propose(self._rise_ms, self._rise())
+            propose(self._day.rise_ms, self._rise())
             return first[1] if first else None
         if fate.away:
             propose(fate.away[0][0], self._holiday())
-        propose(self._bed_ms, self._go_to_bed())
-        if now_ms < self._evening_ms:
-            propose(self._evening_ms, self._turn_in())
-            if self._meals:
-                propose(self._meals[0][0], self._cook())
+        propose(self._day.bed_ms, self._go_to_bed())
+        if now_ms < self._day.evening_ms:
+            propose(self._day.evening_ms, self._turn_in())
+            if self._day.meals:
+                propose(self._day.meals[0][0], self._cook())
         if now_ms >= self._company_ms:
             propose(self._visit_ms, self._visit())
             outing_ms = self._outing_ms(next_ms)
@@ -195,54 +196,32 @@ class Resident:
     def _hour(self, t_ms: int) -> float:
         return (t_ms + self._offset_ms) % DAY_MS / HOUR_MS
 
-    # the night
+    # the day and the night
 
-    def _plan_day(self, t_ms: int) -> None:
-        """The night that has not ended at ``t_ms``, and what comes before it from then on."""
-        habits, rng = self._habits, self._rng
-
-        def about(of: tuple[float, float]) -> float:
-            return of[0] + of[1] * max(-2.0, min(2.0, rng.gauss(0, 1)))
-
-        # the local midnight after which the day began; a night counts to the day before
-        midnight_ms = (t_ms + self._offset_ms - 12 * HOUR_MS) // DAY_MS * DAY_MS - self._offset_ms
-        bed_h, rise_h = about(habits.bed_h), about(habits.rise_h)
-        if t_ms >= midnight_ms + DAY_MS + round(rise_h * HOUR_MS):
-            midnight_ms += DAY_MS
-        self._bed_ms = midnight_ms + round(bed_h * HOUR_MS)
-        self._rise_ms = midnight_ms + DAY_MS + round(rise_h * HOUR_MS)
-        self._evening_ms = self._bed_ms - round(length_s(habits.to_bed_s, rng.random()) * 1000)
-        meals = [
-            (
-                midnight_ms + round(length_s(meal.at_h, rng.random()) * HOUR_MS),
-                round(length_s(meal.lasts_s, rng.random()) * 1000),
-            )
-            for meal in habits.meals
-            if rng.random() < meal.share
-        ]
-        self._meals = sorted(meal for meal in meals if t_ms - HOUR_MS // 2 <= meal[0])
+    def _another_day(self, t_ms: int) -> Day:
+        return day_of(self._habits, self._rng, t_ms, self._offset_ms)
 
     def _cook(self) -> Iterator[Signal]:
-        at_ms, lasts_ms = self._meals.pop(0)
+        at_ms, lasts_ms = self._day.meals.pop(0)
         if self._now_ms < at_ms + 2 * HOUR_MS:  # later than that somebody has eaten elsewhere
             self._now_ms = max(self._now_ms, at_ms)
             self._cooks_until_ms = self._now_ms + lasts_ms
             yield self._go(KITCHEN)
 
     def _turn_in(self) -> Iterator[Signal]:
-        self._now_ms = max(self._now_ms, self._evening_ms)
+        self._now_ms = max(self._now_ms, self._day.evening_ms)
         time = time_of(self._hour(self._now_ms))
         yield self._go(choice(self._habits.modes[time].goes[self._place], self._rng.random()))
 
     def _go_to_bed(self) -> Iterator[Signal]:
-        self._now_ms = max(self._now_ms, self._bed_ms)
+        self._now_ms = max(self._now_ms, self._day.bed_ms)
         yield self._go(BEDROOM, (8.0, 40.0))
         self._wait((60.0, 400.0))
         self._in_bed = True
         yield from self._lie(True, self._now_ms)
 
     def _rise(self) -> Iterator[Signal]:
-        self._now_ms = max(self._now_ms, self._rise_ms)
+        self._now_ms = max(self._now_ms, self._day.rise_ms)
         late = next((one for one in self._fate.troubles if one[1] == "not_out_of_bed" and one[0] <= self._now_ms), None)
         if late is not None:
             end_ms = self._begin(late, self._now_ms)
@@ -251,7 +230,7 @@ class Resident:
         yield from self._get_up()
         self._morning_until_ms = self._now_ms + round(MORNING_S * 1000)
         yield self._go(BATHROOM)
-        self._plan_day(max(self._now_ms, self._rise_ms))
+        self._day = self._another_day(max(self._now_ms, self._day.rise_ms))
 
     def _get_up(self) -> Iterator[Signal]:
         yield from self._lie(False, self._now_ms)
@@ -275,11 +254,11 @@ class Resident:
         self._now_ms = max(self._now_ms, at_ms)
         lasts_ms = round(length_s(self._habits.outing_s[time_of(self._hour(self._now_ms))], self._rng.random()) * 1000)
         back_ms = self._now_ms + lasts_ms
-        if back_ms > self._bed_ms:
-            back_ms = max(self._now_ms + HOUR_MS // 2, self._bed_ms - round(self._rng.uniform(0.2, 1.0) * HOUR_MS))
+        if back_ms > self._day.bed_ms:
+            back_ms = max(self._now_ms + HOUR_MS // 2, self._day.bed_ms - round(self._rng.uniform(0.2, 1.0) * HOUR_MS))
         stays = next((one for one in self._fate.troubles if one[1] == "not_back" and one[0] <= self._now_ms), None)
         if stays is not None and self._hour(self._now_ms) >= NOT_BACK_FROM_H:
-            back_ms = self._rise_ms + HOUR_MS
+            back_ms = self._day.rise_ms + HOUR_MS
             self._begin(stays, self._now_ms, back_ms)
         yield from self._away_until(back_ms)
 
@@ -297,8 +276,8 @@ class Resident:
         while self._fate.falls and self._fate.falls[0][0] < back_ms:
             back_ms = max(back_ms, self._fate.falls.pop(0)[1])
         self._now_ms = max(self._now_ms, back_ms)
-        if self._now_ms >= self._rise_ms:
-            self._plan_day(self._now_ms)
+        if self._now_ms >= self._day.rise_ms:
+            self._day = self._another_day(self._now_ms)
         yield from self._door(enters=True)
         self._visit_ms = max(self._visit_ms, self._now_ms)
 
@@ -349,8 +328,8 @@ class Resident:
             hour = self._hour(at_ms)
             return at_ms if first_h <= hour < last_h else None
         if kind in ("bed_left", "wandering") and self._in_bed:
-            at_ms = max(at_ms, self._bed_ms + round(NIGHT_H[0] * HOUR_MS))
-            return at_ms if at_ms < self._rise_ms - round(NIGHT_H[1] * HOUR_MS) else None
+            at_ms = max(at_ms, self._day.bed_ms + round(NIGHT_H[0] * HOUR_MS))
+            return at_ms if at_ms < self._day.rise_ms - round(NIGHT_H[1] * HOUR_MS) else None
         return None  # the others begin where somebody rises, or goes out
 
     def _trouble(self, trouble: tuple[int, str], begin_ms: int) -> Iterator[Signal]:

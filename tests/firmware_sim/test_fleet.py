@@ -14,8 +14,9 @@ import pytest
 
 from firmware_sim.clock import Clock
 from firmware_sim.errors import BrokerRefusedError, SimulationError
-from firmware_sim.fleet import Fleet, Progress
+from firmware_sim.fleet import Fleet
 from firmware_sim.mqtt import BrokerAddress
+from firmware_sim.progress import Progress
 from firmware_sim.scenario import Scenario, parse_scenario
 from firmware_sim.truth import Truth
 from telemetry.codec import decode, decode_event, decode_motion, decode_status, encode_json

@@ -11,7 +11,6 @@ import pytest
 from detectors.detection import Detection, Stage
 from detectors.fall.bank import FallBank
 from detectors.motion import MotionBatch
-from firmware_sim.device import Wearer
 from firmware_sim.fall_kinds import FALL_KINDS
 from firmware_sim.motion import LSB_DPS, LSB_G, Clip, MotionSource, Repertoire
 from firmware_sim.people import Traits
@@ -20,6 +19,7 @@ from firmware_sim.scenario import parse_scenario
 from firmware_sim.scoring import Found, Score, match
 from firmware_sim.synthetic import Synthetic
 from firmware_sim.truth import Fall, Truth
+from firmware_sim.wearer import Wearer
 
 T = 1_790_000_000_000
 #: A morning, by the local clock of the default time zone.

@@ -9,13 +9,13 @@ from detectors.detection import Detection, Severity, Stage
 from detectors.vitals.bank import VitalsBank
 from detectors.vitals.batch import VitalsGatherer
 from firmware_sim.cohort_events import DAY_MS, HOUR_MS, Span, course_effects
-from firmware_sim.device import Wearer
 from firmware_sim.errors import ScenarioError, SimulationError
 from firmware_sim.illness import DUE, Course, IllnessPlan, easing, fall_ill, happenings
 from firmware_sim.population import build_devices
 from firmware_sim.scenario import parse_scenario
 from firmware_sim.synthetic import Synthetic
 from firmware_sim.vitals import VitalSigns
+from firmware_sim.wearer import Wearer
 
 #: A Monday, midnight in China.
 T0_MS = 1_759_680_000_000

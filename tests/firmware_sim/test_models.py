@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from firmware_sim.device import Wearer
 from firmware_sim.models import DeviceModel, Sensing
 from firmware_sim.motion import LSB_DPS, LSB_G
 from firmware_sim.population import build_devices
 from firmware_sim.scenario import parse_scenario
 from firmware_sim.synthetic import Synthetic
+from firmware_sim.wearer import Wearer
 from telemetry.codec import Motion, decode_motion, decode_status
 from telemetry.topics import Stream
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from firmware_sim.day_plan import DayPlan, plan_day
-from firmware_sim.device import Wearer
 from firmware_sim.errors import ScenarioError
 from firmware_sim.motion import FS_HZ, LSB_G, Clip
 from firmware_sim.people import Aftermath, People, Traits, draw_aftermath, draw_traits
@@ -16,6 +15,7 @@ from firmware_sim.population import build_devices
 from firmware_sim.scenario import parse_scenario
 from firmware_sim.synthetic import Synthetic
 from firmware_sim.track import Track
+from firmware_sim.wearer import Wearer
 from telemetry.messages import Command
 
 HOUR_MS = 3_600_000
