@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from carecircle.cli.common import SettingsOption, fail, load_settings
-from carecircle.settings import ConsoleRole
+from carecircle.settings_groups import ConsoleRole
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -12,7 +12,8 @@ import pytest
 
 import registry
 from carecircle import roles
-from carecircle.settings import FallSettings, Role, Settings
+from carecircle.settings import Role, Settings
+from carecircle.settings_groups import FallSettings
 from detectors.detection import Detection, Stage, unpack_detection
 from firmware_sim.motion import LSB_G
 from journal import JournalReader, JournalWriter

@@ -9,7 +9,8 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from carecircle.settings import OperatingPoint, PlacementPoints, Settings, SettingsError, load
+from carecircle.settings import Settings, SettingsError, load
+from carecircle.settings_groups import OperatingPoint, PlacementPoints
 from detectors.fall.model import OPERATING_POINTS
 from ingest.devices import PLACEMENTS
 

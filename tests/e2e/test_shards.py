@@ -14,7 +14,8 @@ import pytest
 import registry
 from alerts import queries
 from carecircle import roles
-from carecircle.settings import FallSettings, Role, Settings
+from carecircle.settings import Role, Settings
+from carecircle.settings_groups import FallSettings
 from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.motion import LSB_G
