@@ -46,6 +46,8 @@ from firmware_sim.scenario import Scenario, Spread, load_scenario, members
 from firmware_sim.scoring import HIT_MS, Found, match
 
 OURS = ("gateway", "processor", "writer", "alerts")
+#: What they are forked from; its memory counts as theirs.
+_NURSERY = "nursery"
 _JOURNALS = (("raw", "processor"), ("points", "writer"), ("detections", "alerts"))
 #: Nothing happens so soon after the start, nor so late before the end: the last falls have time to be told.
 _EDGE_S = 20.0
@@ -128,7 +130,8 @@ def run(
         say(f"publishing for {seconds:.0f} s through {broker}")
         publisher = Publisher(folder, scenario, port, seconds, source, recordings)
         stack.callback(publisher.end)
-        watched = {**started, "broker": broker_pid, "simulator": publisher.pid, "bench": os.getpid()}
+        forks = {} if supervisor.nursery_id is None else {_NURSERY: supervisor.nursery_id}
+        watched = {**started, **forks, "broker": broker_pid, "simulator": publisher.pid, "bench": os.getpid()}
         gauges = {f"{journal}_bytes": partial(lag_bytes, settings, journal, who) for journal, who in _JOURNALS}
         with Watch(watched, {**gauges, "simulator_messages": publisher.backlog}) as watch:
             begin_s = publisher.wait_until_begun(watch)
@@ -267,8 +270,8 @@ def _memory(watch: Watch) -> dict[str, Any]:
     """The most that was seen. ``pss``: pages that processes share are divided among them; ``rss``: counted by each."""
     both = {}
     for which, name in enumerate(("pss", "rss")):
-        each = {role: round(watch.most(role, which) / 2**20) for role in (*OURS, "broker", "simulator")}
-        both[name] = {"ours_together": round(watch.most_together(list(OURS), which) / 2**20), **each}
+        each = {role: round(watch.most(role, which) / 2**20) for role in (*OURS, _NURSERY, "broker", "simulator")}
+        both[name] = {"ours_together": round(watch.most_together([*OURS, _NURSERY], which) / 2**20), **each}
     return both
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.clock import BootClock, DeviceClock
-from ingest.dedupe import SeenSequence
+from ingest.dedupe import SeenStreams
 from telemetry.topics import Stream
 
 #: Silence after which a device that named no heartbeat counts as offline.
@@ -20,10 +20,6 @@ DEFAULT_HEARTBEAT_S = 60.0
 HEARTBEATS_MISSED = 3
 #: Where a wearable is worn, as the fall detector tells them apart. Everything else is unknown to it.
 PLACEMENTS: tuple[str, ...] = ("waist", "wrist", "hip", "pocket", "unknown")
-
-
-#: An enum takes its time to say its value.
-_NAMES = {stream: stream.value for stream in Stream}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +120,7 @@ class Device:
     profile: Profile = ANYBODY
     registered: bool = True
     clock: DeviceClock = field(default_factory=DeviceClock)
-    seen: dict[Stream, SeenSequence] = field(default_factory=dict)
+    seen: SeenStreams = field(default_factory=SeenStreams)
     said_placement: str | None = None  # what its status message says, used where the registry is silent
     recent_frames: list[tuple[int, int]] = field(default_factory=list)  # (t, hash) of the last motion frames
     clock_boot: int | None = None  # the boot whose wrong clock has been reported
@@ -147,7 +143,7 @@ class Device:
         """Plain values: tens of thousands of devices are saved every few seconds."""
         boots = [(c.boot, c.offset_ms, c.first_offset_ms, c.last_recv_ms, c.candidate_offset_ms, c.candidate_since_ms)
                  for c in self.clock.boots]  # fmt: skip
-        seen = [(_NAMES[stream], of.state()) for stream, of in self.seen.items()]
+        seen = list(self.seen.state())
         return _device, (
             self.id, self.row, self.person, self.area, self.placement, self.fall_point, self.kind, self.profile,
             self.registered, boots, seen, self.said_placement, self.recent_frames, self.clock_boot, self.presence,
@@ -171,18 +167,14 @@ class Device:
 
     def first_time(self, stream: Stream, boot: int, seq: int) -> bool:
         """Whether (stream, boot, seq) has not been taken before; it counts as taken from now on."""
-        seen = self.seen.get(stream)
-        if seen is None:
-            seen = self.seen[stream] = SeenSequence()
-        return seen.take(boot, seq)
+        return self.seen.of(stream).take(boot, seq)
 
 
 def _device(*saved: Any) -> Device:
     """The device of which :meth:`Device.__reduce__` has told."""
     boots = DeviceClock([BootClock(*boot) for boot in saved[9]])
-    seen = {Stream(name): SeenSequence(of) for name, of in saved[10]}
     make: Any = Device  # whose arguments are its fields, in order
-    device: Device = make(*saved[:9], boots, seen, *saved[11:])
+    device: Device = make(*saved[:9], boots, SeenStreams(saved[10]), *saved[11:])
     return device
 
 

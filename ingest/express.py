@@ -139,7 +139,7 @@ class Express:
         device.recent_frames = [one for one in zip(times, kept, strict=True) if one[0] != _NO_TIME]
         if not taken:
             return
-        device.seen[Stream.MOTION].run(boot, taken)
+        device.seen.of(Stream.MOTION).run(boot, taken)
         lane = self._order.lane(row)
         assert lane is not None, f"row {row} has no place in the order"
         lane.due = due
