@@ -11,6 +11,7 @@ import importlib
 import os
 
 import pytest
+import threadpoolctl
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import WorkerController
@@ -67,6 +68,10 @@ class OneOfMany:
         for path in modules[number :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
             with contextlib.suppress(Exception, pytest.skip.Exception):  # whoever collects it tells
                 importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+
+    def pytest_collection_finish(self) -> None:
+        """One thread for products of matrices, now that all libraries are loaded: there are processes enough."""
+        threadpoolctl.threadpool_limits(1, user_api="blas")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
