@@ -233,6 +233,10 @@ def main(descriptor: int) -> None:
     """Import, and serve until the supervisor is gone."""
     for module in SHARED:
         importlib.import_module(module)
+    from carecircle.settings import SettingsError, load
+
+    with contextlib.suppress(SettingsError):  # the role's may be others
+        load()  # once, so that what it makes on the way is there
     gc.collect()
     gc.freeze()  # a collection would write to all there is, and each fork have its own of it
     with contextlib.suppress(EOFError, OSError), Connection(descriptor) as line:
