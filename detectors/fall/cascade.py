@@ -177,7 +177,8 @@ class Cascade:
         row = rows[which]
         new = (peak >= self._searched[row]) & ~self._same_fall(row, peak, size_g)
         if len(self._open):
-            new &= ~np.isin(row * _PLACES + peak, _place(self._open))
+            known = set(_place(self._open).tolist())
+            new &= [place not in known for place in (row * _PLACES + peak).tolist()]
         row, peak = row[new], peak[new]
         if not len(row):
             return []
@@ -222,7 +223,8 @@ class Cascade:
         """
         if not due.any():
             return []
-        candidates = np.sort(self._open[due], order=["row", "peak"])
+        candidates = self._open[due]
+        candidates = candidates[np.lexsort((candidates["peak"], candidates["row"]))]
         self._open = self._open[~due]
         climbed = self._climb(candidates)
         if climbed.any():

@@ -10,6 +10,7 @@ and evaluation of fall detectors", IRBM 29 (2008); magnitude and orientation fea
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +81,14 @@ class FeatureTable(NamedTuple):
 
     def row(self, index: int, names: tuple[str, ...]) -> dict[str, float]:
         """Those of the named features that one window has."""
-        return {name: float(self.values[index, self.names.index(name)]) for name in names if name in self.names}
+        place = _places(self.names)
+        values = self.values[index].tolist()
+        return {name: values[place[name]] for name in names if name in place}
+
+
+@lru_cache(maxsize=8)
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names)}
 
 
 class _Course(NamedTuple):
@@ -106,6 +114,12 @@ class _Course(NamedTuple):
 def _over(total: Floats, steps: Floats) -> Floats:
     total /= np.float32(len(steps))
     return total
+
+
+@lru_cache(maxsize=256)
+def _cut(n: int, peak: int, fs_hz: float, start_s: float, end_s: float) -> slice:
+    """From an instant to another, counted from the impact, within n samples."""
+    return slice(max(0, peak + round(start_s * fs_hz)), min(n, peak + round(end_s * fs_hz)))
 
 
 def _cosine(product: Floats, one: Floats, other: Floats) -> Floats:
@@ -146,9 +160,7 @@ def summarise(acc_g: Floats, gyr_dps: Floats | None, *, peak: int, fs_hz: float)
     k, n = acc_g.shape[:2]
     hz = np.float32(fs_hz)
 
-    def cut(start_s: float, end_s: float) -> slice:
-        return slice(max(0, peak + round(start_s * fs_hz)), min(n, peak + round(end_s * fs_hz)))
-
+    cut = partial(_cut, n, peak, fs_hz)
     last = (n - 1 - peak) / fs_hz
     before, approach = cut(-1.5, -0.5), cut(-0.8, 0.0)
     impact, settle = cut(-0.3, 0.4), cut(0.3, 1.0)

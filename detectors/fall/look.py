@@ -37,13 +37,20 @@ def look(
     for part in (magnitude[:, :before], magnitude[:, before:]):
         plausible &= _median_within(part, parameters.plausible_low_g, parameters.plausible_high_g)
     plausible &= ~_stuck(counts, gaps, magnitude > parameters.stuck_g, parameters)
-    missing = gaps.mean(axis=1, dtype=np.float32)
+    missing = _share(gaps).astype(np.float32)
     if turned is None:
         return Looks(acc, None, missing, np.zeros(len(rows), np.bool_), plausible)
     gyr, still = hold_over_gaps(turned, GYR_LSB_DPS)
     # A gyroscope that sent as much as the accelerometer is there; what was lost is then lost for both.
-    turns = (still & ~gaps).mean(axis=1) < _GYROSCOPE_GAPS
+    turns = _share(still & ~gaps) < _GYROSCOPE_GAPS
     return Looks(acc, gyr, missing, turns, plausible)
+
+
+def _share(marked: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """``(k,)`` of ``(k, n)``."""
+    if not marked.any():
+        return np.zeros(len(marked))
+    return np.asarray(np.count_nonzero(marked, axis=1) / marked.shape[1])
 
 
 def _stuck(
@@ -86,21 +93,20 @@ def _median_within(values: Floats, low: float, high: float) -> NDArray[np.bool_]
     if n % 2 == 0:
         middle = np.median(values, axis=1)
         return np.asarray((middle >= low) & (middle <= high))
-    enough = n // 2 + 1
-    reach = np.count_nonzero(values >= low, axis=1) >= enough
-    return np.asarray(reach & (np.count_nonzero(values <= high, axis=1) >= enough))
+    middle = np.partition(values, n // 2, axis=1)[:, n // 2]
+    return np.asarray((middle >= low) & (middle <= high))
 
 
 def plot(ring: Ring, row: int, peak: int, *, before: int, after: int, onset_ms: int) -> Window:
     """The samples around one impact for people to look at, without what never came; ``onset_ms`` is its instant."""
     n = min(before + after + 1, int(ring.head[row]) - peak + before)
-    acc, gyr = ring.window(np.array([row]), np.array([peak - before]), n)
-    turned = b"" if gyr is None or missing_samples(gyr).all() else gyr[0].astype("<i2").tobytes()
+    acc, gyr = ring.stretch(row, peak - before, n)
+    turned = b"" if gyr is None or missing_samples(gyr).all() else gyr.astype("<i2").tobytes()
     return Window(
         t0_ms=onset_ms - round(before * STEP_MS),
         fs_hz=float(FS_HZ),
         lsb_g=ACC_LSB_G,
-        acc=acc[0].astype("<i2").tobytes(),
+        acc=acc.astype("<i2").tobytes(),
         lsb_dps=GYR_LSB_DPS,
         gyr=turned,
     )

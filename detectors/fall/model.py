@@ -125,4 +125,5 @@ class FallModel:
 
 def probability(log_odds: NDArray[np.float32]) -> NDArray[np.float64]:
     """The logistic function, safe for any input."""
-    return 1.0 / (1.0 + np.exp(-np.clip(log_odds.astype(np.float64), -40.0, 40.0)))
+    bounded = np.minimum(np.maximum(log_odds.astype(np.float64), -40.0), 40.0)
+    return np.asarray(1.0 / (1.0 + np.exp(-bounded)))

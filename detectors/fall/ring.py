@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,18 @@ class Ring:
         """That of a :meth:`window`."""
         return _taken(self.acc, *self._find(rows, first, n))
 
+    def stretch(self, row: int, first: int, n: int) -> tuple[Counts, Counts | None]:
+        """Samples ``first .. first + n - 1`` of one row, ``(n, 3)`` each; none of them lies ahead of its end."""
+        index = _places(n)[first % LENGTH]
+        absent = max(int(self.start[row]), int(self.head[row]) - LENGTH) - first
+        acc = self.acc[row, index]
+        acc[: max(0, absent)] = MISSING
+        if self.gyr is None:
+            return acc, None
+        gyr = self.gyr[row, index]
+        gyr[: max(0, absent)] = MISSING
+        return acc, gyr
+
     def _find(self, rows: Rows, first: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], _Absent | None]:
         """Where the samples of windows lie, ``(k, n)``, and which of them are not there."""
         index = _places(n)[first % LENGTH]
@@ -122,6 +135,7 @@ def _taken(samples: Counts, index: NDArray[np.int64], absent: _Absent | None) ->
 _CIRCLE = np.arange(4 * LENGTH) % LENGTH
 
 
+@lru_cache(maxsize=64)
 def _places(n: int) -> NDArray[np.int64]:
     """``(LENGTH, n)``: where n samples lie, by where the first of them does; a view."""
     return as_strided(_CIRCLE, (LENGTH, n), _CIRCLE.strides * 2, writeable=False)

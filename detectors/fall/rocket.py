@@ -9,6 +9,7 @@ channel and dilation, and the shares taken in four parts of the window, so that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -185,13 +186,21 @@ def transform(series: Floats, convolutions: Convolutions) -> NDArray[np.float32]
 def _shares(words: NDArray[np.uint64], n: int) -> NDArray[np.float32]:
     """``(rows, SEGMENTS)``: the share of bits that are set in each part of rows of n bits."""
     out = np.empty((len(words), SEGMENTS), np.float32)
-    bounds = [*segment_bounds(n).tolist(), n]
-    for segment, (first, last) in enumerate(pairwise(bounds)):
-        place = np.zeros(words.shape[1] * 64, np.bool_)
-        place[first:last] = True
+    for segment, (size, masks) in enumerate(_masks(n)):
         total = np.zeros(len(words), np.uint8)
-        for word, mask in enumerate(np.packbits(place).view(np.uint64)):
-            if mask:
-                total += np.bitwise_count(words[:, word] & mask)
-        np.divide(total, np.float32(last - first), out=out[:, segment], dtype=np.float32)
+        for word, mask in masks:
+            total += np.bitwise_count(words[:, word] & mask)
+        np.divide(total, size, out=out[:, segment], dtype=np.float32)
     return out
+
+
+@lru_cache(maxsize=16)
+def _masks(n: int) -> list[tuple[np.float32, list[tuple[int, np.uint64]]]]:
+    """The size of each part of a row of n bits, and the words that it lies in, with its bits there."""
+    parts = []
+    for first, last in pairwise([*segment_bounds(n).tolist(), n]):
+        place = np.zeros(-(-n // 64) * 64, np.bool_)
+        place[first:last] = True
+        masks = np.packbits(place).view(np.uint64)
+        parts.append((np.float32(last - first), [(word, masks[word]) for word in np.flatnonzero(masks).tolist()]))
+    return parts

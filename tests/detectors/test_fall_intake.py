@@ -161,3 +161,19 @@ def test_a_stream_that_switches_its_rate_goes_on() -> None:
     assert 500 - 12 <= made <= 500
     assert it.head_ms(np.array([0]))[0] == pytest.approx(t_ms, abs=60)
     assert not (last(it, 380) == MISSING).any()
+
+
+def test_a_stretch_of_one_device_is_its_window() -> None:
+    """From before the stream's first sample, across the end of the circle, up to the newest sample."""
+    ring = Ring()
+    ring.grow(3)
+    rng = np.random.default_rng(2)
+    for n in (350, 120, 7):
+        ring.append(np.array([1]), *(rng.integers(-9_000, 9_000, (2, 1, n, 3)).astype(np.int16)))
+        for first, last in ((-60, n), (0, n // 2), (n - 1, n)):
+            acc, gyr = ring.stretch(1, int(ring.head[1]) - n + first, last - first)
+            expected, turned = ring.window(np.array([1]), ring.head[1:2] - n + first, last - first)
+            np.testing.assert_array_equal(acc, expected[0])
+            assert gyr is not None
+            assert turned is not None
+            np.testing.assert_array_equal(gyr, turned[0])

@@ -65,6 +65,15 @@ def test_components_are_kept_in_whole_numbers_and_still_nearly_orthogonal() -> N
     np.testing.assert_allclose(z.var(axis=0), largest, rtol=0.02)
 
 
+def test_any_number_of_rows_is_embedded_by_the_same_map() -> None:
+    """None, few, and numbers that are no multiple of four; in their order."""
+    columns = RNG.normal(size=(9, 30)).astype(np.float32)
+    embedding = Embedding.fit(columns, 6, np.ones(9))
+    for k in range(10):
+        expected = columns[:k].astype(np.float64) @ embedding.basis - embedding.offset
+        np.testing.assert_allclose(embedding.outputs(columns[:k]), expected, atol=1e-5)
+
+
 def test_a_share_counts_the_responses_above_the_bias_in_a_quarter_of_the_window() -> None:
     """Against the definition, tap by tap, for more windows than are looked at together."""
     series = RNG.normal(size=(11, 2, 44)).astype(np.float32)
