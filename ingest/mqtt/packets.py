@@ -84,8 +84,6 @@ class Connack(NamedTuple):
     reason: str
     keepalive_s: int | None = None
     receive_maximum: int = 0xFFFF
-    maximum_qos: int = 2
-    maximum_packet_bytes: int | None = None
 
 
 class Answer(NamedTuple):
@@ -206,8 +204,6 @@ def read_connack(body: bytes, level: int) -> Connack:
         found.texts.get(Prop.REASON_STRING, b"").decode(errors="replace"),
         numbers.get(Prop.SERVER_KEEP_ALIVE),
         receive_maximum,
-        numbers.get(Prop.MAXIMUM_QOS, 2),
-        numbers.get(Prop.MAXIMUM_PACKET_SIZE),
     )
 
 
