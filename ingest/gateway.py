@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ingest.event_loop import run_in_loop
-from ingest.gateway_commands import publishing_only
+from ingest.gateway_commands import CommandPublisher
 from ingest.gateway_commits import CommitEvents, Commits
 from ingest.gateway_outage import Drain
 from ingest.gateway_settings import GatewaySettings
@@ -103,10 +103,10 @@ class Gateway:
             self._on_connected, self._on_arrived, self._on_lost, self._on_published, self._on_subscribed
         )
         self._receiver = Receiver("gateway", settings, connect, events, capacity=settings.commit_bytes)
-        self._connections = [self._receiver]
+        self._connections: list[Receiver | CommandPublisher] = [self._receiver]
         if settings.command_username is not None:
             self._connections.append(
-                publishing_only(settings, settings.command_username, self._outbox.lost, self._on_published)
+                CommandPublisher(settings, settings.command_username, self._outbox.lost, self._on_published)
             )
         self._publisher = self._connections[-1]
         self._commits = Commits(
@@ -194,15 +194,14 @@ class Gateway:
 
     def _tick(self) -> None:
         now_s = time.monotonic()
-        for connection in self._connections:
-            connection.advance(now_s)
+        self._receiver.advance(now_s)
         self._pump()
         if now_s >= self._heartbeat_at_s:
             self._heartbeat(now_s)
 
     def _pump(self, *, commands: bool = True) -> None:
         self._outbox.pump(self._publisher, commands=commands)
-        self._publisher.flush()
+        self._receiver.flush()
 
     # ---- from the connection to the disk
 

@@ -32,6 +32,17 @@ _CLOSING_S = 1.0
 #: for each costs ten times more than to take the messages of the moment at once.
 _SMALL_READ = 64 << 10
 _BREATH_S = 0.004
+#: For the log: name of the connection, host, port, user, client id, the broker's reason in two parts.
+REFUSED = (
+    "%s: %s:%d refuses user %r with client id %r: %s %s. Check user name, password and ACL of the broker"
+    " (`carecircle setup mosquitto` makes them)"
+)
+#: For the log: name of the connection, seconds, client id.
+ENDS_EARLY = (
+    "%s: connections ended again and again within %.0f s: is another client using the id %r? Run one gateway per"
+    " broker, and set `use_username_as_clientid true` there. Or does the broker's ACL refuse what we publish"
+    " (care/v1/+/cmd)? mosquitto then closes the connection"
+)
 _VERSION = {MQTT_5: "MQTT 5", MQTT_3_1_1: "MQTT 3.1.1"}
 
 
@@ -260,11 +271,8 @@ class Receiver:
                 self._fall_back("the broker does not speak MQTT 5")
             case Refused(code, reason, _):
                 self.refused += 1
-                _log.error(
-                    "%s: %s:%d refuses user %r with client id %r: %s %s. Check user name, password and ACL of the"
-                    " broker (`carecircle setup mosquitto` makes them)",
-                    self.name, *self._address, self._connect.username, self._connect.client_id, describe(code), reason,
-                )  # fmt: skip
+                user, client_id = self._connect.username, self._connect.client_id
+                _log.error(REFUSED, self.name, *self._address, user, client_id, describe(code), reason)
                 self._end("refused")
             case Subscribed():
                 self._events.subscribed(event.granted)
@@ -327,12 +335,7 @@ class Receiver:
             wire.leave()
             wire.transport.close()
         if was_up and self._retries.ended(lived_s):
-            _log.error(
-                "%s: connections ended again and again within %.0f s: is another client using the id %r? Run one"
-                " gateway per broker, and set `use_username_as_clientid true` there. Or does the broker's ACL"
-                " refuse what we publish (care/v1/+/cmd)? mosquitto then closes the connection",
-                self.name, STABLE_S, self._connect.client_id,
-            )  # fmt: skip
+            _log.error(ENDS_EARLY, self.name, STABLE_S, self._connect.client_id)
 
     @property
     def _address(self) -> tuple[str, int]:

@@ -28,6 +28,11 @@ def commands(tmp_path: Path) -> Iterator[JournalWriter]:
         yield writer
 
 
+#: Commands go out through the receiving session, or under a login of their own.
+OWN = {"command_username": "carecircle-cmd", "command_password": "c"}
+both_ways = pytest.mark.parametrize("login", [{}, OWN], ids=["the same login", "a login of its own"])
+
+
 def order(writer: JournalWriter, *ids: str, device: str = "w-1", expires_ms: int | None = None) -> None:
     """One batch of `prompt` commands."""
     until_ms = wall_clock_ms() + 60_000 if expires_ms is None else expires_ms
@@ -86,30 +91,34 @@ def test_a_retained_event_is_journaled_with_its_flag_and_not_answered(mosquitto:
     assert [m.flags for m in raw_messages(tmp_path)] == [Flag.RETAIN, Flag.NONE]
 
 
+@both_ways
 def test_commands_go_out_in_order_and_are_remembered_as_sent(
-    mosquitto: Mosquitto, commands: JournalWriter, tmp_path: Path
+    login: dict[str, str], mosquitto: Mosquitto, commands: JournalWriter, tmp_path: Path
 ) -> None:
     """The offset moves once the broker has them, so the next gateway does not repeat them."""
     ids = [f"c-{n}" for n in range(700)]
     with MqttDevice(mosquitto.port, "w-1") as w1:
-        with GatewayThread(GatewaySettings(port=mosquitto.port), tmp_path) as gateway:
+        with GatewayThread(GatewaySettings(port=mosquitto.port, **login), tmp_path) as gateway:
             for n in range(0, 700, 7):
                 order(commands, *ids[n : n + 7])
             gateway.wait("commands_published", 700)
         assert saved(tmp_path) == commands.position
-        with GatewayThread(GatewaySettings(port=mosquitto.port), tmp_path) as gateway:
+        with GatewayThread(GatewaySettings(port=mosquitto.port, **login), tmp_path) as gateway:
             order(commands, "last")
             gateway.wait("commands_published", 1)
         wait_until(lambda: len(w1.commands) >= 701)
         assert [c.id for c in w1.commands] == [*ids, "last"]
 
 
-def test_commands_wait_for_the_broker(mosquitto: Mosquitto, commands: JournalWriter, tmp_path: Path) -> None:
+@both_ways
+def test_commands_wait_for_the_broker(
+    login: dict[str, str], mosquitto: Mosquitto, commands: JournalWriter, tmp_path: Path
+) -> None:
     """Ordered while the broker is away, they go out when it is back."""
-    settings = GatewaySettings(port=mosquitto.port, backoff_min_s=0.1)
+    settings = GatewaySettings(port=mosquitto.port, backoff_min_s=0.1, **login)
     with GatewayThread(settings, tmp_path) as gateway:
         mosquitto.stop()
-        wait_until(lambda: not gateway.stats()["connected"])
+        wait_until(lambda: not gateway.stats()["publisher_connected"])
         order(commands, "a", "b")
         order(commands, "c")
         mosquitto.start()
@@ -122,21 +131,25 @@ def test_commands_wait_for_the_broker(mosquitto: Mosquitto, commands: JournalWri
     assert saved(tmp_path) == commands.position
 
 
+@both_ways
 def test_a_broken_connection_repeats_what_the_broker_had_not_acknowledged(
-    mosquitto: Mosquitto, commands: JournalWriter, tmp_path: Path
+    login: dict[str, str], mosquitto: Mosquitto, commands: JournalWriter, tmp_path: Path
 ) -> None:
     """At least once: with the connection cut again and again every command arrives, first arrivals in order."""
     ids = [f"c-{n}" for n in range(600)]
     with (
         MqttTap(mosquitto.port) as tap,
         MqttDevice(mosquitto.port, "w-1") as w1,
-        GatewayThread(GatewaySettings(port=tap.port, backoff_min_s=0.05, backoff_max_s=0.1), tmp_path) as gateway,
+        GatewayThread(
+            GatewaySettings(port=tap.port, backoff_min_s=0.05, backoff_max_s=0.1, **login), tmp_path
+        ) as gateway,
     ):
         for cut, n in enumerate(range(0, 600, 60), 1):
             order(commands, *ids[n : n + 60])
             tap.cut()
             gateway.wait("reconnects", cut)
             gateway.wait("connected", 1)
+            gateway.wait("publisher_connected", 1)
         wait_until(lambda: len({c.id for c in w1.commands}) == 600)
         assert list(dict.fromkeys(c.id for c in w1.commands)) == ids
         wait_until(lambda: saved(tmp_path) == commands.position)

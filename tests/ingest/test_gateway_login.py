@@ -43,12 +43,14 @@ def test_tls_with_passwords_and_a_client_certificate(start_mosquitto: Callable[.
 def test_an_unknown_authority_is_refused(
     start_mosquitto: Callable[..., Mosquitto], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without the broker's authority there is no connection, and the log says so."""
+    """Without the broker's authority there is no connection under either login, and the log says so."""
     broker = start_mosquitto(tls=make_tls(tmp_path / "tls"))
     other = make_tls(tmp_path / "other")
-    gateway = GatewayThread(GatewaySettings(port=broker.port, tls=True, ca=other.ca), tmp_path).start(connected=False)
-    wait_until(lambda: any("CERTIFICATE_VERIFY_FAILED" in r.getMessage() for r in caplog.records))
-    assert gateway.stats()["connected"] == 0
+    settings = GatewaySettings(port=broker.port, tls=True, ca=other.ca, command_username="carecircle-cmd")
+    gateway = GatewayThread(settings, tmp_path).start(connected=False)
+    said_by = {"ingest.mqtt.connection", "ingest.gateway_commands"}
+    wait_until(lambda: said_by <= {r.name for r in caplog.records if "CERTIFICATE_VERIFY_FAILED" in r.getMessage()})
+    assert gateway.stats()["connected"] == gateway.stats()["publisher_connected"] == 0
     gateway.stop()
 
 
@@ -66,6 +68,33 @@ def test_a_wrong_password_is_said_clearly_and_tried_again(
     (broker.directory / "passwords").write_text(password_line("carecircle", "wrong") + "\n")
     broker.reload()
     gateway.wait("subscribed", 1)
+    gateway.stop()
+
+
+def test_a_wrong_password_of_the_command_login_is_said_clearly_and_nothing_else_waits_for_it(
+    start_mosquitto: Callable[..., Mosquitto], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What comes is received meanwhile; answers go out as soon as the broker's password file is repaired."""
+    users = {"carecircle": "a", "carecircle-cmd": "right", "w-1": "b"}
+    broker = start_mosquitto(passwords=users)
+    own = {"command_username": "carecircle-cmd", "command_password": "wrong"}
+    settings = GatewaySettings(port=broker.port, username="carecircle", password="a", backoff_max_s=0.2, **own)
+    gateway = GatewayThread(settings, tmp_path).start(connected=False)
+    with MqttDevice(broker.port, "w-1", password="b") as w1:
+        gateway.wait("subscribed", 1)
+        w1.publish("event", '{"t":1,"boot":1,"seq":1,"type":"sos"}')
+        gateway.wait("acked", 1)
+        said = "refuses user 'carecircle-cmd' with client id 'carecircle-cmd': Not authorized"
+        wait_until(lambda: sum(said in r.getMessage() for r in caplog.records) >= 2)
+        assert any(
+            "Check user name, password and ACL" in r.getMessage() for r in caplog.records if r.levelname == "ERROR"
+        )
+        assert (gateway.stats()["connected"], gateway.stats()["publisher_connected"], w1.commands) == (1, 0, [])
+        lines = [password_line(user, "wrong" if user == "carecircle-cmd" else word) for user, word in users.items()]
+        (broker.directory / "passwords").write_text("\n".join(lines) + "\n")
+        broker.reload()
+        wait_until(lambda: [command.seq for command in w1.commands] == [1])
+        assert gateway.stats()["reconnects"] == 0
     gateway.stop()
 
 
