@@ -179,7 +179,8 @@ def transform(series: Floats, convolutions: Convolutions) -> NDArray[np.float32]
             taps[:m] = seen[i : i + m]
             np.matmul(kernels, taps[:m], out=responses[:m])
             np.greater(responses[:m], levels, out=above[:m])
-            bits[i : i + m, d, ..., :octets] = np.packbits(above[:m], axis=-1)
+            packed = np.packbits(above[:m], axis=-1 if n % 8 else None)  # in one go where no row ends within an octet
+            bits[i : i + m, d, ..., :octets] = packed.reshape(m, count, per_channel, octets)
     return _shares(bits.view(np.uint64).reshape(-1, bits.shape[-1] // 8), n).reshape(k, -1)
 
 

@@ -74,9 +74,10 @@ def test_any_number_of_rows_is_embedded_by_the_same_map() -> None:
         np.testing.assert_allclose(embedding.outputs(columns[:k]), expected, atol=1e-5)
 
 
-def test_a_share_counts_the_responses_above_the_bias_in_a_quarter_of_the_window() -> None:
+@pytest.mark.parametrize("n", [44, 176])
+def test_a_share_counts_the_responses_above_the_bias_in_a_quarter_of_the_window(n: int) -> None:
     """Against the definition, tap by tap, for more windows than are looked at together."""
-    series = RNG.normal(size=(11, 2, 44)).astype(np.float32)
+    series = RNG.normal(size=(11, 2, n)).astype(np.float32)
     convolutions = rocket.fit(series, per_channel=5, seed=3)
     shares = rocket.transform(series, convolutions).reshape(11, len(rocket.DILATIONS), 2, 5, rocket.SEGMENTS)
     d, c, p, segment = 2, 1, 4, 3
@@ -84,11 +85,11 @@ def test_a_share_counts_the_responses_above_the_bias_in_a_quarter_of_the_window(
     for k in range(11):
         above = [
             sum(
-                kernel[tap] * series[k, c, min(max(t + (tap - 4) * rocket.DILATIONS[d], 0), 43)]
+                kernel[tap] * series[k, c, min(max(t + (tap - 4) * rocket.DILATIONS[d], 0), n - 1)]
                 for tap in range(rocket.LENGTH)
             )
             > convolutions.biases[c, d, p]
-            for t in range(33, 44)
+            for t in range(n * 3 // 4, n)
         ]
         assert shares[k, d, c, p, segment] == pytest.approx(np.mean(above))
 
