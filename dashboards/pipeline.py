@@ -8,7 +8,6 @@ from dashboards.spec import Dashboard, Panel, Query, Section, Variable
 from dashboards.words import Words
 
 _PROCESSOR, _WRITER, _ALERTS = "processor", "writer", "alerts"
-_HOST = Words("$tag_host", "$tag_host")
 _FIELD = Words("$col", "$col")
 
 _NAMES = ({"id": "renameByRegex", "options": {"regex": "^(?:max_quarantined|sum)_(.*)$", "renamePattern": "$1"}},)

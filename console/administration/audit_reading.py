@@ -18,7 +18,6 @@ from registry import models as registry_tables
 #: The lists, in the order of a place in them.
 SOURCES = ("console", "alerts", "thresholds")
 _PLACE = re.compile(r"(\d{1,18}|-)\.(\d{1,18}|-)\.(\d{1,18}|-)")
-_ESCAPE = "\\"
 
 
 @dataclass(frozen=True, slots=True)

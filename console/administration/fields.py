@@ -21,7 +21,6 @@ from registry.entries import (
 )
 
 MOST_CHANNELS = 12
-CHANNEL_TYPES = ("webhook", "apprise", "siren", "console")
 _SEPARATORS = re.compile(r"[,;，；、\n]+")
 
 

@@ -14,7 +14,6 @@ from registry.changing import NOT_SAID, Change
 from registry.entries import EntryKey
 
 _SHORT = 120
-_LINE = re.compile(r"^(?:\w+: )?(?P<text>.*)$", re.S)
 #: What the checks say -> the id of the text. Groups are filled in.
 _KNOWN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.S), text_id)

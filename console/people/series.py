@@ -156,14 +156,6 @@ def _read_usual(store: Store, tags: dict[str, str], name: str, start_ms: int, en
     return Usual(read.t_ms[there], *(read.columns[c][there] for c in ("value", "lower", "upper")))
 
 
-def usual_at(usual: Usual, at_ms: int) -> tuple[float, float, float] | None:
-    """(value, lower, upper) that stood at an instant; None when none did."""
-    place = int(np.searchsorted(usual.t_ms, at_ms, side="right")) - 1
-    if place < 0 or at_ms - int(usual.t_ms[place]) > _USUAL_HOLDS_S * 1000:
-        return None
-    return float(usual.value[place]), float(usual.lower[place]), float(usual.upper[place])
-
-
 class Row(NamedTuple):
     """A row of the table: from when, and by sign the mean, the least and the most of it."""
 

@@ -14,8 +14,6 @@ from detectors.device.link_parameters import SilenceParameters
 _BINS = 24
 _EDGES_S = 30.0 * 1.6 ** np.arange(_BINS + 1)
 _LOG_STEP = np.log(1.6)
-#: A single gap weighs less once it is a week old.
-_SELDOM = 0.5
 #: Of motion: a device that streams has a rhythm of its own; what others send follows people.
 STREAMS_MOTION = 1
 #: An event alone (a button pressed) promises nothing.

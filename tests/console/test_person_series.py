@@ -13,7 +13,7 @@ import pytest
 from console.people.finding import Known, Order, Question, Someone, find
 from console.people.limits import BY_CONDITION, KNOWN, entered, holding
 from console.people.routine import HomeSensor, home_sensor, noticed, read_heat_map
-from console.people.series import SPANS, STEPS, Span, csv_rows, read_course, table, usual_at, window
+from console.people.series import SPANS, STEPS, Span, csv_rows, read_course, table, window
 from console.people.signs import SIGNS, bands, points_of
 from console.people.state import read_state
 from detectors.vitals.chart import VALID_MS
@@ -158,16 +158,18 @@ def test_steps_do_not_move_while_one_looks_again() -> None:
 
 
 def test_what_is_usual_stands_until_it_is_old(store: Store) -> None:
-    """Written at the end of a part of the day; thirty hours later nobody knows."""
+    """Written at the end of a part of the day; a day that begins more than thirty hours later has none."""
     points.write(
         store, "baseline", [NOON_MS - 2 * DAY_MS], {"value": [71], "lower": [63], "upper": [79]}, person="p-1",
         area="a", detector="vitals.hr",
     )  # fmt: skip
-    vitals(store, [NOON_MS - 47 * HOUR_MS], hr=[70.0])
-    usual = read_course(store, "p-1", SPANS["7d"], NOON_MS).usual["hr"]
-    assert usual_at(usual, NOON_MS - 2 * DAY_MS + 29 * HOUR_MS) == (71, 63, 79)
-    assert usual_at(usual, NOON_MS - 2 * DAY_MS + 31 * HOUR_MS) is None
-    assert usual_at(usual, NOON_MS - 3 * DAY_MS) is None
+    vitals(store, [NOON_MS - 8 * HOUR_MS], hr=[70.0])
+    for hours, there in ((29, True), (31, False)):
+        began_ms = NOON_MS - 2 * DAY_MS + hours * HOUR_MS
+        usual = read_course(store, "p-1", SPANS["24h"], began_ms + DAY_MS).usual.get("hr")
+        assert (usual is not None) is there
+        if usual is not None:
+            assert (usual.value.tolist(), usual.lower.tolist(), usual.upper.tolist()) == ([71], [63], [79])
 
 
 # the table and the file -------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ingest.gateway_settings import GatewaySettings
 from journal import JournalLocked, JournalWriter
 from journal.quarantine import list_entries
 from telemetry.records import Flag
+from tests.ingest.slow_disk import slow_disk
 from tests.servers.gateway import GatewayProcess, GatewayThread, markers, raw_messages, wait_until
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.mqtt_device import MqttDevice
@@ -53,15 +54,7 @@ def test_nothing_is_acknowledged_before_the_commit_and_then_in_the_order_of_arri
     mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a disk that hangs in the commit no PUBACK leaves; afterwards they leave as the messages came."""
-    disk = threading.Event()
-    disk.set()
-
-    class SlowDisk(JournalWriter):
-        def commit(self) -> None:
-            assert disk.wait(20)
-            super().commit()
-
-    monkeypatch.setattr(ingest.gateway, "JournalWriter", SlowDisk)
+    disk = slow_disk(monkeypatch)
     with (
         MqttTap(mosquitto.port) as tap,
         MqttDevice(mosquitto.port, "w-1") as w1,

@@ -18,6 +18,7 @@ from ingest.gateway_settings import GatewaySettings
 from journal import JournalFull, JournalWriter
 from journal.batch import Record
 from tests.ingest.mqtt import broker_packets as broker
+from tests.ingest.slow_disk import slow_disk
 from tests.servers.gateway import GatewayThread, raw_messages, wait_until
 from tests.servers.mosquitto import Mosquitto, make_tls
 from tests.servers.mqtt_device import MqttDevice
@@ -91,15 +92,7 @@ def test_a_burst_is_taken_while_the_disk_hangs_and_no_more_than_the_buffer(
     with_tls: bool, start_mosquitto: Callable[..., Mosquitto], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading stops at the bound; pings go out meanwhile, and their missing answers are nobody's death."""
-    disk = threading.Event()
-    disk.set()
-
-    class SlowDisk(JournalWriter):
-        def commit(self) -> None:
-            assert disk.wait(20)
-            super().commit()
-
-    monkeypatch.setattr(ingest.gateway, "JournalWriter", SlowDisk)
+    disk = slow_disk(monkeypatch)
     tls = make_tls(tmp_path / "tls") if with_tls else None
     where = start_mosquitto(tls=tls, require_client_certificate=with_tls)
     access = {"tls": True, "ca": tls.ca, "cert": tls.client_cert, "key": tls.client_key} if tls else {}
