@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.fall.resample import Resampler, passes_through
-from detectors.fall.ring import FS_HZ, LENGTH, STEP_MS, Ring, Rows
+from detectors.fall.ring import FS_HZ, STEP_MS, Ring, Rows
 from detectors.fall.windows import ACC_LSB_G, GYR_LSB_DPS, MISSING, Counts, to_counts
 from detectors.motion import AnyBatch, CountedBatch, turns
 from detectors.parameters import FallParameters
+
+#: Behind a longer gap a stream begins anew.
+_LONGEST_GAP_MS = 8000.0
 
 
 class Piece(NamedTuple):
@@ -139,7 +142,7 @@ class Intake:
         """Fill gaps, cut overlaps and begin anew where frames do not follow what came before; those that are left to
         be added, and their ends."""
         n = frames.acc.shape[1]
-        anew = ~known | (ahead_ms < -self.parameters.restart_s * 1000.0) | (ahead_ms >= LENGTH * STEP_MS)
+        anew = ~known | (ahead_ms < -self.parameters.restart_s * 1000.0) | (ahead_ms >= _LONGEST_GAP_MS)
         overlap = ~anew & (ahead_ms < -tolerance_ms)
         gap = ~anew & (ahead_ms > tolerance_ms)
         if overlap.any():

@@ -15,9 +15,9 @@ from detectors.fall.windows import MISSING, Counts
 #: Samples per second inside the detector. Falls have little above 15 Hz, and the recordings learned from have 50 Hz.
 FS_HZ = 50
 STEP_MS = 1000.0 / FS_HZ
-#: 8 s: 4 s before an impact, the decision 2 s after it, and a frame of 1 s on top. A multiple of a frame of 1 s, so
-#: that such frames are written as blocks.
-LENGTH = 400
+#: 7 s: 4 s before an impact, the decision 2 s after it, and a frame of 1 s on top. A multiple of a frame of 1 s, so
+#: that such frames are written as blocks. Of a district each second is 10 MB.
+LENGTH = 350
 
 Rows = NDArray[np.intp]
 #: Samples of windows: window by window, place by place.
@@ -117,10 +117,12 @@ class Ring:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave."""
-        self.acc = kept(state["acc"], np.int16)
-        self.gyr = None if state["gyr"] is None else kept(state["gyr"], np.int16)
         self.head = np.array(state["head"], np.int64)
+        self.acc = _circled(state["acc"], self.head)
+        self.gyr = None if state["gyr"] is None else _circled(state["gyr"], self.head)
         self.start = np.array(state["start"], np.int64)
+        if (length := state["acc"].shape[1]) < LENGTH:
+            np.maximum(self.start, self.head - length, out=self.start)
         self.rows = len(self.acc)
 
 
@@ -139,3 +141,15 @@ _CIRCLE = np.arange(4 * LENGTH) % LENGTH
 def _places(n: int) -> NDArray[np.int64]:
     """``(LENGTH, n)``: where n samples lie, by where the first of them does; a view."""
     return as_strided(_CIRCLE, (LENGTH, n), _CIRCLE.strides * 2, writeable=False)
+
+
+def _circled(saved: Counts, head: NDArray[np.int64]) -> Counts:
+    """The samples of a state; one of another release may have rings of another length, of which the newest are left."""
+    length = saved.shape[1]
+    if length == LENGTH:
+        return kept(saved, np.int16)
+    out: Counts = lasting((len(saved), LENGTH, 3), np.int16)
+    back = np.arange(1, min(length, LENGTH) + 1)
+    for row, end in enumerate(head.tolist()):
+        out[row, (end - back) % LENGTH] = saved[row, (end - back) % length]
+    return out

@@ -160,7 +160,7 @@ def test_a_stream_that_switches_its_rate_goes_on() -> None:
         t_ms += 2_000
     assert 500 - 12 <= made <= 500
     assert it.head_ms(np.array([0]))[0] == pytest.approx(t_ms, abs=60)
-    assert not (last(it, 380) == MISSING).any()
+    assert not (last(it, LENGTH - 20) == MISSING).any()
 
 
 def test_a_stretch_of_one_device_is_its_window() -> None:
@@ -177,3 +177,24 @@ def test_a_stretch_of_one_device_is_its_window() -> None:
             assert gyr is not None
             assert turned is not None
             np.testing.assert_array_equal(gyr, turned[0])
+
+
+@pytest.mark.parametrize("length", [200, 400])
+def test_a_state_with_rings_of_another_length_gives_its_newest_samples(length: int) -> None:
+    """Of a release that kept more, or less: what both have is there, and the stream goes on."""
+    head = np.array([30, 777], np.int64)
+    saved = np.zeros((2, length, 3), np.int16)
+    for row, end in enumerate(head.tolist()):
+        number = np.arange(max(0, end - length), end)
+        saved[row, number % length] = number[:, None]
+    ring = Ring()
+    ring.restore({"acc": saved, "gyr": saved.copy(), "head": head, "start": np.zeros(2, np.int64)})
+    n = min(length, LENGTH)
+    for samples in ring.window(np.array([1]), head[1:] - n, n):
+        assert samples is not None
+        assert samples[0, :, 0].tolist() == list(range(777 - n, 777))
+    older, _ = ring.window(np.array([1]), head[1:] - n - 10, 10)
+    assert (older == MISSING).all()
+    ring.append(np.array([0]), np.full((1, 50, 3), 9, np.int16), None)
+    acc, _ = ring.window(np.array([0]), np.array([0]), 80)
+    assert acc[0, :, 0].tolist() == [*range(30), *[9] * 50]
