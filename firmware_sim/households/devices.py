@@ -18,7 +18,7 @@ from firmware_sim.scenario import DRILL, Scenario
 from firmware_sim.session import Message, Outbox
 from firmware_sim.truth import Happening
 from firmware_sim.wearer import Wearer
-from firmware_sim.zigbee2mqtt import HubHabits, HubState, Publication, ZigbeeDevice
+from firmware_sim.zigbee2mqtt_state import HubHabits, HubState, Publication, ZigbeeDevice
 from telemetry.codec import encode_json
 from telemetry.messages import Home as HomeMessage
 from telemetry.topics import Stream

@@ -8,7 +8,8 @@ import pytest
 
 import registry
 from firmware_sim.scenario import Member
-from firmware_sim.zigbee2mqtt import HubHabits, Zigbee2MqttHub, ZigbeeDevice
+from firmware_sim.zigbee2mqtt import Zigbee2MqttHub
+from firmware_sim.zigbee2mqtt_state import HubHabits, ZigbeeDevice
 from journal.quarantine import Filter, list_entries
 from tests.e2e.system import System, wait_until
 from tests.servers.mosquitto import Mosquitto

@@ -15,7 +15,8 @@ import paho.mqtt.client as paho
 import pytest
 
 from detectors.fall.bank import FallBank
-from firmware_sim.zigbee2mqtt import HubHabits, Zigbee2MqttHub, ZigbeeDevice
+from firmware_sim.zigbee2mqtt import Zigbee2MqttHub
+from firmware_sim.zigbee2mqtt_state import HubHabits, ZigbeeDevice
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
 from ingest.devices import Owner
 from ingest.gateway_settings import GatewaySettings

@@ -16,7 +16,8 @@ from carecircle.cli import app
 from carecircle.settings import load
 from carecircle.setup_mosquitto import BrokerOptions, Listener, SetupError, apply, plan, read_present
 from carecircle.setup_zigbee import parse_zigbee, zigbee_bases
-from firmware_sim.zigbee2mqtt import Zigbee2MqttHub, ZigbeeDevice
+from firmware_sim.zigbee2mqtt import Zigbee2MqttHub
+from firmware_sim.zigbee2mqtt_state import ZigbeeDevice
 from ingest.gateway_settings import GatewaySettings
 from tests.servers.gateway import GatewayThread, raw_messages, wait_until
 from tests.servers.mosquitto import Mosquitto
