@@ -155,7 +155,7 @@ class Afflicted:
 
     def switch_off(self, until_ms: int) -> list[Said]:
         """Nothing is measured until then, and the buffer is lost; a call for help is kept, as devices do in flash."""
-        self._off_until_ms = until_ms
+        self._off_until_ms = max(until_ms, self._off_until_ms or 0)
         kept = [one for one in self._held if one[2].stream is Stream.EVENT]
         for _, _, message in self._held:
             if message.stream is not Stream.EVENT:
@@ -165,7 +165,9 @@ class Afflicted:
         return [Order(Do.FORGET, self.device.outbox), Order(Do.FORGET, self.aside), *self.cut()]
 
     def switch_on(self, boot: int, now_ms: int) -> list[Said]:
-        """Another boot."""
+        """Another boot; later, where something else keeps the device off for longer."""
+        if self._off_until_ms is not None and now_ms < self._off_until_ms:
+            return self.mend()
         self._off_until_ms = None
         self.device.restart(boot)
         births: list[Said] = [] if self.own_link else list(self.greet(now_ms))

@@ -330,6 +330,17 @@ def test_a_restart_begins_every_sequence_anew_and_loses_what_was_in_the_buffer()
     assert not set(boots) & {one.fields["boot"] for one in later.of("motion")}
 
 
+def test_of_two_restarts_at_once_the_device_is_off_until_the_later_is_over() -> None:
+    """It measures nothing while one of them lasts, and comes back once."""
+    faults = "{kind: restart, between_s: [10, 10], down_s: 10}, {kind: restart, between_s: [15, 15], down_s: 15}"
+    run = Run(scenario(faults, "wearers: {count: 1}"), 45)
+    frames = [decode_motion(one.payload) for one in run.of("motion")]
+    assert [one.at_s for one in run.of("motion") if 10 < one.at_s < 30] == []
+    assert len(dict.fromkeys(one.boot for one in frames)) == 2
+    assert [do for _, _, do in run.orders].count(Do.MEND) == 1
+    assert frames[-1].t > START_MS + 40_000
+
+
 def test_what_a_restart_finds_held_back_is_lost_but_a_call_for_help() -> None:
     """Devices keep their calls in flash; under the boot in which they were made."""
     rest = "wearers: {count: 1}, buttons: 1, sos: [{at_s: 16, who: 1}], vitals: {every_s: 5}"
