@@ -150,7 +150,9 @@ def _read(connection: Connection, secrets: bool) -> Directory:
     responders = cast("dict[str, ResponderEntry]", table("responders"))
     root = root_of(areas)
     devices: dict[str, DeviceEntry] = {}
-    for device in table("devices").values():
+    loaded = table("devices")
+    for device_id in list(loaded):
+        device = loaded.pop(device_id)  # the next one lies where it lay
         person = people.get(device.person) if device.person is not None else None
         area = device.area or (person.area if person is not None else root)
         devices[device.id] = msgspec.structs.replace(device, area=area)
