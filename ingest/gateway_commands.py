@@ -1,7 +1,7 @@
 """What goes down to the devices under a login of its own, where the settings name one: published with paho.
 
 Each connection has a paho client of its own, so that paho repeats nothing: that is the outbox's affair. A thread of
-ours calls its ``loop``: what paho cannot read raises there, and would end the thread of ``loop_start`` unheard.
+ours calls its ``loop``: that of ``loop_start`` tries again by itself, and keeps it from us why it has to.
 """
 
 from __future__ import annotations
@@ -177,21 +177,22 @@ class _Connection:
     # ---- in the thread
 
     def _live(self) -> None:
-        client, settings, why = self._client, self._settings, ""
+        client, settings, why = self._client, self._settings, "its thread failed"
         try:
             if settings.tls:
                 client.tls_set_context(tls_context(settings))
             client.connect(settings.host, settings.port, round(settings.keepalive_s))
             self._opened = True
-            code = paho.MQTT_ERR_SUCCESS
+            code, look_s = paho.MQTT_ERR_SUCCESS, min(_LOOK_S, settings.keepalive_s / 4)
             while code == paho.MQTT_ERR_SUCCESS and not self._given_up and not self._loop.is_closed():
-                code = client.loop(_LOOK_S)
+                code = client.loop(look_s)
             why = paho.error_string(code)
-        except Exception as error:  # paho raises what it likes at what a broker sends
+        except (OSError, ValueError) as error:
             why = f"{type(error).__name__}: {error}"
         finally:
             if isinstance(sock := client.socket(), socket.socket):
                 sock.close()
+            client.on_connect = client.on_publish = client.on_disconnect = None  # else only gc ends the two of us
             self._tell(self._ended, why)
 
     def _tell(self, what: Callable[..., None], *values: object) -> None:

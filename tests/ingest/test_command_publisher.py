@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Self
 
@@ -145,8 +147,6 @@ def test_what_was_not_acknowledged_is_not_repeated_but_by_whoever_publishes() ->
             await one.until("acknowledged")
             first.writer.close()
             await one.until("lost")
-            with pytest.raises(NotConnectedError):
-                one.publisher.publish(TOPIC, b"c")
             second, _ = await broker.accept(packets.connack())
             await one.until("is_up")
             assert await second.silent()
@@ -158,6 +158,22 @@ def test_what_was_not_acknowledged_is_not_repeated_but_by_whoever_publishes() ->
                 while len(one.acknowledged) < 2:
                     await asyncio.sleep(0.005)
             assert (payload, one.acknowledged[1]) == (b"b", (number, 0x87))
+
+    run(test())
+
+
+def test_nothing_is_taken_between_two_connections() -> None:
+    """It would go to a client that is gone, and nobody would hear of its loss."""
+
+    async def test() -> None:
+        async with Broker() as broker, publishing(broker.port, backoff_min_s=20, backoff_max_s=20) as one:
+            client, _ = await broker.accept(packets.connack())
+            await one.until("is_up")
+            client.writer.close()
+            await one.until("lost")
+            assert not one.publisher.is_up
+            with pytest.raises(NotConnectedError):
+                one.publisher.publish(TOPIC, b"a")
 
     run(test())
 
@@ -277,6 +293,26 @@ def test_the_words_of_a_broker_that_sends_us_away_are_in_the_log(caplog: pytest.
     assert any("is another client using the id 'carecircle-cmd'" in one for one in said)
 
 
+def test_an_attempt_that_failed_leaves_no_sockets_until_the_next_collection_of_garbage() -> None:
+    """Attempts may follow one another for days, and each has a pair of sockets by which its thread is woken."""
+
+    async def test() -> None:
+        async with Broker() as broker, publishing(broker.port) as one:
+            client, _ = await broker.accept(packets.connack(code=0x87))
+            assert one.publisher._connection is not None
+            first = weakref.ref(one.publisher._connection._client)
+            await client.left()
+            await broker.accept(packets.connack())
+            await one.until("is_up")
+            assert first() is None
+
+    gc.disable()
+    try:
+        run(test())
+    finally:
+        gc.enable()
+
+
 def test_leaving_waits_for_what_is_under_way_and_says_so() -> None:
     """The acknowledgement that comes meanwhile counts; DISCONNECT is the last word."""
 
@@ -294,12 +330,15 @@ def test_leaving_waits_for_what_is_under_way_and_says_so() -> None:
     run(test())
 
 
-def test_leaving_a_broker_that_has_stopped_to_answer_leaves_no_thread(caplog: pytest.LogCaptureFixture) -> None:
-    """It does not acknowledge, and does not even read."""
+def test_leaving_a_broker_that_has_stopped_to_answer_leaves_no_thread(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not acknowledge, and does not even read; and the thread would sleep for long."""
+    monkeypatch.setattr("ingest.gateway_commands._LOOK_S", 20.0)
 
     async def test() -> None:
         async with Broker() as broker:
-            async with publishing(broker.port) as one:
+            async with publishing(broker.port, keepalive_s=100) as one:
                 client, _ = await broker.accept(packets.connack())
                 await one.until("is_up")
                 client.writer.transport.pause_reading()
