@@ -44,7 +44,7 @@ def run(
     """
     threadpool_limits(limits=1, user_api="blas")  # as the processor does
     rng = np.random.default_rng(seed)
-    quiet = _everyday(rng)
+    quiet = everyday_seconds(_VARIANTS, rng)
     before_mb = _resident_mb()
     bank = FallBank()
     for i in range(devices):
@@ -86,15 +86,15 @@ def sweep(*, triggers_per_hour: Sequence[float] = (0.0, 60.0, 1000.0), **options
     return {**(by_triggers.get("60") or run(**options)), "by_triggers": by_triggers}
 
 
-def _everyday(rng: np.random.Generator) -> NDArray[np.float32]:
-    """``(_VARIANTS, 50, 6)``: a second of standing, sitting or strolling each, under 1.5 g."""
+def everyday_seconds(variants: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """``(variants, 50, 6)``: a second of standing, sitting or strolling each, under 1.5 g."""
     t = np.arange(FS_HZ) / FS_HZ
-    direction = rng.normal(size=(_VARIANTS, 1, 3))
+    direction = rng.normal(size=(variants, 1, 3))
     direction /= np.linalg.norm(direction, axis=2, keepdims=True)
-    stride = rng.uniform(0, 0.25, (_VARIANTS, 1)) * np.sin(2 * np.pi * (1.8 * t + rng.random((_VARIANTS, 1))))
-    out = np.empty((_VARIANTS, FS_HZ, 6), np.float32)
-    out[:, :, :3] = direction * (1 + stride[:, :, None]) + rng.normal(0, 0.01, (_VARIANTS, FS_HZ, 3))
-    out[:, :, 3:] = rng.normal(0, 15, (_VARIANTS, FS_HZ, 3))
+    stride = rng.uniform(0, 0.25, (variants, 1)) * np.sin(2 * np.pi * (1.8 * t + rng.random((variants, 1))))
+    out = np.empty((variants, FS_HZ, 6), np.float32)
+    out[:, :, :3] = direction * (1 + stride[:, :, None]) + rng.normal(0, 0.01, (variants, FS_HZ, 3))
+    out[:, :, 3:] = rng.normal(0, 15, (variants, FS_HZ, 3))
     return out
 
 

@@ -8,7 +8,6 @@ written beforehand, and the store, which builds its lines and drops them.
 from __future__ import annotations
 
 import cProfile
-import pstats
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from bench.detect import everyday_seconds
 from detectors.fall.bank import FallBank
 from detectors.fall.ring import FS_HZ
 from firmware_sim.frames import motion_body, motion_payload
@@ -51,7 +51,7 @@ class Motion:
     def __init__(self, *, gyroscope: bool, triggers_per_hour: float, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
         self._share = triggers_per_hour / 3600.0
-        everyday = _everyday(self._rng)
+        everyday = everyday_seconds(_VARIANTS, self._rng)
         encoded = [_encoded(sample, gyroscope) for sample in (*everyday, *_struck(everyday, self._rng))]
         self._bytes = np.frombuffer(b"".join(encoded), np.uint8).reshape(len(encoded), -1)
 
@@ -66,18 +66,6 @@ def _encoded(sample: NDArray[np.float32], gyroscope: bool) -> bytes:
     acc = np.rint(sample[:, :3] / _LSB_G).astype(np.int16)
     gyr = np.rint(sample[:, 3:] / _LSB_DPS).astype(np.int16) if gyroscope else None
     return motion_payload(0, 0, 0, motion_body(acc, gyr), gyro=gyroscope)
-
-
-def _everyday(rng: np.random.Generator) -> NDArray[np.float32]:
-    """``(_VARIANTS, 50, 6)``: a second of standing, sitting or strolling each, under 1.5 g."""
-    t = np.arange(FS_HZ) / FS_HZ
-    direction = rng.normal(size=(_VARIANTS, 1, 3))
-    direction /= np.linalg.norm(direction, axis=2, keepdims=True)
-    stride = rng.uniform(0, 0.25, (_VARIANTS, 1)) * np.sin(2 * np.pi * (1.8 * t + rng.random((_VARIANTS, 1))))
-    out = np.empty((_VARIANTS, FS_HZ, 6), np.float32)
-    out[:, :, :3] = direction * (1 + stride[:, :, None]) + rng.normal(0, 0.01, (_VARIANTS, FS_HZ, 3))
-    out[:, :, 3:] = rng.normal(0, 15, (_VARIANTS, FS_HZ, 3))
-    return out
 
 
 def _struck(everyday: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -256,11 +244,13 @@ def shares(profile: cProfile.Profile) -> dict[str, float]:
     """The parts' shares of the time, in percent, by a profile of :func:`measure`; some are parts of others."""
     taken: dict[tuple[str, str], float] = {}
     whole = 0.0
-    for (file, _, function), (_, _, _, cumulative_s, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        key = (Path(file).name, function)
-        taken[key] = max(taken.get(key, 0.0), cumulative_s)
+    for entry in profile.getstats():
+        if isinstance(entry.code, str):
+            continue  # what is built in
+        key = (Path(entry.code.co_filename).name, entry.code.co_name)
+        taken[key] = max(taken.get(key, 0.0), entry.totaltime)
         if key in (("processor.py", "step"), ("writer.py", "step")):
-            whole += cumulative_s
+            whole += entry.totaltime
     return {part: round(100.0 * taken.get(key, 0.0) / whole, 1) for part, key in _PARTS.items()}
 
 
