@@ -132,7 +132,7 @@ def _measure(side: type[_Ours] | type[_MosquittoSub], devices: int, seconds: int
 class _Ours:
     """Gateway, processor and writer, a process each."""
 
-    def __init__(self, stack: ExitStack, folder: Path, port: int, devices: int, frames: int) -> None:  # noqa: ARG002
+    def __init__(self, stack: ExitStack, folder: Path, port: int, devices: int, _frames: int) -> None:
         self._frames = PROCESSES.Value("q", 0)
         self._written_s = PROCESSES.Value("d", 0.0)
         self.receiver = stack.enter_context(child(_gateway, port, str(folder)))
@@ -155,7 +155,7 @@ class _Ours:
 class _MosquittoSub:
     """`mosquitto_sub` in a persistent session, a character for each message to nowhere."""
 
-    def __init__(self, stack: ExitStack, folder: Path, port: int, devices: int, frames: int) -> None:  # noqa: ARG002
+    def __init__(self, stack: ExitStack, _folder: Path, port: int, _devices: int, frames: int) -> None:
         path = program("mosquitto_sub")
         assert path is not None
         ordinary = [path, "-p", str(port), "-i", "bench-sub", "-c", "-q", "1", "-t", "care/v1/#"]
