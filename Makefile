@@ -18,7 +18,7 @@ demo: $(BASE) ## the whole system on this machine, with simulated wearers; ARGS=
 
 test: $(DEV) ## all tests, the servers they need included; ARGS goes to pytest
 	@tools/install_servers.sh
-	@.venv/bin/python -m pytest -n 5 --dist loadgroup -m "not soak" --durations 10 $(ARGS)
+	@.venv/bin/python -m pytest -n 5 --dist loadfile -m "not soak" --durations 10 $(ARGS)
 
 soak: $(DEV) ## the tests that take long and are left out of `make test`: half an hour; ARGS goes to pytest
 	@tools/install_servers.sh

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import pytest
 from xdist.remote import Producer
 
-from tests.lanes import Lanes, OneOfMany, name_lanes
+from tests.lanes import Lanes, OneOfMany
 from tests.servers.grafana_client import grafana_client_folder  # noqa: F401
 from tests.servers.influxdb import influx, influx_server  # noqa: F401
 from tests.servers.mosquitto import mosquitto, start_mosquitto  # noqa: F401
@@ -30,22 +31,20 @@ from tests.servers.small_disk import larger_disk, small_disk  # noqa: F401
 _FIRST = {"chaos": 0, "e2e": 1, "carecircle": 2, "setup": 3, "browser": 4, "dashboards": 5, "detectors": 6}
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first; within a file nothing changes its place."""
     items.sort(key=lambda item: _FIRST.get(item.path.relative_to(item.config.rootpath).parts[1], len(_FIRST)))
-    name_lanes(items)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes | None:
-    """With ``--dist loadgroup``, as `make test` has it."""
-    return Lanes(config, log) if config.getvalue("dist") == "loadgroup" else None
+    """With ``--dist loadfile``, as `make test` has it."""
+    return Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Of many processes this is one."""
-    if getattr(config.option, "loadgroup", False):
+    if "PYTEST_XDIST_WORKER" in os.environ:
         config.pluginmanager.register(OneOfMany())
 
 

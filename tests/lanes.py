@@ -6,9 +6,11 @@ the others stand back, and no core is idle while a system waits.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import os
+from pathlib import Path
 
 import pytest
 import threadpoolctl
@@ -18,12 +20,26 @@ from xdist.workermanage import WorkerController
 
 #: So many processes run what is marked ``heavy``, as long as there is any.
 LANES = 2
-_HEAVY = "heavy"
+#: Folders whose files share what takes long to set up.
+_TOGETHER = ("tests/dashboards/",)
+_HEAVY = "mark.heavy"
 _NICENESS = 5
 
 
+def heavy_tests(root: Path) -> frozenset[str]:
+    """Names of the tests marked heavy, read from their source: whoever shares out the tests loads none of them."""
+    found = set()
+    for path in (root / "tests").rglob("test_*.py"):
+        if _HEAVY not in (text := path.read_text(encoding="utf-8")):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and any(_HEAVY in ast.unparse(one) for one in node.decorator_list):
+                found.add(f"{path.relative_to(root).as_posix()}::{node.name}")
+    return frozenset(found)
+
+
 class Lanes(LoadScopeScheduling):
-    """The tests of a file stay together, so that a server started for it is started once; heavy ones by their group.
+    """The tests of a file stay together, so that a server started for it is started once; a heavy one is by itself.
 
     What comes first in the collection begins first.
     """
@@ -31,25 +47,21 @@ class Lanes(LoadScopeScheduling):
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         config.option.loadscopereorder = False  # xdist would begin with the files of the most tests
         super().__init__(config, log)
+        self._heavy = heavy_tests(config.rootpath)
 
     def _split_scope(self, nodeid: str) -> str:
-        group = nodeid.rpartition("]")[2].partition("@")[2]
-        return group or nodeid.partition("::")[0]
+        test = nodeid.partition("[")[0]
+        if test in self._heavy:
+            return test
+        return next((folder for folder in _TOGETHER if test.startswith(folder)), test.partition("::")[0])
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         in_a_lane = node in self.nodes[:LANES]
         for unit in self.workqueue:
-            if (_HEAVY in unit.split("_")) == in_a_lane:
+            if (unit in self._heavy) == in_a_lane:
                 self.workqueue.move_to_end(unit, last=False)
                 break
         super()._assign_work_unit(node)
-
-
-def name_lanes(items: list[pytest.Item]) -> None:
-    """Whoever shares out the tests knows nothing of them but their names and groups."""
-    for item in items:
-        if item.get_closest_marker("heavy"):
-            item.add_marker(pytest.mark.xdist_group(_HEAVY))
 
 
 class OneOfMany:

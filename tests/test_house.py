@@ -66,7 +66,6 @@ def test_every_requirement_is_pinned_by_name_and_version_only() -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("second")
 def test_a_wheel_carries_every_committed_file_of_the_rooms(tmp_path: Path) -> None:
     """Weights, templates, migrations: what is not Python is easily forgotten, and found out at a customer's."""
     wanted = [name for name in tracked() if Path(name).parts[0] in (*PACKAGES, "bench")]

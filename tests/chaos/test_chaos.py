@@ -16,7 +16,6 @@ SECONDS = 110.0
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("chaos")
 @pytest.mark.timeout(900)
 def test_nothing_acknowledged_is_lost_and_nothing_is_told_twice_whatever_dies(
     tmp_path: Path,

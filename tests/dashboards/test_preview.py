@@ -21,7 +21,6 @@ from dashboards.preview.units import COLORS, shown, step_color
 from store.influx_http import InfluxHttp
 from tests.dashboards.conftest import Filled
 
-pytestmark = pytest.mark.xdist_group("dashboards")
 ZONE = ZoneInfo("Asia/Shanghai")
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 

@@ -11,7 +11,6 @@ import dashboards
 from dashboards.macros import ALL, Span, fill_in, panels, variables
 from tests.dashboards.conftest import Filled
 
-pytestmark = pytest.mark.xdist_group("dashboards")
 DAY_MS = 86_400_000
 #: Statements that may give no row, and why.
 NO_ROWS: dict[str, str] = {}

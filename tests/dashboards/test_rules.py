@@ -20,7 +20,6 @@ from journal import JournalWriter
 from telemetry.records import LISTENING, pack_raw
 from tests.dashboards.conftest import Filled
 
-pytestmark = pytest.mark.xdist_group("dashboards")
 ROOT = Path(__file__).parents[2]
 GRAFANA: list[dict[str, Any]] = json.loads(dashboards.rule_file("grafana.json").read_text())["groups"][0]["rules"]
 PROMETHEUS: list[dict[str, Any]] = yaml.safe_load(dashboards.rule_file("prometheus.yml").read_text())["groups"][0][

@@ -58,7 +58,7 @@ def verify(summary: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        pytest.param("recordings", marks=pytest.mark.xdist_group("first")),
+        "recordings",
         # where there are recordings they are the harder case, and one minute of the test run is enough
         pytest.param("synthetic", marks=[pytest.mark.soak] if HAS_RECORDINGS else []),
     ],

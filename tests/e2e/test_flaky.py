@@ -142,7 +142,6 @@ def measures_wrongly(truth: Truth, fall: Fall) -> bool:
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("flaky")
 @pytest.mark.timeout(200)
 def test_with_every_fault_at_once_calls_and_falls_are_found_and_nothing_is_made_up(
     tmp_path: Path, guarded: Guarded, sink: Sink

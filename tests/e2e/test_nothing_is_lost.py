@@ -77,7 +77,6 @@ def stored_motion(influx: InfluxServer) -> dict[tuple[str, int], float]:
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("first")
 @pytest.mark.timeout(280)
 def test_nothing_is_lost_while_processes_are_killed_and_the_store_is_away(
     tmp_path: Path, mosquitto: Mosquitto, influx: InfluxServer, sink: Sink

@@ -108,7 +108,6 @@ def broker(site: Site, tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("site")
 @pytest.mark.timeout(120)
 def test_a_site_is_set_up_run_checked_and_stopped_with_the_commands(
     site: Site, broker: Mosquitto, influx: InfluxServer, sink: Sink, tmp_path: Path

@@ -80,7 +80,6 @@ def doctor(system: System) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("findings")
 @pytest.mark.timeout(180)
 def test_vitals_and_a_silent_home_become_incidents_and_a_silent_device_becomes_none(
     tmp_path: Path, mosquitto: Mosquitto, sink: Sink

@@ -50,7 +50,6 @@ def doctor(system: System) -> dict[str, Any]:
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("probe")
 @pytest.mark.timeout(120)
 def test_an_sos_of_the_probe_takes_the_whole_way_and_the_operator_hears_when_it_does_not(
     tmp_path: Path, start_mosquitto: Callable[..., Mosquitto], sink: Sink

@@ -38,7 +38,6 @@ def shards_of(processor: int) -> list[int]:
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("shards")
 @pytest.mark.timeout(90)
 def test_a_killed_shard_loses_no_fall_and_none_is_told_twice(tmp_path: Path, sink: Sink) -> None:
     """Both walk, a checkpoint; both fall, and a process dies. Started again, they go on; each fall is told once."""

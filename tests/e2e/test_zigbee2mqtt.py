@@ -21,7 +21,6 @@ STRANGER = ZigbeeDevice("0x00158d0000000009", "new button", "BT400B", qos=1)
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("zigbee2mqtt")
 @pytest.mark.timeout(120)
 def test_calls_of_zigbee_devices_become_one_incident_each_and_reach_a_person(
     tmp_path: Path, mosquitto: Mosquitto, sink: Sink
