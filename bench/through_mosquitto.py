@@ -48,7 +48,7 @@ _CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench"
 
 
 def run(
-    *, devices: int = 4_000, seconds: int = 60, rounds: int = 3, say: Callable[[str], None] = print
+    *, devices: int = 8_000, seconds: int = 60, rounds: int = 3, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
     """``seconds`` frames of each of ``devices`` wait; ours and `mosquitto_sub` take them in turns, ``rounds`` times.
 

@@ -116,12 +116,10 @@ class MotionSummary:
             return
         batch = replace(batch, row=self._places(batch.row))
         for turn in turns(batch.row):
-            if isinstance(turn, slice) and len(batch) <= _FRAMES:
-                self._add(batch, in_order=in_order)
-                continue
-            frames = np.arange(len(batch))[turn]
-            for first in range(0, len(frames), _FRAMES):
-                self._add(frames_of(batch, frames[first : first + _FRAMES]), in_order=in_order)
+            frames = None if isinstance(turn, slice) else turn
+            for first in range(0, len(batch) if frames is None else len(frames), _FRAMES):
+                some = slice(first, first + _FRAMES)
+                self._add(frames_of(batch, some if frames is None else frames[some]), in_order=in_order)
 
     def _add(self, batch: AnyBatch, *, in_order: bool) -> None:
         """Add frames of different devices."""
