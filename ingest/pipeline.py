@@ -205,8 +205,8 @@ class Pipeline:
             if stream is not Stream.EVENT:
                 return []
             return self._events.overtaking(device_id, self.devices, message)
-        except TelemetryError:
-            return []  # in its turn it goes to the quarantine
+        except Exception:  # in its turn it goes to the quarantine, whatever is wrong with it or with us
+            return []
 
     def advance(self, now_ms: int | None = None) -> Output:
         """Run the detectors over what was fed and hand out everything that is due.

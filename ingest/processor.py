@@ -170,6 +170,9 @@ class Processor:
             now_ms = wall_ms - IDLE_MS
             self._next_checkpoint_s = min(self._next_checkpoint_s, self._checkpoint_s + _QUIET_CHECKPOINT_S)
         self._emit(self._pipeline.advance(now_ms))
+        raw = self._readers["raw"]
+        if took and raw.lag_bytes() > _BEHIND_BYTES:
+            self._tell(self._overtaking.look(raw.position))
         self._busy_s += time.thread_time() - started_s
         self._housekeeping()
         return took
@@ -228,9 +231,6 @@ class Processor:
             took |= bool(batches)
             self._pipeline.feed_records(_records((record for batch in batches for record in batch.records), name))
         self._dirty |= took
-        raw = self._readers["raw"]
-        if took and raw.lag_bytes() > _BEHIND_BYTES:
-            self._tell(self._overtaking.look(raw.position))
         return took
 
     def _gather(self, reader: JournalReader, batches: list[Batch], gather_s: float) -> None:

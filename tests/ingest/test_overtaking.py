@@ -11,6 +11,7 @@ from detectors.detection import Detection, unpack_detection
 from detectors.fall.bank import FallBank
 from ingest import processor as module
 from ingest.devices import Owner
+from ingest.events import EventLane
 from ingest.pipeline import Pipeline
 from ingest.processor import Processor, ProcessorSettings
 from journal import JournalReader, JournalWriter
@@ -146,6 +147,16 @@ def test_a_broken_call_overtakes_as_it_is_rescued_and_is_quarantined_once(backlo
     assert "contract" in overtook.notes
     assert [one.id for one in backlog.rest()] == [overtook.id]
     assert backlog.processor._refused == {"invalid": 1, "undecodable": 1, "bad_topic": 1}
+
+
+def test_a_defect_of_ours_ends_nothing(backlog: _Backlog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the process would die of the same message again and again, and nobody would be called any more."""
+    backlog.waits()
+    backlog.comes(pack_raw(NOW + 60, 0, b"care/v1/w/event", _event("sos", 5)))
+    monkeypatch.setattr(EventLane, "overtaking", lambda *_: 1 / 0)
+    assert backlog.processor.step(0.0)
+    assert backlog.found() == []
+    assert [one.kind for one in backlog.rest()] == ["sos"]
 
 
 def test_a_retained_call_does_not_overtake(backlog: _Backlog) -> None:
