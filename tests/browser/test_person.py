@@ -81,7 +81,12 @@ def test_each_sign_is_drawn_and_read_out_with_the_keyboard(doctor: Desk) -> None
     last = said.inner_text()
     page.keyboard.press("ArrowLeft")
     expect(said).not_to_have_text(last)
-    expect(page.locator(".chart", has_text="Breathing").locator("output")).to_contain_text("/min (")
+    breathing = page.locator(".chart", has_text="Breathing").locator("output")
+    for _ in range(8):  # by the time of day a place may have one value only, which has no range
+        if "/min (" in breathing.inner_text():
+            break
+        page.keyboard.press("ArrowLeft")
+    expect(breathing).to_contain_text("/min (")
     assert_accessible(page)
 
 
