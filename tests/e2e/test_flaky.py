@@ -193,8 +193,9 @@ def test_with_every_fault_at_once_calls_and_falls_are_found_and_nothing_is_made_
     assert score.quarantine.missing == []
     assert score.quarantine.wrong == []
     assert score.quarantine.right == len(truth.spoiled) > 10
-    again = [(entry.device, entry.reason, entry.sha256) for entry in score.quarantine.unexplained]
-    assert again == [(left, "retained", sha256)], "and nothing else"
+    # once for each time that the gateway subscribed anew: it and the client that takes its session may take turns
+    again = {(entry.device, entry.reason, entry.sha256) for entry in score.quarantine.unexplained}
+    assert again == {(left, "retained", sha256)}, "and nothing else"
     forged = [fault for fault in truth.faults if fault.kind == "stolen_credential"]
     assert all("let nothing through" in fault.detail or "did not take it" in fault.detail for fault in forged), forged
     assert score.others_missed == [], "findings about devices"
