@@ -3,15 +3,17 @@
 The processor stays the one that reads, decides what is repeated, late or live, and saves; only what costs goes
 elsewhere. Frames are sent as they become ready, and what was found comes back with the next tick, so that the processes
 work at the same time. They keep nothing of their own: the processor's checkpoint has the state of all, as of one bank,
-and the next process may share it out otherwise. When one dies the processor ends too, and the next one goes on from the
-checkpoint.
+and the next process may share it out otherwise. When one dies, or hangs and is killed, the processor ends too, and the
+next one goes on from the checkpoint.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import pickle
 import socket
+import struct
 import subprocess
 import sys
 import zlib
@@ -30,7 +32,11 @@ from detectors.fall.sharing import devices_of, joined, part_of
 from detectors.motion import AnyBatch, frames_of
 from ingest.banks import UNREADABLE
 
+_log = logging.getLogger(__name__)
+
 _END_WITHIN_S = 5.0
+#: A turn's work is done in less than a second, and to begin takes some; calls for help wait for it too.
+_ANSWER_WITHIN_S = 30.0
 
 
 class ShardLostError(ConnectionError):
@@ -55,10 +61,12 @@ class FallShards:
     Args:
         blank: a bank without devices, as each process is to have them.
         count: how many processes.
+        answer_within_s: one that neither takes what it is sent nor answers for so long is killed.
     """
 
-    def __init__(self, blank: FallBank, count: int) -> None:
+    def __init__(self, blank: FallBank, count: int, *, answer_within_s: float = _ANSWER_WITHIN_S) -> None:
         self._blank = pickle.dumps(blank, protocol=5)
+        self._answer_within_s = answer_within_s
         self._links: list[Connection] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         self._banks = 0
@@ -74,6 +82,9 @@ class FallShards:
                         start_new_session=True,  # Ctrl-C reaches the processor only
                     )
                 )
+            limit = struct.pack("@ll", int(answer_within_s), int(answer_within_s % 1 * 1_000_000))
+            for way in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):  # the system raises BlockingIOError by itself
+                ours.setsockopt(socket.SOL_SOCKET, way, limit)
             self._links.append(Connection(ours.detach()))
             self.tell(number, self._blank)
 
@@ -96,8 +107,8 @@ class FallShards:
         """Send something to a process. Raises ShardLostError."""
         try:
             self._links[number].send_bytes(pickle.dumps(message, protocol=5))
-        except OSError:
-            raise self._lost(number) from None
+        except OSError as error:
+            raise self._lost(number, error) from None
 
     def ask(self, messages: Sequence[Any]) -> list[Any]:
         """Send each process something and wait for all answers. Raises ShardLostError."""
@@ -107,14 +118,20 @@ class FallShards:
         for number, link in enumerate(self._links):
             try:
                 failed, answer = pickle.loads(link.recv_bytes())
-            except (OSError, EOFError):
-                raise self._lost(number) from None
+            except (OSError, EOFError) as error:
+                raise self._lost(number, error) from None
             if failed:
                 raise ShardLostError(number, len(self), f"failed ({answer})")
             answers.append(answer)
         return answers
 
-    def _lost(self, number: int) -> ShardLostError:
+    def _lost(self, number: int, error: Exception) -> ShardLostError:
+        if isinstance(error, BlockingIOError):
+            process, limit_s = self._processes[number], self._answer_within_s
+            process.kill()
+            why = f"has not answered for {limit_s:g} s and was killed"
+            _log.error("process %d (pid %d) of the %d that look for falls %s", number + 1, process.pid, len(self), why)
+            return ShardLostError(number, len(self), why)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._processes[number].wait(_END_WITHIN_S)
         return ShardLostError(number, len(self), f"ended with {self._processes[number].returncode}")

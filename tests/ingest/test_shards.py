@@ -6,6 +6,7 @@ import os
 import pickle
 import random
 import signal
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -156,6 +157,26 @@ def test_a_lost_process_ends_the_work_and_says_so() -> None:
         os.kill(shards.process_ids[1], signal.SIGKILL)
         with pytest.raises(ShardLostError, match=r"process 2 of the 2 .* ended with -9"):
             bank.update(None, 2)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "waits",
+    [
+        pytest.param(lambda shards: shards.bank().update(None, 1), id="it does not answer"),
+        pytest.param(lambda shards: shards.tell(0, bytes(2_000_000)), id="it does not take what it is sent"),
+    ],
+)
+def test_a_process_that_hangs_is_killed_and_counts_as_lost(
+    waits: Callable[[FallShards], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It lives, as after SIGSTOP, and nobody waits for it for ever."""
+    with FallShards(FallBank(), 2, answer_within_s=0.5) as shards:
+        os.kill(shards.process_ids[0], signal.SIGSTOP)
+        with pytest.raises(ShardLostError, match=r"process 1 of the 2 .* has not answered for 0.5 s and was killed"):
+            waits(shards)
+        assert f"(pid {shards.process_ids[0]})" in caplog.text
+        assert shards._processes[0].wait(10) == -signal.SIGKILL
 
 
 def test_a_state_that_no_process_can_read_is_learnt_anew(caplog: pytest.LogCaptureFixture) -> None:
