@@ -71,10 +71,14 @@ class Nursery:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C reaches the supervisor only
             )
-        self._line = Connection(ours.detach())
-        self._lock = threading.RLock()
+        self._ours, self._line = ours, Connection(os.dup(ours.fileno()))
+        self._starting = threading.Lock()  # one at a time: the answer does not say which role it is
+        self._news = threading.Condition()  # over what follows
+        self._begun: int | None = None
         self._ended: dict[int, int] = {}
         self.lost = False
+        self._listening = threading.Thread(target=self._listen, name="nursery", daemon=True)
+        self._listening.start()
 
     @staticmethod
     def is_possible() -> bool:
@@ -97,31 +101,23 @@ class Nursery:
         Raises:
             NurseryLostError: it cannot be.
         """
-        with self._lock:
+        with self._starting:
+            self._begun = None
             try:
                 self._line.send((role, dict(environment), None if log is None else str(log)))
-                deadline = time.monotonic() + _STARTS_WITHIN_S
-                while (pid := self._hear(deadline - time.monotonic())) is None:
-                    if time.monotonic() > deadline:
-                        raise NurseryLostError(f"{role} was not forked within {_STARTS_WITHIN_S:.0f} s")
-            except (OSError, EOFError) as error:
-                self.lost = True
-                raise NurseryLostError(f"{role} cannot be forked: {error or _LOST}") from None
-            self._ended.pop(pid, None)
-            return Forked(self, pid)
+            except OSError as error:
+                self._lose()
+                raise NurseryLostError(f"{role} cannot be forked: {error}") from None
+            if (pid := self._answer()) is not None:
+                return Forked(self, pid)
+            why = _LOST if self.lost else f"it was not within {_STARTS_WITHIN_S:.0f} s"
+            self._lose()  # an answer that came now would be taken for that to the next
+            raise NurseryLostError(f"{role} cannot be forked: {why}")
 
     def ended(self, pid: int, within_s: float = 0.0) -> int | None:
-        """With what a fork has ended, None while it runs; waits at most ``within_s`` for it."""
-        deadline = time.monotonic() + within_s
-        with self._lock:
-            while pid not in self._ended and not self.lost:
-                left_s = deadline - time.monotonic()
-                try:
-                    self._hear(left_s)
-                except (OSError, EOFError):
-                    self.lost = True
-                if left_s <= 0 and not self._waits():
-                    break
+        """With what a fork has ended, None while it runs; waits at most ``within_s`` for it, and nobody for us."""
+        with self._news:
+            self._news.wait_for(lambda: pid in self._ended or self.lost, within_s)
             if pid not in self._ended and self.lost:  # nobody can tell any more how it is: another takes its place
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -130,31 +126,39 @@ class Nursery:
 
     def close(self) -> None:
         """End it; forks that still run go on."""
-        with self._lock:
-            self._line.close()
-            self.lost = True
+        with contextlib.suppress(OSError):
+            self._ours.shutdown(socket.SHUT_RDWR)
+        self._listening.join()
+        self._line.close()
+        self._ours.close()
         try:
             self._process.wait(_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def _waits(self) -> bool:
-        try:
-            return not self.lost and self._line.poll(0)
-        except (OSError, EOFError):
-            self.lost = True
-            return False
+    def _answer(self) -> int | None:
+        with self._news:
+            self._news.wait_for(lambda: self._begun is not None or self.lost, _STARTS_WITHIN_S)
+            return self._begun
 
-    def _hear(self, within_s: float) -> int | None:
-        """Take one message if there is one; the process id of a fork that has begun."""
-        if not self._line.poll(max(0.0, within_s)):
-            return None
-        what, pid, code = self._line.recv()
-        if what == "ended":
-            self._ended[pid] = code
-            return None
-        return int(pid)
+    def _lose(self) -> None:
+        with self._news:
+            self.lost = True
+            self._news.notify_all()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                what, pid, code = self._line.recv()
+                with self._news:
+                    if what == "ended":
+                        self._ended[pid] = code
+                    else:
+                        self._ended.pop(pid, None)  # of another that had the number before
+                        self._begun = pid
+                    self._news.notify_all()
+        self._lose()
 
 
 class Forked:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from carecircle.nursery import SHARED, Nursery, NurseryLostError
+from carecircle.nursery import SHARED, Forked, Nursery, NurseryLostError
 from carecircle.supervisor import Supervisor
+from tests.e2e.system import wait_until
 
 pytestmark = pytest.mark.skipif(not Nursery.is_possible(), reason="roles are forked on Linux only")
 
@@ -35,9 +37,9 @@ def until(what: Callable[[], bool], supervisor: Supervisor) -> None:
         time.sleep(0.02)
 
 
-def works(tmp_path: Path) -> bool:
+def works(data: Path) -> bool:
     """Whether the writer has opened its store."""
-    return (tmp_path / "data" / "store.db").exists() or any((tmp_path / "data").glob("*.db"))
+    return any(data.glob("*.db"))
 
 
 def shared_bytes(pid: int) -> int:
@@ -49,7 +51,7 @@ def shared_bytes(pid: int) -> int:
 def test_a_role_shares_what_was_imported_before_and_ends_when_told(supervisor: Supervisor, tmp_path: Path) -> None:
     """It is a fork with the role's name, tens of megabytes of it are not its own, and SIGTERM ends it well."""
     supervisor.add_role("writer")
-    until(lambda: works(tmp_path), supervisor)
+    until(lambda: works(tmp_path / "data"), supervisor)
     pid = supervisor.process_ids()["writer"]
     assert supervisor.nursery_id is not None
     assert Path(f"/proc/{pid}/comm").read_text().strip() == "writer"
@@ -105,8 +107,32 @@ def test_a_role_that_cannot_be_forked_is_a_process_of_its_own(
 
     monkeypatch.setattr(Nursery, "start", start)
     supervisor.add_role("writer")
-    until(lambda: works(tmp_path), supervisor)
+    until(lambda: works(tmp_path / "data"), supervisor)
     assert "no room for a fork; it is a process of its own" in caplog.text
+
+
+def test_who_waits_for_the_end_of_one_role_holds_up_no_other(tmp_path: Path) -> None:
+    """Another is started, looked after and ends meanwhile, and each is told of the one that it waits for."""
+    nursery = Nursery()
+
+    def start(name: str) -> Forked:
+        return nursery.start("writer", {"CARECIRCLE_DATA_DIR": str(tmp_path / name)}, tmp_path / "log")
+
+    with ThreadPoolExecutor() as pool:
+        first = start("first")
+        waiting = pool.submit(first.wait)
+        try:
+            wait_until(lambda: works(tmp_path / "first"), 20, "the first works, and its end is waited for")
+            second = pool.submit(start, "second").result(20)
+            assert second.pid != first.pid
+            assert pool.submit(first.poll).result(20) is None
+            pool.submit(second.kill).result(20)
+            assert pool.submit(second.wait, 20).result(20) == -signal.SIGKILL
+            assert not waiting.done()
+        finally:
+            os.kill(first.pid, signal.SIGTERM)
+        assert waiting.result(20) == 0
+    nursery.close()
 
 
 def test_what_is_imported_ahead_leaves_no_thread_behind() -> None:
