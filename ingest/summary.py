@@ -35,8 +35,10 @@ STEP_CROSSING_G = 1.1
 STILL_STD_G = 0.013
 STILL_WINDOWS = 360  # one hour
 
-_EMPTY = np.int64(-1)
+_EMPTY = -1
 _NEVER_MS = 1 << 60
+#: The number of a window takes four bytes: beyond lies no instant that a point could have.
+_FURTHEST = np.iinfo(np.int32).max - 1
 #: Frames summed up at a time: what is computed of them stays in the cache of a processor core.
 _FRAMES = 512
 _SUMS = ("n", "enmo", "steps", "ax", "ay", "az", "ax2", "ay2", "az2")
@@ -54,18 +56,22 @@ class Windows(NamedTuple):
 
 
 class MotionSummary:
-    """Running 10-s windows of many devices. A device takes its place, 1.5 KB, with its first frame."""
+    """Running 10-s windows of many devices. A device takes its place, 750 bytes, with its first frame.
+
+    The sums of a frame come in single precision, and the ten or so of a window are added up in it: that is a few parts
+    in ten million of the mean square, which makes the 13 mg of a device that lies still 13.0 +- 0.02.
+    """
 
     def __init__(self) -> None:
         self._place = np.zeros(0, np.int32)  # by row; -1: none
         self._row = np.zeros(0, np.intp)  # by place
         self._rows = self._used = 0  # places
-        self._window = np.full((0, SLOTS), _EMPTY)
-        self._sums = np.zeros((0, SLOTS, len(_SUMS)))
+        self._window = np.full((0, SLOTS), _EMPTY, np.int32)
+        self._sums = np.zeros((0, SLOTS, len(_SUMS)), np.float32)
         self._peak = np.zeros((0, SLOTS), np.float32)
         self._dirty = np.zeros((0, SLOTS), dtype=bool)
-        self._touched_ms = np.zeros((0, SLOTS), dtype=np.int64)
-        self._newest = np.full(0, _EMPTY)
+        self._newest = np.full(0, _EMPTY, np.int32)
+        self._touched_ms = np.zeros(0, np.int64)  # the newest window; the others are due
         self._still = np.zeros(0, dtype=np.int32)
         self._last_smv = np.full((0, 2), np.nan)
         self._evicted: list[Windows] = []  # their slot was needed before they were due
@@ -124,7 +130,7 @@ class MotionSummary:
     def _add(self, batch: AnyBatch, *, in_order: bool) -> None:
         """Add frames of different devices."""
         start_ms = batch.t_ms + batch.offset_ms
-        first = start_ms // WINDOW_MS
+        first = _number(start_ms)
         last_ms = (batch.samples - 1) * (1000.0 / batch.fs_hz)
         if isinstance(batch, CountedBatch):
             squared, sums = summed(batch)
@@ -140,7 +146,7 @@ class MotionSummary:
         whole = np.empty((len(batch), len(_SUMS)))
         whole[:, 0], whole[:, 3:] = batch.samples, sums
         whole[:, 1], whole[:, 2] = enmo.sum(axis=1), crossings.sum(axis=1)
-        passes = (start_ms + last_ms).astype(np.int64) // WINDOW_MS != first
+        passes = _number((start_ms + last_ms).astype(np.int64)) != first
         within = np.flatnonzero(~passes)
         self._accumulate(
             batch.row[within], first[within], whole[within], smv.max(axis=1)[within], batch.recv_ms[within]
@@ -169,8 +175,8 @@ class MotionSummary:
         present = np.isfinite(smv)
         smv0 = np.where(present, smv, 0.0)
         offsets_ms = np.arange(n) * (1000.0 / batch.fs_hz)
-        first = start_ms // WINDOW_MS
-        spans = int(((start_ms + offsets_ms[-1]).astype(np.int64) // WINDOW_MS - first).max()) + 1
+        first = _number(start_ms)
+        spans = int((_number((start_ms + offsets_ms[-1]).astype(np.int64)) - first).max()) + 1
         # sample k belongs to window first + s where s counts the borders it has passed
         passed = ((start_ms - first * WINDOW_MS)[:, None] + offsets_ms[None, :]) // WINDOW_MS
         acc = np.where(present[..., None], batch.acc_g, 0.0)
@@ -204,7 +210,7 @@ class MotionSummary:
         else:
             return ready
         self._moved = []
-        window, touched_ms = self._window[rows, slots], self._touched_ms[rows, slots]
+        window, touched_ms = self._window[rows, slots], self._touched_ms[rows]
         due = (window < self._newest[rows]) | (now_ms - touched_ms >= SILENT_MS)
         if now_ms >= self._silent_ms:  # nothing that was touched later falls silent before
             self._silent_ms = int(touched_ms[~due].min(initial=_NEVER_MS)) + SILENT_MS
@@ -260,7 +266,7 @@ class MotionSummary:
         self,
         row: NDArray[np.int32],
         window: NDArray[np.int64],
-        sums: NDArray[np.float64],
+        sums: NDArray[np.floating[Any]],
         peak: NDArray[np.float64],
         recv_ms: NDArray[np.int64],
     ) -> None:
@@ -282,17 +288,20 @@ class MotionSummary:
             self._peak[row[fresh], slot[fresh]] = 0.0
         self._sums[row, slot] += sums
         self._peak[row, slot] = np.maximum(self._peak[row, slot], peak)
-        self._touched_ms[row, slot] = np.maximum(self._touched_ms[row, slot], recv_ms)
         self._dirty[row, slot] = True
         newest = self._newest[row]
         elsewhere = window != newest
         if elsewhere.any():
             self._newest[row] = np.maximum(newest, window)
             self._moved.append(row[elsewhere])
+            older = window < newest
+            if older.any():
+                row, recv_ms = row[~older], recv_ms[~older]
+        self._touched_ms[row] = np.maximum(self._touched_ms[row], recv_ms)
         self._silent_ms = min(self._silent_ms, int(recv_ms.min(initial=_NEVER_MS)) + SILENT_MS)
 
-    def _points(self, rows: NDArray[np.intp], slots: NDArray[np.intp], window: NDArray[np.int64]) -> Windows:
-        sums = self._sums[rows, slots]
+    def _points(self, rows: NDArray[np.intp], slots: NDArray[np.intp], window: NDArray[np.integer]) -> Windows:
+        sums = self._sums[rows, slots].astype(np.float64)
         n = np.maximum(sums[:, _SUM_INDEX["n"]], 1.0)
         mean = sums[:, 3:6] / n[:, None]
         variance = np.maximum(sums[:, 6:9] / n[:, None] - mean**2, 0.0)
@@ -307,4 +316,9 @@ class MotionSummary:
             "steps": sums[:, _SUM_INDEX["steps"]],
             "worn": np.where(self._still[rows] >= STILL_WINDOWS, 0.0, 1.0),
         }
-        return Windows(self._row[rows], window * WINDOW_MS, fields)
+        return Windows(self._row[rows], window.astype(np.int64) * WINDOW_MS, fields)
+
+
+def _number(t_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of the windows that instants lie in."""
+    return np.minimum(np.maximum(t_ms // WINDOW_MS, -_FURTHEST), _FURTHEST)
