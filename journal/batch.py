@@ -13,7 +13,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -27,6 +26,7 @@ MAGIC = b"CjB1"
 _HEADER = struct.Struct("<4sIIIQI")
 _BEFORE_CRC = struct.Struct("<4sIIIQ")
 HEADER_BYTES = _HEADER.size
+_LENGTH = np.dtype("<u4")
 
 #: A record is what one append is given: its bytes, or the pieces that they are made of.
 Record = bytes | tuple[bytes, ...]
@@ -49,12 +49,15 @@ class Batch:
         self.end = end
         self.lengths = lengths
         self.data = data
+        self._records = [data] if len(lengths) == 1 else None
 
-    @cached_property
+    @property
     def records(self) -> list[memoryview]:
         """The records in the order in which they were appended."""
-        data = self.data
-        return [data[a:b] for a, b in pairwise(accumulate(self.lengths.tolist(), initial=0))]
+        if self._records is None:
+            data = self.data
+            self._records = [data[a:b] for a, b in pairwise(accumulate(self.lengths.tolist(), initial=0))]
+        return self._records
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -94,7 +97,7 @@ def encode(records: Sequence[Record], position: int) -> list[bytes]:
     Raises:
         BatchTooLargeError: more than :data:`MAX_PAYLOAD_BYTES`.
     """
-    lengths = np.fromiter(map(size_of, records), dtype="<u4", count=len(records))
+    lengths = np.fromiter(map(size_of, records), dtype=_LENGTH, count=len(records))
     length = 4 * len(records) + int(lengths.sum(dtype=np.int64))
     if length > MAX_PAYLOAD_BYTES:
         raise BatchTooLargeError(length, MAX_PAYLOAD_BYTES)
@@ -135,8 +138,8 @@ def parse(buffer: bytes, offset: int, position: int) -> Parsed:
     payload: Any = np.frombuffer(buffer, dtype=np.uint8, count=length, offset=offset + HEADER_BYTES)
     if google_crc32c.value(payload) != payload_crc or length < 4 * count:
         return Parsed(Verdict.DAMAGED_PAYLOAD, size, None)
-    lengths = np.frombuffer(buffer, dtype="<u4", count=count, offset=offset + HEADER_BYTES)
-    if int(lengths.sum(dtype=np.int64)) != length - 4 * count:
+    lengths = np.frombuffer(buffer, dtype=_LENGTH, count=count, offset=offset + HEADER_BYTES)
+    if sum(lengths.tolist()) != length - 4 * count:
         return Parsed(Verdict.DAMAGED_PAYLOAD, size, None)
     data = memoryview(buffer)[offset + HEADER_BYTES + 4 * count : offset + size]
     return Parsed(Verdict.VALID, size, Batch(position, position + size, lengths, data))

@@ -113,12 +113,13 @@ def unpack_block(record: bytes | memoryview) -> RawBlock:
     data_at = flags_at + n
     if len(record) < data_at:
         raise ValueError(f"raw block of {len(record)} bytes is shorter than the columns of its {n} messages")
-    columns = np.frombuffer(record, _INDEX, _COLUMNS * n, _HEADER.size).reshape(_COLUMNS, n)
-    data = np.frombuffer(record, np.uint8, offset=data_at) if len(record) > data_at else np.zeros(0, np.uint8)
-    if (columns[1:] < columns[:-1]).any() or (n and columns[-1].max() > len(data)):
+    columns = np.frombuffer(record, _INDEX, _COLUMNS * n, _HEADER.size)
+    octets = np.frombuffer(record, np.uint8)
+    flags, data = octets[flags_at:data_at], octets[data_at:]
+    # as bytes: a little district has small blocks, of which each costs more than the messages in it
+    if b"\1" in (columns[n:] < columns[:-n]).tobytes() or b"\1" in (columns[-n:] > len(data)).tobytes():
         raise ValueError(f"raw block of {len(record)} bytes has topics or payloads that lie outside of it")
-    topic_start, topic_end, payload_start, end = columns
-    flags = np.frombuffer(record, np.uint8, n, flags_at)
+    topic_start, topic_end, payload_start, end = columns.reshape(_COLUMNS, n)
     return RawBlock(recv_ms, topic_start, topic_end, payload_start, end, flags, data)
 
 
