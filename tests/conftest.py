@@ -6,6 +6,7 @@ import gc
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from tests.lanes import Lanes, OneOfMany
@@ -25,6 +26,10 @@ from tests.servers.postgres import (  # noqa: F401
 from tests.servers.services import mail, push  # noqa: F401
 from tests.servers.sink import sink  # noqa: F401
 from tests.servers.small_disk import larger_disk, small_disk  # noqa: F401
+
+# How long one example takes says something of the machine only.
+settings.register_profile("carecircle", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("carecircle")
 
 #: Rooms of long tests. They begin first, so that none of them is left for the end, when the other processes have
 #: nothing to do any more.

@@ -94,12 +94,14 @@ def test_whoever_takes_the_session_is_named_and_nothing_is_lost(
     settings = GatewaySettings(port=mosquitto.port, backoff_min_s=0.05, backoff_max_s=0.1)
     with GatewayThread(settings, tmp_path) as gateway, MqttDevice(mosquitto.port, "w-1") as w1:
         for taken in range(3):
-            thief = MqttDevice(mosquitto.port, "carecircle", listen="nothing/of/use", clean_session=False)
-            thief.client.disconnect()
+            # what it acknowledged would be its own: nobody could bring that back
+            thief = MqttDevice(
+                mosquitto.port, "carecircle", listen="nothing/of/use", clean_session=False, acknowledges=False
+            )
             w1.vitals(10, first=10 * taken)
+            thief.close()
             gateway.wait("reconnects", taken + 1)
             gateway.wait("subscribed", 1)
-            thief.close()
         w1.flush()
         wait_until(lambda: len({json.loads(m.payload)["seq"] for m in raw_messages(tmp_path)}) == 30)
     assert any("is another client using the id 'carecircle'" in r.getMessage() for r in caplog.records)

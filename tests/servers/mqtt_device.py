@@ -26,6 +26,7 @@ class MqttDevice:
         tls: TlsFiles | None = None,
         listen: str | None = None,
         clean_session: bool = True,
+        acknowledges: bool = True,
     ) -> None:
         self.name = name
         self.received: list[tuple[str, bytes, bool]] = []
@@ -40,6 +41,7 @@ class MqttDevice:
             paho.CallbackAPIVersion.VERSION2,
             client_id=name if client_id is None else client_id,
             clean_session=clean_session,
+            manual_ack=not acknowledges,
         )
         # mosquitto drops the connection of a 3.1.1 client whose publish the ACL refuses.
         self.client.reconnect_delay_set(0.02, 1)
