@@ -499,10 +499,10 @@ def _is_of_devices(block: RawBlock) -> bool:
     """Whether neither a message of our own nor one put back from the quarantine is in it."""
     if not len(block):
         return False
-    if block.flags.any() and (block.flags & Flag.REPLAY).any():
+    if block.flags.tobytes().strip(b"\0") and (block.flags & Flag.REPLAY).any():
         return False
     first = block.topic_start
-    return int(first[-1]) < len(block.data) and not (block.data[first] == OWN_PREFIX[0]).any()
+    return int(first[-1]) < len(block.data) and OWN_PREFIX[0] not in block.data[first].tobytes()
 
 
 def _down_since_ms(message: RawMessage) -> int | None:
