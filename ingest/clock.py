@@ -29,6 +29,7 @@ STEADY_MS = 3_000
 DRIFT_MS_PER_S = 0.05
 #: Boots remembered per device: a buffer may still deliver frames of the boots before.
 BOOTS_KEPT = 4
+_NO_BOOT = -1
 
 
 @dataclass(slots=True)
@@ -47,6 +48,13 @@ class BootClock:
         """Whether the device's clock is off by more than a live message may be late."""
         return self.first_offset_ms != 0
 
+    def values(self) -> tuple[int, float | None, int, int, int | None, int]:
+        """Its fields, in order."""
+        return (
+            self.boot, self.offset_ms, self.first_offset_ms, self.last_recv_ms, self.candidate_offset_ms,
+            self.candidate_since_ms,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -57,13 +65,20 @@ class Timing:
     seeded: bool = False  # this very message settled the boot's offset
 
 
-class DeviceClock:
-    """The clocks of one device's latest boots."""
+class DeviceClock(BootClock):
+    """The clock of a device's latest boot, and with it those of the boots before: nearly all devices have one."""
 
-    __slots__ = ("boots",)
+    __slots__ = ("_earlier",)
 
     def __init__(self, boots: list[BootClock] | None = None) -> None:
-        self.boots = boots or []
+        *earlier, latest = boots or [BootClock(_NO_BOOT)]
+        super().__init__(*latest.values())
+        self._earlier: tuple[BootClock, ...] = tuple(earlier)
+
+    @property
+    def boots(self) -> list[BootClock]:
+        """The clocks of the latest boots, the newest last."""
+        return [*self._earlier, self] if self.boot != _NO_BOOT else []
 
     def judge(
         self, *, boot: int, t_ms: int, recv_ms: int, birth: bool, hist: bool, down_since_ms: int | None = None
@@ -103,20 +118,23 @@ class DeviceClock:
 
     def peek(self, boot: int) -> Timing:
         """The correction for a message that must not teach us anything (a will, a retained one)."""
-        for clock in self.boots:
+        if self.boot == boot:
+            return Timing(False, self.first_offset_ms)
+        for clock in self._earlier:
             if clock.boot == boot:
                 return Timing(False, clock.first_offset_ms)
         return Timing(False, 0)
 
     def _of(self, boot: int) -> BootClock:
-        for clock in self.boots:
+        if self.boot == boot:
+            return self
+        for clock in self._earlier:
             if clock.boot == boot:
                 return clock
-        clock = BootClock(boot)
-        self.boots.append(clock)
-        if len(self.boots) > BOOTS_KEPT:
-            del self.boots[0]
-        return clock
+        if self.boot != _NO_BOOT:
+            self._earlier = (*self._earlier, BootClock(*self.values()))[1 - BOOTS_KEPT :]
+        super().__init__(boot)
+        return self
 
     def _seed(self, clock: BootClock, delay_ms: int, recv_ms: int, *, birth: bool, outage_explains: bool) -> bool:
         settled = abs(delay_ms) <= LIVE_WITHIN_MS or delay_ms < 0 or delay_ms > OLDEST_BACKLOG_MS

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from telemetry.topics import Stream
 
@@ -25,7 +27,8 @@ class SeenSequence:
 
     def __init__(self, boots: list[list[int]] | None = None) -> None:
         # of the latest boot; bit k set = newest - k seen. Nearly all have no other, and there are three for each device
-        self._boot, self._newest, self._bits = boots[-1] if boots else (-1, 0, 0)
+        self._boot, self._newest, bits = boots[-1] if boots else (-1, 0, 0)
+        self._bits = _MASK if bits == _MASK else bits
         self._earlier: tuple[SeenSequence, ...] = tuple(SeenSequence([one]) for one in (boots or [])[:-1])
 
     def take(self, boot: int, seq: int) -> bool:
@@ -81,6 +84,8 @@ class SeenSequence:
 
 #: An enum takes its time to say its value.
 _NAMES = {stream: stream.value for stream in Stream}
+_ORDER = tuple(_NAMES.values())
+_PLACES = {name: place for place, name in enumerate(_ORDER)}
 
 
 class SeenStreams:
@@ -110,3 +115,37 @@ class SeenStreams:
             known = self.get(stream)
             if known is not None:
                 yield name, known.state()
+
+
+class PackedSeen(NamedTuple):
+    """What was taken of the streams of many devices, as :func:`pack_seen` makes it."""
+
+    devices: int
+    boots: bytes  # device, stream, boot, newest number, how many behind it were taken without a gap, or -1
+    gaps: list[int]  # with gaps: which were taken, one after another
+
+
+def pack_seen(devices: Iterable[SeenStreams]) -> PackedSeen:
+    """Of devices in order, without an object for each."""
+    boots, gaps, at = array("q"), [], -1
+    for at, device in enumerate(devices):
+        for stream, saved in device.state():
+            for boot, newest, bits in saved:
+                whole = not bits & (bits + 1)
+                boots.extend((at, _PLACES[stream], boot, newest, bits.bit_length() if whole else -1))
+                if not whole:
+                    gaps.append(bits)
+    return PackedSeen(at + 1, boots.tobytes(), gaps)
+
+
+def unpack_seen(packed: PackedSeen) -> list[SeenStreams]:
+    """What :func:`pack_seen` was given."""
+    devices = [SeenStreams() for _ in range(packed.devices)]
+    numbers, gaps = iter(array("q", packed.boots)), iter(packed.gaps)
+    streams: dict[tuple[int, int], list[list[int]]] = {}
+    for at, stream, boot, newest, length in zip(*[numbers] * 5, strict=True):
+        bits = next(gaps) if length < 0 else (1 << length) - 1
+        streams.setdefault((at, stream), []).append([boot, newest, bits])
+    for (at, stream), boots in streams.items():
+        setattr(devices[at], _ORDER[stream], SeenSequence(boots))
+    return devices

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.clock import BootClock, DeviceClock
-from ingest.dedupe import SeenStreams
+from ingest.dedupe import SeenStreams, pack_seen, unpack_seen
 from telemetry.topics import Stream
 
 #: Silence after which a device that named no heartbeat counts as offline.
@@ -43,6 +44,11 @@ class Profile:
 
 #: Of whom nothing is said.
 ANYBODY = Profile()
+#: What of a device is saved as it is.
+_PLAIN = (
+    "id", "person", "area", "placement", "fall_point", "kind", "profile", "registered", "said_placement", "clock_boot",
+)  # fmt: skip
+_NOTHING = -(1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,15 @@ class Presence:
         limit_ms = HEARTBEATS_MISSED * self.heartbeat_s[:rows] * 1000
         return np.asarray(self.online[:rows] & (now_ms - self.heard_ms[:rows] <= limit_ms))
 
+    def state(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+        """For a checkpoint: no copies."""
+        return self.heard_ms, self.online, self.heartbeat_s
+
+    def restore(self, state: tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]) -> None:
+        """From a checkpoint."""
+        heard_ms, online, heartbeat_s = state
+        self.heard_ms, self.online, self.heartbeat_s = heard_ms.copy(), online.copy(), heartbeat_s.copy()
+
 
 @dataclass(slots=True)
 class Device:
@@ -122,7 +137,7 @@ class Device:
     clock: DeviceClock = field(default_factory=DeviceClock)
     seen: SeenStreams = field(default_factory=SeenStreams)
     said_placement: str | None = None  # what its status message says, used where the registry is silent
-    recent_frames: list[tuple[int, int]] = field(default_factory=list)  # (t, hash) of the last motion frames
+    frames: list[tuple[int, int]] | None = None  # None: it has none, or they stand elsewhere
     clock_boot: int | None = None  # the boot whose wrong clock has been reported
     presence: Presence = field(default_factory=Presence, repr=False)
 
@@ -139,15 +154,16 @@ class Device:
         """Whether it has not said goodbye."""
         return bool(self.presence.online[self.row])
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Plain values: tens of thousands of devices are saved every few seconds."""
-        boots = [(c.boot, c.offset_ms, c.first_offset_ms, c.last_recv_ms, c.candidate_offset_ms, c.candidate_since_ms)
-                 for c in self.clock.boots]  # fmt: skip
-        seen = list(self.seen.state())
-        return _device, (
-            self.id, self.row, self.person, self.area, self.placement, self.fall_point, self.kind, self.profile,
-            self.registered, boots, seen, self.said_placement, self.recent_frames, self.clock_boot, self.presence,
-        )  # fmt: skip
+    @property
+    def recent_frames(self) -> list[tuple[int, int]]:
+        """``(t, hash)`` of the last motion frames."""
+        if self.frames is None:
+            self.frames = []
+        return self.frames
+
+    @recent_frames.setter
+    def recent_frames(self, frames: list[tuple[int, int]]) -> None:
+        self.frames = frames or None
 
     def is_online(self, now_ms: int) -> bool:
         """Whether it has spoken within three of its heartbeats and left no will."""
@@ -167,15 +183,8 @@ class Device:
 
     def first_time(self, stream: Stream, boot: int, seq: int) -> bool:
         """Whether (stream, boot, seq) has not been taken before; it counts as taken from now on."""
-        return self.seen.of(stream).take(boot, seq)
-
-
-def _device(*saved: Any) -> Device:
-    """The device of which :meth:`Device.__reduce__` has told."""
-    boots = DeviceClock([BootClock(*boot) for boot in saved[9]])
-    make: Any = Device  # whose arguments are its fields, in order
-    device: Device = make(*saved[:9], boots, SeenStreams(saved[10]), *saved[11:])
-    return device
+        known = self.clock.boot  # one and the same number for all that count by it
+        return self.seen.of(stream).take(known if known == boot else boot, seq)
 
 
 class Devices:
@@ -249,16 +258,49 @@ class Devices:
                 area = area.rpartition(".")[0]
         return counts
 
-    def state(self) -> list[Device]:
-        """The devices, for a checkpoint."""
-        return self.rows
+    def state(self) -> dict[str, Any]:
+        """The devices, for a checkpoint. By column: a new object for each of what tens of thousands have would take
+        memory between what stays, and keep it."""
+        boots, offsets_ms, frames = array("q"), array("d"), array("q")
+        for device in self.rows:
+            for boot, offset_ms, first_ms, last_ms, candidate_ms, since_ms in (c.values() for c in device.clock.boots):
+                candidate_ms = _NOTHING if candidate_ms is None else candidate_ms
+                boots.extend((device.row, boot, first_ms, last_ms, candidate_ms, since_ms))
+                offsets_ms.append(np.nan if offset_ms is None else offset_ms)
+            for t_ms, content in device.frames or ():
+                frames.extend((device.row, t_ms, content))
+        return {
+            **{name: [getattr(device, name) for device in self.rows] for name in _PLAIN},
+            "boots": boots.tobytes(),
+            "offsets_ms": offsets_ms.tobytes(),
+            "frames": frames.tobytes(),
+            "seen": pack_seen(device.seen for device in self.rows),
+            "presence": self.presence.state(),
+        }
 
-    def restore(self, rows: list[Device]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint; owners come from :meth:`update_owners`."""
-        self.rows = rows
-        self.by_id = {device.id: device for device in rows}
-        if rows:
-            self.presence = rows[0].presence
+        self.presence.restore(state["presence"])
+        plain = zip(*(state[name] for name in _PLAIN), strict=True)
+        self.rows = [
+            Device(row=row, presence=self.presence, seen=seen, **dict(zip(_PLAIN, values, strict=True)))
+            for row, (values, seen) in enumerate(zip(plain, unpack_seen(state["seen"]), strict=True))
+        ]
+        self.by_id = {device.id: device for device in self.rows}
+        clocks: dict[int, list[BootClock]] = {}
+        offsets_ms = array("d", state["offsets_ms"])
+        for offset_ms, (row, boot, first_ms, last_ms, candidate_ms, since_ms) in zip(
+            offsets_ms, _records(state["boots"], 6), strict=True
+        ):
+            clock = BootClock(
+                boot, None if offset_ms != offset_ms else offset_ms, first_ms, last_ms,
+                None if candidate_ms == _NOTHING else candidate_ms, since_ms,
+            )  # fmt: skip
+            clocks.setdefault(row, []).append(clock)
+        for row, of_row in clocks.items():
+            self.rows[row].clock = DeviceClock(of_row)
+        for row, t_ms, content in _records(state["frames"], 3):
+            self.rows[row].recent_frames.append((t_ms, content))
 
     @staticmethod
     def _assign(device: Device, owner: Owner) -> None:
@@ -271,3 +313,9 @@ class Devices:
         if not placement or placement == "unknown":
             placement = device.said_placement
         device.placement = placement or "unknown"
+
+
+def _records(saved: bytes, width: int) -> Iterable[tuple[int, ...]]:
+    """Whole numbers, so many at a time."""
+    numbers = iter(array("q", saved))
+    return zip(*[numbers] * width, strict=True)
