@@ -100,12 +100,12 @@ class BlockFeed:
         self._layouts = Layouts()
         self._given_up: dict[int, int] = {}
         self._rows: dict[bytes, int] = {}  # of topics of motion
-        self._others: dict[bytes, int] = {}  # of the other topics
         self._room = np.zeros(0, np.uint8)  # used again: fresh memory costs more than the copy
 
     def know(self, topic_name: bytes, row: int, stream: Stream) -> None:
-        """Messages with this topic are of a device in this row."""
-        (self._rows if stream is Stream.MOTION else self._others)[topic_name] = row
+        """Messages with this topic are of a device in this row. The others, few of all, are taken apart each time."""
+        if stream is Stream.MOTION:
+            self._rows[topic_name] = row
 
     def take(self, blocks: Sequence[RawBlock], taker: Taker, number: int, now_ms: int) -> int:
         """Take blocks of messages that came within one second, none of them our own or put back.
@@ -152,7 +152,7 @@ class BlockFeed:
 
     def _lookup(self, it: Joined) -> tuple[Longs, NDArray[np.bool_]]:
         """The row of each message's device, -1 where it is not known yet; and which are of motion."""
-        motion_of, other_of = self._rows.get, self._others.get
+        motion_of = self._rows.get
         # a zero byte at the end would be missing from a name below; no topic of a device has one
         length = np.where(it.data[it.topic_end - 1] == 0, 0, it.topic_end - it.topic_start)
         rows = np.full(len(length), -1, np.int64)
@@ -162,13 +162,11 @@ class BlockFeed:
             rows[alike] = [motion_of(name, -1) for name in names]
         motion = rows >= 0
         for at in np.flatnonzero(~motion).tolist():
-            name = it.data[it.topic_start[at] : it.topic_end[at]].tobytes()
-            row = other_of(name)
-            rows[at] = self._row_of(name) if row is None else row
+            rows[at] = self._row_of(it.data[it.topic_start[at] : it.topic_end[at]].tobytes())
         return rows, motion
 
     def _row_of(self, name: bytes) -> int:
-        """Of a topic that no message had before."""
+        """Of a topic that is not of motion, or that no message had before."""
         try:
             device = self._devices.by_id.get(parse_topic(name)[0])
         except TelemetryError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,13 +24,17 @@ class Frame:
     motion: Motion
 
 
+#: Of nearly every device, and never written to.
+_NONE_HELD: dict[int, Frame] = {}
+
+
 @dataclass(slots=True)
 class Lane:
     """Where one device stands: what comes next, and what came before it was due."""
 
     boot: int
     due: int  # the sequence number that comes next
-    held: dict[int, Frame] = field(default_factory=dict)
+    held: dict[int, Frame] = field(default_factory=lambda: _NONE_HELD)
 
 
 class Reorderer:
@@ -57,6 +62,8 @@ class Reorderer:
             return True
         if motion.seq < lane.due:
             return False
+        if not lane.held:
+            lane.held = {}
         lane.held[motion.seq] = frame
         self._waiting.add(frame.row)
         if len(lane.held) > HELD_MAX:
@@ -74,14 +81,20 @@ class Reorderer:
             while lane.held and now_ms - min(f.recv_ms for f in lane.held.values()) >= WAIT_MS:
                 self._skip_gap(row, lane, out)
 
-    def state(self) -> dict[int, tuple[int, int, dict[int, Frame]]]:
-        """Boot, number that is due, and what is held, by row; for a checkpoint."""
-        return {row: (lane.boot, lane.due, lane.held) for row, lane in self._lanes.items()}
+    def state(self) -> tuple[bytes, dict[int, dict[int, Frame]]]:
+        """Row, boot and number that is due of all, and what is held by row; for a checkpoint."""
+        plain = array("q")
+        for row, lane in self._lanes.items():
+            plain.extend((row, lane.boot, lane.due))
+        return plain.tobytes(), {row: self._lanes[row].held for row in sorted(self._waiting)}
 
-    def restore(self, lanes: dict[int, tuple[int, int, dict[int, Frame]]]) -> None:
+    def restore(self, state: tuple[bytes, dict[int, dict[int, Frame]]]) -> None:
         """Continue from a checkpoint."""
-        self._lanes = {row: Lane(*lane) for row, lane in lanes.items()}
-        self._waiting = {row for row, lane in self._lanes.items() if lane.held}
+        plain, held = iter(array("q", state[0])), state[1]
+        self._lanes = {
+            row: Lane(boot, due, held.get(row, _NONE_HELD)) for row, boot, due in zip(plain, plain, plain, strict=True)
+        }
+        self._waiting = set(held)
 
     def _skip_gap(self, row: int, lane: Lane, out: list[Any]) -> None:
         lane.due = min(lane.held)
