@@ -106,7 +106,7 @@ class Gateway:
         self._connections: list[Receiver | CommandPublisher] = [self._receiver]
         if settings.command_username is not None:
             self._connections.append(
-                CommandPublisher(settings, settings.command_username, self._outbox.lost, self._on_published)
+                CommandPublisher(settings, settings.command_username, self._on_publisher_lost, self._on_published)
             )
         self._publisher = self._connections[-1]
         self._commits = Commits(
@@ -165,7 +165,7 @@ class Gateway:
             "events_acked": outbox.events_acked,
             "answers_dropped": outbox.answers_dropped,
             "commands_published": outbox.commands_published,
-            "commands_refused": self._commands_refused,
+            "commands_refused": self._commands_refused + outbox.given_up,
             "commands_expired": outbox.commands_expired,
             "commands_bad": outbox.commands_bad,
             "outbox_waiting": outbox.waiting,
@@ -323,4 +323,7 @@ class Gateway:
         self._on_arrived()
         self._beat(time.monotonic())
         if self._publisher is self._receiver:
-            self._outbox.lost()
+            self._on_publisher_lost()
+
+    def _on_publisher_lost(self) -> None:
+        self._outbox.lost(in_silence=self._publisher.ended_in_silence)

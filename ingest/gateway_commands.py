@@ -52,6 +52,7 @@ class CommandPublisher:
     ) -> None:
         self._settings, self._user, self._lost, self._published = settings, user, lost, published
         self._connection: _Connection | None = None
+        self.ended_in_silence = False
         self._retries = Retries(settings.backoff_min_s, settings.backoff_max_s)
 
     @property
@@ -73,8 +74,10 @@ class CommandPublisher:
             one = self._connection = _Connection(self._settings, self._user, protocol, self._published)
             await one.over.wait()
             if one.up_since_s:
+                lived_s = time.monotonic() - one.up_since_s
+                self.ended_in_silence = protocol is MQTTProtocolVersion.MQTTv311 and lived_s < STABLE_S
                 self._lost()
-                if self._retries.ended(time.monotonic() - one.up_since_s):
+                if self._retries.ended(lived_s):
                     _log.error(ENDS_EARLY, self.name, STABLE_S, self._user)
             protocol = MQTTProtocolVersion.MQTTv311 if one.too_new else MQTTProtocolVersion.MQTTv5
             if not one.too_new:

@@ -69,6 +69,7 @@ class Receiver:
         self.name = name
         self.connections = 0
         self.refused = 0
+        self.ended_in_silence = False
         self.heard_s = 0.0
         self._settings = settings
         self._connect = connect
@@ -326,6 +327,7 @@ class Receiver:
         self._over.set()  # before anything that may fail: without it no other connection is made
         self._up_since_s = 0.0
         if was_up:
+            self.ended_in_silence = self._session.level == MQTT_3_1_1 and lived_s < STABLE_S
             self._events.lost()
         self._session.lost()
         self._session.level = MQTT_5
