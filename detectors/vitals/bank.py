@@ -30,7 +30,7 @@ from detectors.vitals.telling import Teller
 from detectors.vitals.trends import Trends
 from detectors.vitals.usual import Folded, Usual
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 #: China, where the first users are; for the time of day only.
 UTC_OFFSET_S = 8 * 3600
 #: No value of any sign is larger.
@@ -312,7 +312,9 @@ class VitalsBank:
         Raises:
             DetectorError: the state is of another version; start with an empty bank and replay the journal instead.
         """
-        if state.get("format") != STATE_FORMAT:
+        if state.get("format") == 1:
+            state = _of_format_1(state)
+        elif state.get("format") != STATE_FORMAT:
             raise DetectorError(
                 f"vitals bank state of format {state.get('format')!r}, not {STATE_FORMAT}: start afresh"
             )
@@ -337,6 +339,17 @@ def _readings(part: VitalsBatch) -> _Readings:
     values = np.clip(part.values, -_MOST, _MOST)
     values[O2:][np.isinf(part.values[O2:])] = np.nan
     return _Readings(part.row.astype(np.intp), part.device.astype(np.intp), part.t_ms, part.recv_ms, values)
+
+
+def _of_format_1(state: dict[str, Any]) -> dict[str, Any]:
+    """In that the lowest number stood in a ring where nothing was known."""
+    out = dict(state)
+    for name in ("usual", "trends"):
+        ring = state[name]["ring"]
+        if isinstance(ring, np.ndarray):  # else as the places of what is known
+            known = np.where(ring == np.iinfo(np.int16).min, np.int16(0), ring)
+            out[name] = state[name] | {"ring": known}
+    return out
 
 
 def _worth_telling(turn: Turn) -> bool:

@@ -29,7 +29,7 @@ class Columns:
 
     def _new(self, name: str, rows: int) -> NDArray[Any]:
         shape, kind, new = self._kinds[name]
-        return lasting((*shape, rows), kind, new)
+        return lasting((*shape, rows), kind, new, sparse=not new)
 
     def grow(self, rows: int) -> None:
         """Make room for ``rows`` rows; grows by an eighth, because a person takes kilobytes."""
@@ -37,7 +37,8 @@ class Columns:
             return
         more = max(rows, self._room + self._room // 8, 64) - self._room
         for name, array in self._arrays.items():
-            self._arrays[name] = enlarged(array, self._room + more, self._kinds[name][2], axis=-1)
+            new = self._kinds[name][2]
+            self._arrays[name] = enlarged(array, self._room + more, new, axis=-1, sparse=not new)
         self._room += more
 
     def renew(self, rows: NDArray[np.intp]) -> None:
@@ -99,4 +100,4 @@ class Columns:
                 array.reshape(-1)[places] = values
                 self._arrays[name] = array
             else:
-                self._arrays[name] = kept(saved)
+                self._arrays[name] = kept(saved, sparse=not self._kinds[name][2])

@@ -14,7 +14,8 @@ from detectors.vitals.usual import Folded
 DAYS = 28
 _DAY_MS = 86_400_000
 _PER_UNIT = 100.0
-_NOTHING = np.iinfo(np.int16).min
+#: No weight, pressure or pulse of a living person, and what is zero takes no memory: a ring fills up in four weeks.
+_NOTHING = 0
 _NO_DAY = -1
 #: The rows of the ring.
 DAILY_WEIGHT, DAILY_SBP, DAILY_DBP, DAILY_PULSE = range(4)
@@ -85,13 +86,13 @@ class Trends:
         place = np.maximum(behind, 0)
         kept = place < DAYS
         rows, place = rows[kept], place[kept].astype(np.intp)
-        newest = np.rint(folded.pulse_bpm[known][kept] * _PER_UNIT).astype(np.int16)
+        newest = _hundredths(folded.pulse_bpm[known][kept])
         old = self.columns["ring"][DAILY_PULSE, place, rows]
         self.columns["ring"][DAILY_PULSE, place, rows] = np.where(old == _NOTHING, newest, np.minimum(old, newest))
 
     def _write(self, daily: int, rows: Rows) -> None:
         mean = self.columns["sum"][daily, rows] / self.columns["count"][daily, rows]
-        self.columns["ring"][daily, 0, rows] = np.rint(mean * _PER_UNIT).astype(np.int16)
+        self.columns["ring"][daily, 0, rows] = _hundredths(mean)
 
     def _today(self, rows: Rows, day: NDArray[np.int32]) -> None:
         """Make ``day`` the first of the ring; a day that lies before it stays where it is."""
@@ -102,7 +103,9 @@ class Trends:
             place = np.arange(DAYS)[:, None] - by[None, :]
             ring = self.columns["ring"][..., some]
             moved = np.take_along_axis(ring, np.broadcast_to(np.maximum(place, 0), ring.shape), axis=1)
-            self.columns["ring"][..., some] = np.where(place >= 0, moved, _NOTHING)
+            moved = np.where(place >= 0, moved, _NOTHING)
+            for daily, days_ago in np.argwhere((moved != ring).any(axis=-1)).tolist():
+                self.columns["ring"][daily, days_ago, some] = moved[daily, days_ago]
             self.columns["sum"][:, some] = 0
             self.columns["count"][:, some] = 0
         self.columns["day"][rows] = np.maximum(old, day)
@@ -123,6 +126,10 @@ class Trends:
             pulse_bpm=_mean(pulse[:3], 3),
             pulse_before_bpm=_median(pulse[4:20], 5),
         )
+
+
+def _hundredths(values: Floats) -> NDArray[np.int16]:
+    return np.clip(np.rint(values * _PER_UNIT), 1, np.iinfo(np.int16).max).astype(np.int16)
 
 
 def _median(values: Floats, least: int = _LEAST_DAYS) -> Floats:

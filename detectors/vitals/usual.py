@@ -24,7 +24,9 @@ KEPT = 10
 _BIN_MS = 86_400_000 // BINS
 #: The ring holds hundredths of a unit.
 _PER_UNIT = 100.0
-_NOTHING = np.iinfo(np.int16).min
+#: No value of a living person, and what is zero takes no memory: a ring fills up in ten days.
+_NOTHING = 0
+_LEAST, _MOST = 1 / _PER_UNIT, 320
 #: From mean absolute and from median absolute deviation to a standard deviation, were the values normal.
 _OF_MEAN, _OF_MEDIAN = 1.2533, 1.4826
 #: Where a person of whom nothing is known is looked for, and how far around it readings are taken as they are.
@@ -120,8 +122,9 @@ class Usual:
             where = at[measured[sign]]
             ring = columns["ring"][sign][where, :, of]
             ring[:, 1:] = ring[:, :-1].copy()
-            ring[:, 0] = np.rint(np.clip(value[sign][measured[sign]], 0, 320) * _PER_UNIT).astype(np.int16)
-            columns["ring"][sign][where, :, of] = ring
+            ring[:, 0] = np.rint(np.clip(value[sign][measured[sign]], _LEAST, _MOST) * _PER_UNIT).astype(np.int16)
+            kept = np.flatnonzero(ring.any(axis=0))
+            columns["ring"][sign][where[:, None], kept, of[:, None]] = ring[:, kept]
             spread = columns["spread"][sign, where, of]
             newest = off[sign][measured[sign]]
             gain = self._parameters.spread_gain

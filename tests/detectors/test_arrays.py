@@ -34,14 +34,29 @@ def test_what_grows_keeps_what_it_has(axis: int) -> None:
     assert np.count_nonzero(copy != -1) == 12
 
 
+def resident() -> int:
+    """Bytes of memory in use."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def test_what_is_zero_and_was_not_written_takes_no_memory() -> None:
     """A gigabyte, of which a page is used."""
-
-    def resident() -> int:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     before = resident()
     array = lasting((1 << 27,), np.float64)
     array[0] = 1.0
     assert resident() - before < 64 << 20
+
+
+def test_lines_that_are_zero_take_no_memory_when_others_grow_or_are_copied() -> None:
+    """A thousand lines of half a megabyte, of which one is used."""
+    lines = lasting((1000, 1 << 16), np.int64, sparse=True)
+    lines[500] = 7
+    before = resident()
+    larger = enlarged(lines, 1 << 17, axis=-1, sparse=True)
+    copy = kept(larger, sparse=True)
+    assert resident() - before < 64 << 20
+    for array in (larger, copy):
+        assert (array[500, : 1 << 16] == 7).all()
+        assert np.count_nonzero(array[499:502]) == 1 << 16

@@ -609,6 +609,25 @@ def test_a_state_of_another_format_is_refused() -> None:
         VitalsBank().restore({"format": 99})
 
 
+def test_a_state_of_the_format_before_is_read(known_state: dict[str, Any]) -> None:
+    """In which the lowest number stood where nothing was known; what took weeks to learn is not learnt again."""
+    bank = known(known_state).bank
+    before = bank.state() | {"format": 1}
+    for name in ("usual", "trends"):
+        columns = dict(before[name])
+        if isinstance(columns["ring"], tuple):
+            shape, places, values = columns["ring"]
+            ring = np.zeros(shape, np.int16)
+            ring.reshape(-1)[places] = values
+            columns["ring"] = ring
+        assert columns["ring"].any(), name
+        columns["ring"] = np.where(columns["ring"] == 0, np.iinfo(np.int16).min, columns["ring"]).astype(np.int16)
+        before[name] = columns
+    again = VitalsBank()
+    again.restore(before)
+    np.testing.assert_equal(again.state(), bank.state())
+
+
 def test_a_state_is_a_copy(known_state: dict[str, Any]) -> None:
     """What the bank hears later does not change it."""
     listener = known(known_state)
