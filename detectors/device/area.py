@@ -149,7 +149,7 @@ class Areas:
 
     def _smallest(self, node: int, silent: dict[int, _Count]) -> int:
         while True:
-            inner = [child for child in self.tree.children[node] if child in silent]
+            inner = [child for child in self.tree.children.get(node, ()) if child in silent]
             if len(inner) != 1:
                 return node
             outside_mute = len(silent[node].mute) - len(silent[inner[0]].mute)

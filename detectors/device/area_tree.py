@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.device.columns import Rows
 
@@ -18,17 +19,33 @@ class Place(NamedTuple):
     person: str = ""
 
 
+class _Walk(NamedTuple):
+    """A way through all places. ``enters`` and ``leaves`` each, ``(places,)``; the rows by when their place is entered,
+    and when that is, ``(n,)``."""
+
+    enters: NDArray[np.int32]
+    leaves: NDArray[np.int32]
+    entered: NDArray[np.int32]
+    rows: Rows
+
+
 class AreaTree:
-    """Areas and homes by number, and the rows below each."""
+    """Areas and homes by number, and the rows below each.
+
+    Attributes:
+        places: by number.
+        parents: the number of the place around each.
+        children: the places within a place, where there are any.
+        of_row: the place of each row.
+    """
 
     def __init__(self) -> None:
         self.places: list[Place] = []
         self.parents: list[int] = []
-        self.children: list[list[int]] = []
+        self.children: dict[int, list[int]] = {}
         self.of_row: list[int] = []
         self._numbers: dict[Place, int] = {}
-        self._below: dict[int, Rows] = {}
-        self._own: dict[int, list[int]] | None = None
+        self._walked: _Walk | None = None
 
     def place(self, row: int, area: str, person: str | None) -> None:
         """Put a row, the next one or one that is there, into its home or area."""
@@ -38,8 +55,7 @@ class AreaTree:
         elif self.of_row[row] == node:
             return
         self.of_row[row] = node
-        self._below.clear()
-        self._own = None
+        self._walked = None
 
     def number(self, place: Place) -> int:
         """The number of a place, made with all places above it when it is new."""
@@ -54,9 +70,9 @@ class AreaTree:
         node = self._numbers[place] = len(self.places)
         self.places.append(place)
         self.parents.append(parent)
-        self.children.append([])
         if parent != _NO_PARENT:
-            self.children[parent].append(node)
+            self.children.setdefault(parent, []).append(node)
+        self._walked = None
         return node
 
     def above(self, node: int) -> list[int]:
@@ -74,12 +90,26 @@ class AreaTree:
 
     def rows(self, node: int) -> Rows:
         """The rows in a place and below it."""
-        found = self._below.get(node)
-        if found is None:
-            if self._own is None:
-                self._own = {}
-                for row, its in enumerate(self.of_row):
-                    self._own.setdefault(its, []).append(row)
-            own = np.array(self._own.get(node, ()), np.intp)
-            found = self._below[node] = np.concatenate([own, *(self.rows(child) for child in self.children[node])])
-        return found
+        if self._walked is None:
+            self._walked = self._walk()
+        walked = self._walked
+        first, end = np.searchsorted(walked.entered, (walked.enters[node], walked.leaves[node]))
+        return walked.rows[first:end]
+
+    def _walk(self) -> _Walk:
+        """Every place before those within it: what lies in one lies together, and none needs a list of its own."""
+        enters, leaves = (np.zeros(len(self.places), np.int32) for _ in range(2))
+        count = 0
+        left = [node for node, parent in enumerate(self.parents) if parent == _NO_PARENT]
+        while left:
+            node = left.pop()
+            if node < 0:
+                leaves[~node] = count
+                continue
+            enters[node] = count
+            count += 1
+            left.append(~node)
+            left += self.children.get(node, ())
+        entered = enters[np.array(self.of_row, np.intp)]
+        rows = np.argsort(entered, kind="stable")
+        return _Walk(enters, leaves, entered[rows], rows)
