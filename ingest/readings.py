@@ -17,6 +17,8 @@ from telemetry.records import Column, PointBatch
 #: Design promise 3: a differing value for the same series and time within this long is a conflict.
 CONFLICT_MS = 600_000
 _GENERATION_MS = 60_000
+#: So many are kept as they came, in a dict that takes ten times as much, before they are put away.
+_AT_HAND = 4096
 
 
 class PointBuilder:
@@ -54,7 +56,7 @@ class PointBuilder:
 
 
 class _Past(NamedTuple):
-    """A minute that is over. It is looked through only for times that were in it: nearly all are later."""
+    """A minute, as far as it is put away. It is looked through only for times that were in it."""
 
     since_ms: int
     earliest_ms: int
@@ -73,13 +75,13 @@ class RecentValues:
     """What was stored for (series, time) in the last ten minutes, to tell a repetition from a conflict.
 
     Kept in generations of one minute of receive time, so that forgetting costs nothing per entry. A district's ten
-    minutes of vitals are 360,000 entries: those of minutes that are over take 16 bytes each.
+    minutes of vitals are 360,000 entries: all but the newest few thousand take 16 bytes each.
     """
 
     def __init__(self) -> None:
         self._past: list[_Past] = []
         self._since_ms: int | None = None  # of the generation that grows
-        self._now: dict[int, int] = {}
+        self._now: dict[int, int] = {}  # what of it is not put away
         self._span_ms = (0, 0)  # earliest and latest time in it
 
     def check(self, series: object, t_ms: int, value: object, now_ms: int) -> bool:
@@ -105,15 +107,30 @@ class RecentValues:
         earliest_ms, latest_ms = self._span_ms if self._now else (t_ms, t_ms)
         self._span_ms = (min(earliest_ms, t_ms), max(latest_ms, t_ms))
         self._now[key] = content
+        if len(self._now) == _AT_HAND:
+            self._put_away()
         return True
 
     def _begin(self, now_ms: int) -> None:
         """Another minute."""
-        if self._since_ms is not None and self._now:
-            keys = sorted(self._now)
-            contents = array("q", (self._now[key] for key in keys))
-            self._past.append(_Past(self._since_ms, *self._span_ms, array("q", keys), contents))
+        self._put_away()
         self._since_ms, self._now = now_ms, {}
+
+    def _put_away(self) -> None:
+        """What is at hand, beside what of its minute was put away before."""
+        if self._since_ms is None or not self._now:
+            return
+        span_ms = self._span_ms
+        keys = np.fromiter(self._now, np.int64, len(self._now))
+        contents = np.fromiter(self._now.values(), np.int64, len(self._now))
+        if self._past and self._past[-1].since_ms == self._since_ms:
+            before = self._past.pop()
+            span_ms = (min(span_ms[0], before.earliest_ms), max(span_ms[1], before.latest_ms))
+            keys, contents = np.append(before.keys, keys), np.append(before.contents, contents)
+        order = np.argsort(keys)
+        ordered = (array("q", column[order].tobytes()) for column in (keys, contents))
+        self._past.append(_Past(self._since_ms, *span_ms, *ordered))
+        self._now = {}
 
     def state(self) -> tuple[Any, ...]:
         """Plain values for a checkpoint."""

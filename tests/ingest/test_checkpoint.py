@@ -78,3 +78,23 @@ def test_what_was_stored_is_known_for_ten_minutes_and_then_forgotten() -> None:
     with pytest.raises(TelemetryError, match="another value is stored"):
         recent.check("pulse", NOW_MS + 60_000, 70, later_ms)
     assert recent.check("pulse", NOW_MS, 99, NOW_MS + 11 * 60_000)
+
+
+def test_what_was_stored_is_known_however_much_of_it_there_is() -> None:
+    """More series in a minute than are kept at hand, and a minute later as many again; then all is forgotten."""
+    recent = RecentValues()
+    series = [("w", number) for number in range(9000)]
+    for minute in (0, 1):
+        at_ms = NOW_MS + minute * 60_000
+        for one in series:
+            assert recent.check(one, at_ms, 1, at_ms)
+    again = RecentValues()
+    again.restore(pickle.loads(pickle.dumps(recent.state())))
+    for values in (recent, again):
+        for minute in (0, 1):
+            t_ms = NOW_MS + minute * 60_000
+            for one in series[::97]:
+                assert not values.check(one, t_ms, 1, NOW_MS + 599_000)
+                with pytest.raises(TelemetryError, match="another value"):
+                    values.check(one, t_ms, 2, NOW_MS + 599_000)
+        assert values.check(series[0], NOW_MS, 2, NOW_MS + 720_001)
