@@ -25,7 +25,6 @@ from registry.entries import parent_of
 #: A coordinator who is alone can telephone so many people who live alone within the ten minutes of a step. With more
 #: behind an outage it is urgent.
 ONE_CAN_ASK = 10
-LIVES_ALONE = "lives_alone"
 COORDINATOR = "coordinator"
 
 #: Whoever is on call in the area and above it as a coordinator, the nearest tier first, then the district desk: ten
@@ -77,15 +76,9 @@ def subject_of_area(detection: Detection, directory: Directory) -> Subject:
 def behind(directory: Directory, area: str) -> Behind:
     """Who has devices in an area or below it."""
     below = f"{area}."
-    worn = {device.person for device in directory.devices.values() if device.person is not None}
-    there = [
-        person
-        for key, person in directory.people.items()
-        if key in worn and (person.area == area or person.area.startswith(below))
-    ]
-    homes = {(person.area, person.address) if person.address else person.key for person in there}
-    alone = sorted(person.key for person in there if LIVES_ALONE in person.risks)
-    return Behind(len(there), len(homes), tuple(alone))
+    there = [one for path, one in directory.equipped.items() if path == area or path.startswith(below)]
+    alone = sorted(key for one in there for key in one.alone)
+    return Behind(sum(one.people for one in there), sum(one.homes for one in there), tuple(alone))
 
 
 def with_people(detection: Detection, who: Behind) -> Detection:

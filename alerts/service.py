@@ -313,7 +313,7 @@ class AlertService:
         if current_revision(connection) == self._directory.revision or now_ms < self._unread_until_ms:
             return
         try:
-            self._directory = directory(connection)
+            self._directory = directory(connection, packed=True)
         except SealedError as error:  # calls go on with whom we know
             if self._directory.revision < 0:
                 raise

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from registry.entries import RELATIONS, ContactEntry, PersonEntry, ResponderEntry
+from registry.entries import LIVES_ALONE, RELATIONS, ContactEntry, PersonEntry, ResponderEntry
 from registry.reading import Problem, Row
 
 #: What a row of contacts may say of somebody who is not among the responders.
 OF_RESPONDER = frozenset({"name", "area", "phone", "channels", "languages", "lat", "lon", "travel"})
 #: Relations of whom the nearest is called first.
 NEARBY = frozenset({"neighbour", "volunteer"})
-_LIVES_ALONE = "lives_alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def contact_notices(
     """What is no mistake but should be known: people who live alone and have nobody, and contacts whom we cannot reach
     or of whom we do not know how near they are. ``contacts`` by person."""
     for key, person in people.items():
-        if _LIVES_ALONE in person.risks and not contacts.get(key):
+        if LIVES_ALONE in person.risks and not contacts.get(key):
             yield f"people {key}: lives alone and has no contact"
     for key, ones in contacts.items():
         for one in ones:

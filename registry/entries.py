@@ -30,6 +30,8 @@ LIMITS: tuple[str, ...] = (
     "sbp_rise_mmhg",
 )  # fmt: skip
 Limit = Annotated[float, Meta(gt=0, le=1000)]
+#: Among the risks of a person: nobody is there who would notice.
+LIVES_ALONE = "lives_alone"
 #: What somebody is to a person. Other words are taken too; these have a meaning.
 RELATIONS: tuple[str, ...] = ("family", "friend", "neighbour", "volunteer", "family_doctor", "hospital_team")
 Relation = Annotated[str, Meta(min_length=1, max_length=64)]

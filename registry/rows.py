@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import msgspec
@@ -45,21 +45,31 @@ def load_table(
     Raises:
         SealedError: a secret cannot be opened.
     """
+    seen: dict[Any, Any] = {}
+    entries = read_table(connection, name, without=without, secrets=secrets, each=lambda value: _shared(value, seen))
+    return {key_of(entry): entry for entry in entries}
+
+
+def read_table(
+    connection: Connection,
+    name: str,
+    *,
+    without: Container[str] = (),
+    secrets: bool = True,
+    each: Callable[[Any], Any] = lambda value: value,
+) -> Iterator[Entry]:
+    """The entries of :func:`load_table` one after another, made of what ``each`` gives for the values of a row."""
     table, kind = TABLES[name], TYPES[name]
     hidden = () if secrets else SEALED.get(name, ())
     columns = [column for column in kind.__struct_fields__ if column not in without and column not in hidden]
     (primary, *_) = table.primary_key.columns
     keys = keys_of(connection)
     query = select(*(table.c[column] for column in columns)).order_by(*table.primary_key.columns)
-    entries: dict[EntryKey, Entry] = {}
-    seen: dict[Any, Any] = {}
     for values in connection.execute(query):
         row = dict(zip(columns, values, strict=True))
         if name in SEALED:
             row = open_row(keys, name, row[primary.name], row) if secrets else without_secrets(name, row)
-        entry: Entry = msgspec.convert({field: _shared(value, seen) for field, value in row.items()}, kind)
-        entries[key_of(entry)] = entry
-    return entries
+        yield msgspec.convert({field: each(value) for field, value in row.items()}, kind)
 
 
 def _shared(value: Any, seen: dict[Any, Any]) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Engine
 
 from registry.entries import (
+    LIVES_ALONE,
     AreaEntry,
     ContactEntry,
     DeviceEntry,
@@ -22,15 +25,26 @@ from registry.entries import (
     parent_of,
 )
 from registry.errors import UnknownAreaError
+from registry.packed import Packed, form_of, form_of_several
 from registry.policies import EMERGENCY, VOLUNTEER, Policies, policies_of
 from registry.ratings import read_ratings
 from registry.rosters.compiling import compile_rosters, days_by_area
 from registry.rosters.duty import Rosters, on_call
 from registry.rosters.values import OnDuty
-from registry.rows import load_table, read_revision
+from registry.rows import load_table, read_revision, read_table
 
 
 @dataclass(frozen=True, slots=True)
+class Equipped:
+    """Those of an area who have any device: how many ``people``, in how many ``homes`` (addresses), and the keys of
+    those among them who live ``alone``."""
+
+    people: int
+    homes: int
+    alone: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Directory:
     """Who and where, at one ``revision``. All mappings are read-only.
 
@@ -68,6 +82,21 @@ class Directory:
     def responder(self, responder_id: str) -> ResponderEntry | None:
         """The responder; None when unknown."""
         return self.responders.get(responder_id)
+
+    @cached_property
+    def equipped(self) -> Mapping[str, Equipped]:
+        """Who has devices, for each area itself without those below it; worked out when it is first asked for."""
+        having = {device.person for device in self.devices.values() if device.person is not None}
+        homes: dict[str, set[str]] = {}
+        people: Counter[str] = Counter()
+        alone: dict[str, list[str]] = {}
+        for key, person in self.people.items():
+            if key in having:
+                people[person.area] += 1
+                homes.setdefault(person.area, set()).add(f"at {person.address}" if person.address else f"of {key}")
+                if LIVES_ALONE in person.risks:
+                    alone.setdefault(person.area, []).append(key)
+        return {area: Equipped(n, len(homes[area]), tuple(alone.get(area, ()))) for area, n in people.items()}
 
     def tiers(self, area: str) -> list[str]:
         """``area`` and its parents, nearest first.
@@ -127,38 +156,48 @@ class Directory:
         return [self.responders[duty.responder] for duty in duties if duty.responder in self.responders]
 
 
-def directory(source: Engine | Connection, *, secrets: bool = True) -> Directory:
+def directory(source: Engine | Connection, *, secrets: bool = True, packed: bool = False) -> Directory:
     """A snapshot of the whole registry, but for door codes: those are read one at a time, by who may.
 
-    Without ``secrets`` no key is needed: phones are absent, and of channels there is the type.
+    Without ``secrets`` no key is needed: phones are absent, and of channels there is the type. ``packed``: people,
+    their contacts and devices are kept as bytes and made when they are asked for, for who needs few of them.
 
     Raises:
         SealedError: a phone or a channel cannot be opened.
     """
     if isinstance(source, Connection):
-        return _read(source, secrets)
+        return _read(source, secrets, packed)
     with source.connect() as connection:
-        return _read(connection, secrets)
+        return _read(connection, secrets, packed)
 
 
-def _read(connection: Connection, secrets: bool) -> Directory:
+def _read(connection: Connection, secrets: bool, packed: bool) -> Directory:
     def table(name: str) -> Any:
         return load_table(connection, name, without=("door_code",), secrets=secrets)
 
     areas = cast("dict[str, AreaEntry]", table("areas"))
-    people = cast("dict[str, PersonEntry]", table("people"))
     responders = cast("dict[str, ResponderEntry]", table("responders"))
     root = root_of(areas)
-    devices: dict[str, DeviceEntry] = {}
-    loaded = table("devices")
-    for device_id in list(loaded):
-        device = loaded.pop(device_id)  # the next one lies where it lay
-        person = people.get(device.person) if device.person is not None else None
-        area = device.area or (person.area if person is not None else root)
-        devices[device.id] = msgspec.structs.replace(device, area=area)
-    contacts: dict[str, list[ContactEntry]] = {}
+    people: Mapping[str, PersonEntry]
+    devices: Mapping[str, DeviceEntry]
+    if packed:
+        each = cast("Iterator[PersonEntry]", read_table(connection, "people", without=("door_code",), secrets=secrets))
+        people = Packed(((one.key, one) for one in each), form_of(PersonEntry))
+        lying = cast("Iterator[DeviceEntry]", read_table(connection, "devices"))
+        devices = Packed(((one.id, _placed(one, people, root)) for one in lying), form_of(DeviceEntry))
+    else:
+        people = MappingProxyType(cast("dict[str, PersonEntry]", table("people")))
+        found: dict[str, DeviceEntry] = {}
+        loaded = table("devices")
+        for device_id in list(loaded):
+            device = loaded.pop(device_id)  # the next one lies where it lay
+            found[device.id] = _placed(device, people, root)
+        devices = MappingProxyType(found)
+    standing: dict[str, list[ContactEntry]] = {}
     for contact in sorted(table("contacts").values(), key=lambda one: (one.person, one.position, one.responder)):
-        contacts.setdefault(contact.person, []).append(contact)
+        standing.setdefault(contact.person, []).append(contact)
+    by_person = ((person, tuple(ones)) for person, ones in standing.items())
+    contacts = Packed(by_person, form_of_several(ContactEntry)) if packed else MappingProxyType(dict(by_person))
     volunteers: dict[str, list[ResponderEntry]] = {}
     for one in responders.values():
         if VOLUNTEER in one.roles:
@@ -170,8 +209,8 @@ def _read(connection: Connection, secrets: bool) -> Directory:
     return Directory(
         revision=read_revision(connection),
         areas=MappingProxyType(areas),
-        people=MappingProxyType(people),
-        devices=MappingProxyType(devices),
+        people=people,
+        devices=devices,
         responders=MappingProxyType(responders),
         on_call=MappingProxyType({area: tuple(entries) for area, entries in order.items()}),
         rosters=compile_rosters(
@@ -181,7 +220,7 @@ def _read(connection: Connection, secrets: bool) -> Directory:
             overrides=table("roster_overrides").values(),
             holidays=table("holidays").values(),
         ),
-        contacts=MappingProxyType({person: tuple(ones) for person, ones in contacts.items()}),
+        contacts=contacts,
         volunteers=MappingProxyType({area: tuple(ones) for area, ones in volunteers.items()}),
         emergency=tuple(one for one in responders.values() if EMERGENCY in one.roles),
         visits=MappingProxyType(cast("dict[str, VisitEntry]", table("visits"))),
@@ -190,6 +229,14 @@ def _read(connection: Connection, secrets: bool) -> Directory:
         policies=policies_of(table("policies").values(), days_by_area(table("holidays").values())),
         root=root,
     )
+
+
+def _placed(device: DeviceEntry, people: Mapping[str, PersonEntry], root: str | None) -> DeviceEntry:
+    """A device with the area of its person, or of nobody, where it has none of its own."""
+    if device.area:
+        return device
+    person = people.get(device.person) if device.person is not None else None
+    return msgspec.structs.replace(device, area=person.area if person is not None else root)
 
 
 def root_of(areas: Mapping[str, AreaEntry]) -> str | None:
