@@ -22,6 +22,7 @@ from store import schema, sqlite_reads, sqlite_tables
 from store.errors import StoreError, StoreMisconfigured, StoreUnavailable
 from store.interface import Rejected, Series, Value
 from store.prepare import Prepared, RangeQuery, prepare
+from store.sqlite_series import UNKNOWN, Key, SeriesIds
 from telemetry.records import PointBatch
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,7 @@ class SqliteStore:
         self.empty_points = 0
         self._lock = threading.Lock()
         self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
-        # by measurement and tags, joined: tuples of texts take three times as much
-        self._series_ids: dict[str, int] = {}
+        self._series = SeriesIds()
         self._columns: dict[str, set[str]] = {}
         self._seen_version = -1
         with _translated(path):
@@ -98,7 +98,7 @@ class SqliteStore:
                 raise
 
     def _forget(self) -> None:
-        self._series_ids.clear()
+        self._series.forget()
         self._columns.clear()
 
     def check(self) -> None:
@@ -132,16 +132,16 @@ class SqliteStore:
         """The series of each point, made where it is new."""
         n = len(ready.rows)
         nothing = [""] * n
-        keys = list(zip(*(ready.tags.get(tag, nothing) for tag in schema.TAGS), strict=True))
-        name = ready.measurement.name
-        known = self._series_ids
-        ids: dict[tuple[str, ...], int] = {}
-        for key in set(keys):
-            full = "\n".join((name, *key))  # clean tags have no line breaks
-            series = known.get(full)
-            if series is None:
-                series = known[full] = _series_id(connection, (name, *key))
-            ids[key] = series
+        tags = (ready.tags.get(tag, nothing) for tag in schema.TAGS)
+        keys: list[Key] = list(zip([ready.measurement.name] * n, *tags, strict=True))
+        ids = dict.fromkeys(keys, UNKNOWN)
+        each = list(ids)
+        ids.update(zip(each, self._series.find(each), strict=True))
+        new = [key for key in each if ids[key] == UNKNOWN]
+        if new:
+            made = [_series_id(connection, key) for key in new]
+            self._series.remember(new, made)
+            ids.update(zip(new, made, strict=True))
         return [ids[key] for key in keys]
 
     def range(
@@ -303,7 +303,7 @@ def _translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {error}") from error
 
 
-def _series_id(connection: sqlite3.Connection, key: tuple[str, ...]) -> int:
+def _series_id(connection: sqlite3.Connection, key: Key) -> int:
     same = " AND ".join(f"{tag} = ?" for tag in schema.TAGS)
     found = connection.execute(f"SELECT _id FROM series WHERE _measurement = ? AND {same}", key).fetchone()
     if found is None:
