@@ -40,7 +40,6 @@ SHARED: tuple[str, ...] = (
     "registry.sealing",
     "registry.snapshot",
     "registry.wearing",
-    "sqlalchemy.dialects.sqlite",
     "store.sqlite",
     "threadpoolctl",
     "uvloop",
@@ -235,12 +234,21 @@ def _be(line: Connection, role: str, environment: dict[str, str], log: str | Non
 
 def main(descriptor: int) -> None:
     """Import, and serve until the supervisor is gone."""
+    # httpx takes its command line along where it can, and with it rich and pygments: 5 MB that no role has a use for
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
     for module in SHARED:
         importlib.import_module(module)
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from carecircle.alone import told_in_words
     from carecircle.settings import SettingsError, load
 
-    with contextlib.suppress(SettingsError):  # the role's may be others
-        load()  # once, so that what it makes on the way is there
+    told_in_words()  # it imports, too
+    with contextlib.suppress(SettingsError, ArgumentError):  # the role's settings may be others
+        settings = load()  # once, so that what it makes on the way is there
+        settings.registry_keys()  # with keys what ciphers is there, else nobody needs it
+        make_url(settings.resolved_database_url()).get_dialect()
     gc.collect()
     gc.freeze()  # a collection would write to all there is, and each fork have its own of it
     with contextlib.suppress(EOFError, OSError), Connection(descriptor) as line:

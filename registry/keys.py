@@ -12,11 +12,12 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING
 
 from registry.errors import BadKeyError, SealedError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 PREFIX = "sealed:"
 _KEY_BYTES = 32
@@ -62,6 +63,8 @@ class Keys:
         Raises:
             SealedError: by a key that is not there, at another place, or changed since.
         """
+        from cryptography.exceptions import InvalidTag
+
         key = key_of(sealed)
         if not self.knows(key):
             raise SealedError(
@@ -103,6 +106,8 @@ def draw_key() -> str:
 
 
 def _parsed(text: str) -> tuple[dict[str, AESGCM], str]:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 6 MB, for those who have keys
+
     ciphers: dict[str, AESGCM] = {}
     for number, word in enumerate(filter(None, re.split(r"[\s,]+", text)), start=1):
         try:
