@@ -57,12 +57,20 @@ class EventLane:
         Nothing is remembered of it. Other events wait: an "I am OK" must not come before what it answers.
         """
         event, refused = _read(message)
-        if message.flags & (Flag.RETAIN | Flag.REPLAY) or event is None or event.type.lower() not in RESCUED:
+        if message.flags & Flag.RETAIN or event is None:
+            return []
+        return self.overtaking_decoded(device_id, devices, event, message, _contract(refused))
+
+    def overtaking_decoded(
+        self, device_id: str, devices: Devices, event: Event, message: RawMessage, notes: dict[str, str]
+    ) -> list[Detection]:
+        """The same for an event that was read already, with ``notes`` as for :meth:`take_decoded`."""
+        if message.flags & Flag.REPLAY or event.type.lower() not in RESCUED:
             return []
         heard = devices.by_id.get(device_id)
         offset_ms = 0 if heard is None else heard.clock.peek(event.boot).offset_ms
         owner = devices.owner(device_id)
-        one = _event_in(device_id, owner, event, message, offset_ms, event.hist, _contract(refused))
+        one = _event_in(device_id, owner, event, message, offset_ms, event.hist, notes)
         return self._bank.update([one], message.recv_ms)
 
     def take_decoded(

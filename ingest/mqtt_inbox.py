@@ -30,7 +30,8 @@ _ROUTES = 1 << 20
 _WASTE = 4_096
 _RETAIN, _DUP = np.uint8(1), np.uint8(8)  # in a packet's first byte
 
-# What the table has of a topic: twice the largest payload, plus 1 for events; or one of these.
+# What the table has of a topic: the largest payload, shifted, and these bits; or one of the others.
+_EVENT, _HUB, _LIMIT_AT = 1, 2, 2
 _UNKNOWN, _UNWANTED, _BAD = -1, -2, -3
 
 
@@ -125,18 +126,19 @@ class Inbox:
             except TelemetryError as error:
                 codes[row] = _BAD
                 errors[row] = error
-        kept = (codes >= 0) & (sizes <= codes >> 1)
+        kept = (codes >= 0) & (sizes <= codes >> _LIMIT_AT)
         news = np.ones(len(publishes), np.bool_)
         news[list(publishes.repeated)] = False
         self.unwanted += int((news & (codes == _UNWANTED)).sum())
         for row in np.flatnonzero(news & ~kept & (codes != _UNWANTED)).tolist():
-            self._refuse(publishes, row, recv_ms, errors.get(row), int(codes[row]) >> 1)
+            self._refuse(publishes, row, recv_ms, errors.get(row), int(codes[row]) >> _LIMIT_AT)
         kept &= news
-        for row in np.flatnonzero(kept & (codes & 1 != 0) & (publishes.first & _RETAIN == 0)).tolist():
+        for row in np.flatnonzero(kept & (codes & _EVENT != 0) & (publishes.first & _RETAIN == 0)).tolist():
             device, _ = parse_topic(publishes.topic(row))
             self._load.heard.append(_Event(device, recv_ms, publishes.payload(row)))
         self._load.publishes.append(publishes)
-        self._keep(publishes, kept, recv_ms, events=bool((codes[kept] & 1).any()))
+        bits = int(np.bitwise_or.reduce(codes[kept]))
+        self._keep(publishes, kept, recv_ms, events=bool(bits & _EVENT), hubs=bool(bits & _HUB))
 
     def mark(self, topic: bytes, payload: bytes) -> None:
         """Put a record of our own among the messages, at this place."""
@@ -173,7 +175,7 @@ class Inbox:
             code = _hub_code(raw, address)
         else:
             _, stream = parse_topic(raw)
-            code = 2 * MAX_PAYLOAD[stream] + (stream is Stream.EVENT)
+            code = (MAX_PAYLOAD[stream] << _LIMIT_AT) | (_EVENT if stream is Stream.EVENT else 0)
         if len(self._routes) >= _ROUTES:
             self._routes.clear()
         self._routes[raw] = code
@@ -194,7 +196,7 @@ class Inbox:
         self._load.size += len(payload)
         self.pending_bytes += len(payload)
 
-    def _keep(self, publishes: Publishes, kept: NDArray[np.bool_], recv_ms: int, *, events: bool) -> None:
+    def _keep(self, publishes: Publishes, kept: NDArray[np.bool_], recv_ms: int, *, events: bool, hubs: bool) -> None:
         count = int(np.count_nonzero(kept))
         if not count:
             return
@@ -207,7 +209,7 @@ class Inbox:
         nothing = np.empty(0, np.uint8)
         topic_start, topic_end, payload_start, end = (column.astype(np.uint32) for column in columns)
         block = RawBlock(recv_ms, topic_start, topic_end, payload_start, end, _flags_of(first), nothing)
-        head = pack_columns(block, events=events)
+        head = pack_columns(block, events=events, hubs=hubs)
         self._add((head, data), count)
 
     def _add(self, record: tuple[bytes, ...], messages: int) -> None:
@@ -243,7 +245,7 @@ def _hub_code(raw: bytes, address: Address) -> int:
         raise TelemetryError(
             Reason.BAD_TOPIC, f"{len(raw)} bytes of topic, {MAX_TOPIC} are kept: give the device a shorter name"
         )
-    return 2 * address.limit if address.wanted else _UNWANTED
+    return (address.limit << _LIMIT_AT) | _HUB if address.wanted else _UNWANTED
 
 
 def _event_key(said: _Event) -> EventKey | None:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from detectors.detection import Detection, Stage
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
 from ingest.banks import UNREADABLE
@@ -22,9 +20,11 @@ from ingest.content import FRAMES_COMPARED, contents
 from ingest.devices import Device, Devices, FallPoints, Owner
 from ingest.events import EventLane
 from ingest.express import Express
+from ingest.hubs_ahead import HubsAhead
 from ingest.lanes import Lanes
 from ingest.motion_batches import Run
 from ingest.motion_lane import MotionLanes, RowBank
+from ingest.outage import Outage, down_since_ms
 from ingest.readings import PointBuilder, RecentValues, home_value, status_values, vitals_values
 from telemetry.blocks import RawBlock
 from telemetry.codec import Motion, decode_home, decode_motion, decode_status, decode_vitals
@@ -34,8 +34,6 @@ from telemetry.records import CONNECTED, OWN_PREFIX, Flag, PointBatch, RawMessag
 from telemetry.topics import Stream, parse_topic
 from telemetry.zigbee2mqtt.topics import Address
 
-#: After a reconnection the broker delivers what it kept; this long afterwards it has.
-BACKLOG_MS = 120_000
 #: `area_state.devices_online` and the per-device link figures are written this often.
 STATE_EVERY_MS = 60_000
 
@@ -98,8 +96,7 @@ class Pipeline:
         self._served: list[Device] = []
         self._events = EventLane(self.lanes.links)
         self._recent = RecentValues()
-        self._down_since_ms: int | None = None
-        self._backlog_until_ms = 0
+        self._outage = Outage()
         self._next_state_ms = 0
         self._now_ms = 0
         self._out = Output()
@@ -208,6 +205,12 @@ class Pipeline:
         except Exception:  # in its turn it goes to the quarantine, whatever is wrong with it or with us
             return []
 
+    def hubs_ahead(self) -> HubsAhead | None:
+        """The same for hubs, from here on; None where there are none."""
+        if self._zigbee is None:
+            return None
+        return HubsAhead(self._zigbee.ahead(), copy.copy(self._outage), self._events, self.devices)
+
     def advance(self, now_ms: int | None = None) -> Output:
         """Run the detectors over what was fed and hand out everything that is due.
 
@@ -253,7 +256,7 @@ class Pipeline:
             "motion": self._motion.state,
             "events": self._events.state,
             "recent": self._recent.state,
-            "gateway": lambda: (self._down_since_ms, self._backlog_until_ms),
+            "gateway": lambda: (self._outage.since_ms, self._outage.backlog_until_ms),
             "clock": lambda: (self._now_ms, self._next_state_ms),
             "zigbee": lambda: None if self._zigbee is None else self._zigbee.state(),
         }
@@ -275,15 +278,14 @@ class Pipeline:
         self.lanes.restore(state["lanes"])
         self._events.restore(state["events"])
         self._recent.restore(state["recent"])
-        self._down_since_ms, self._backlog_until_ms = state["gateway"]
+        self._outage = Outage(*state["gateway"])
         self._now_ms, self._next_state_ms = state["clock"]
         if self._zigbee is not None and state["zigbee"] is not None:
             self._zigbee.restore(state["zigbee"])
 
     def _own(self, message: RawMessage) -> None:
         if message.topic == CONNECTED:
-            self._down_since_ms = _down_since_ms(message)
-            self._backlog_until_ms = message.recv_ms + BACKLOG_MS
+            self._outage.over(message)
 
     def _listen(self, message: RawMessage) -> None:
         """The journal has come to another second: the lanes decide on what came before it.
@@ -291,7 +293,7 @@ class Pipeline:
         Their time is what was listened to. While nobody listened it stands still, and then nothing was silent.
         """
         if message.topic == CONNECTED:
-            since_ms = _down_since_ms(message)
+            since_ms = down_since_ms(message)
             self._out.detections += self.lanes.missed(
                 message.recv_ms if since_ms is None else since_ms, message.recv_ms
             )
@@ -304,7 +306,7 @@ class Pipeline:
         if device is not None:
             self._blocks.know(message.topic, device.row, stream)
         if stream is Stream.EVENT:
-            refused = self._events.take_event(device_id, device, message, self._outage(message.recv_ms))
+            refused = self._events.take_event(device_id, device, message, self._outage.of(message.recv_ms))
             if refused is not None:
                 self._out.refused.append(Refused(refused.reason, refused.detail, message, device_id))
         elif device is None:
@@ -328,12 +330,12 @@ class Pipeline:
 
     def _adapt(self, zigbee: Zigbee2Mqtt, address: Address, message: RawMessage) -> None:
         """Take what a hub's message amounts to as if the devices had sent it; the message as it came is kept once."""
-        down_since_ms = self._outage(message.recv_ms)
+        down_since_ms = self._outage.of(message.recv_ms)
         adapted = zigbee.take(
             address,
             message,
             self.devices.owner,
-            down_since_ms=self._down_since_ms,
+            down_since_ms=self._outage.since_ms,
             backlog=down_since_ms is not None,
         )
         refused = adapted.refused
@@ -358,9 +360,6 @@ class Pipeline:
         if refused is not None:
             self._out.refused.append(Refused(refused.reason, refused.detail, message, adapted.device))
 
-    def _outage(self, recv_ms: int) -> int | None:
-        return self._down_since_ms if recv_ms < self._backlog_until_ms else None
-
     def _timing(
         self, device: Device, stream: Stream, said: Message | Motion, message: RawMessage, *,
         birth: bool = False, of_hub: RawMessage | None = None,
@@ -368,7 +367,7 @@ class Pipeline:
         """``(live, offset_ms)`` of a decoded message, ``of_hub`` as it came where an adapter made it."""
         if message.flags is not _NONE and message.flags & _KEPT:
             return False, device.clock.peek(said.boot).offset_ms
-        down_since_ms = self._outage(message.recv_ms)
+        down_since_ms = self._outage.of(message.recv_ms)
         verdict = device.clock.judge(
             boot=said.boot,
             t_ms=said.t,
@@ -503,9 +502,3 @@ def _is_of_devices(block: RawBlock) -> bool:
         return False
     first = block.topic_start
     return int(first[-1]) < len(block.data) and OWN_PREFIX[0] not in block.data[first].tobytes()
-
-
-def _down_since_ms(message: RawMessage) -> int | None:
-    """Since when messages may have waited at the broker, as the gateway says."""
-    since_ms = msgspec.json.decode(message.payload).get("down_since_ms")
-    return since_ms if isinstance(since_ms, int) else None

@@ -26,7 +26,7 @@ from ingest.banks import UNREADABLE
 from ingest.devices import Owner
 from ingest.long_memory import SNAPSHOT_EVERY_S, LongMemory, Mark
 from ingest.memory import in_passing
-from ingest.overtaking import Overtaking
+from ingest.overtaking import Overtaking, OvertakingHubs
 from ingest.pipeline import Output, Pipeline
 from journal import Batch, JournalFull, JournalReader, JournalWriter
 from journal.quarantine import Quarantine
@@ -106,6 +106,7 @@ class Processor:
         self._quarantine = Quarantine(settings.quarantine_dir, "processor")
         self._readers = {name: JournalReader(journals / name, CONSUMER) for name in _INPUTS}
         self._overtaking = Overtaking(JournalReader(journals / "raw", CONSUMER), pipeline.overtake)
+        self._overtaking_hubs = OvertakingHubs(JournalReader(journals / "raw", CONSUMER), pipeline.hubs_ahead)
         self._memory = LongMemory(settings.state_dir, settings.homes_every_s)
         self._host = socket.gethostname()
         self._last_message_ms = 0
@@ -173,6 +174,9 @@ class Processor:
         raw = self._readers["raw"]
         if took and raw.lag_bytes() > _BEHIND_BYTES:
             self._tell(self._overtaking.look(raw.position))
+            self._tell(self._overtaking_hubs.look(raw.position))
+        elif took:
+            self._overtaking_hubs.rest()
         self._busy_s += time.thread_time() - started_s
         self._housekeeping()
         return took
@@ -193,6 +197,7 @@ class Processor:
         for reader in self._readers.values():
             reader.close()
         self._overtaking.close()
+        self._overtaking_hubs.close()
         self._points.close()
         self._detections.close()
         self._quarantine.close()

@@ -6,7 +6,8 @@ A block is little-endian and columnar, so that a reader takes all of it apart at
     topic_start, topic_end, payload_start, end: uint32 x n each | flags uint8 x n
     data: the bytes that the columns point into
 
-``calls`` is 1 where none of the messages is an event, 2 where one is, 0 where nobody has looked.
+``calls`` is 1 where all messages are of devices and none is an event, 2 where one is an event, 3 where none is and some
+are of hubs, 0 where nobody has looked. (Before there was a 3, there was a 1 in its place.)
 
 A record of one message (:func:`telemetry.records.pack_raw`) has its flags where a block has 0x80, which no message has.
 """
@@ -26,7 +27,7 @@ from telemetry.records import Flag, RawMessage, unpack_raw
 _HEADER = struct.Struct("<qBBI")
 _MARK = 0x80
 _MARK_AT = 8
-_UNSEEN, _NO_EVENTS, _EVENTS = range(3)
+_UNSEEN, _NO_EVENTS, _EVENTS, _HUBS = range(4)
 _EVENT = re.compile(rb"/event")
 _INDEX = np.dtype("<u4")
 _COLUMNS = 4
@@ -71,9 +72,12 @@ class RawBlock:
         return (self.message(at) for at in range(len(self)))
 
 
-def pack_columns(block: RawBlock, *, events: bool | None = None) -> bytes:
-    """The journal record of ``block`` without its ``data``, which follows; ``events``: whether there are some in it."""
-    calls = _UNSEEN if events is None else _EVENTS if events else _NO_EVENTS
+def pack_columns(block: RawBlock, *, events: bool | None = None, hubs: bool = False) -> bytes:
+    """The journal record of ``block`` without its ``data``, which follows.
+
+    ``events``: whether there are some in it; where that is known, ``hubs``: whether any message is of a hub.
+    """
+    calls = _UNSEEN if events is None else _EVENTS if events else _HUBS if hubs else _NO_EVENTS
     columns = (block.topic_start, block.topic_end, block.payload_start, block.end)
     return b"".join(
         (
@@ -96,8 +100,18 @@ def is_block(record: bytes | memoryview) -> bool:
 
 def may_hold_events(record: bytes | memoryview) -> bool:
     """Whether there may be an event in a raw record of either kind; cheap, and wrong only where it says that."""
-    said = record[_MARK_AT + 1] if is_block(record) and len(record) > _MARK_AT + 1 else _UNSEEN
-    return said == _EVENTS or (said != _NO_EVENTS and _EVENT.search(record) is not None)
+    said = _said(record)
+    return said == _EVENTS or (said == _UNSEEN and _EVENT.search(record) is not None)
+
+
+def may_hold_hubs(record: bytes | memoryview) -> bool:
+    """Whether there may be a message of a hub, or of the gateway itself, in a raw record; wrong only where it says
+    that."""
+    return _said(record) != _NO_EVENTS
+
+
+def _said(record: bytes | memoryview) -> int:
+    return record[_MARK_AT + 1] if is_block(record) and len(record) > _MARK_AT + 1 else _UNSEEN
 
 
 def unpack_block(record: bytes | memoryview) -> RawBlock:

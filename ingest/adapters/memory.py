@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from telemetry.records import RawMessage
@@ -28,6 +28,10 @@ class Hub:
     online: bool | None = None
     online_ms: int = -(1 << 40)  # when it last said so itself: what it says next may be a repetition
 
+    def copy(self) -> Hub:
+        """Another one, which shares only what is never changed in place."""
+        return replace(self, waiting=dict(self.waiting))
+
 
 @dataclass(slots=True)
 class Memory:
@@ -48,6 +52,10 @@ class Memory:
     action_digest: int = 0
     echo_action: str = ""  # an action that may still come again under a topic of its own ...
     echo_until_ms: int = 0  # ... until then
+
+    def copy(self) -> Memory:
+        """Another one, which shares only what is never changed in place."""
+        return replace(self, readings=dict(self.readings), others=dict(self.others), digests=list(self.digests))
 
     def sent_again(self, message: RawMessage, down_since_ms: int | None) -> bool:
         """Whether a message with the DUP flag was taken before, on the connection that broke."""

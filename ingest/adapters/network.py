@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from ingest.adapters.memory import Hub, Memory
@@ -24,7 +24,7 @@ class Network:
     def __init__(self) -> None:
         self.counts = {"zigbee2mqtt": 0, "zigbee2mqtt_ignored": 0, "zigbee2mqtt_retained": 0, "zigbee2mqtt_repeated": 0}
         self._hubs: dict[str, Hub] = {}
-        self._hub_of: dict[str, str] = {}
+        self._hub_of: MutableMapping[str, str] = {}
         self._known: dict[str, Memory] = {}
         self._unknown: OrderedDict[str, Memory] = OrderedDict()
 
@@ -48,7 +48,10 @@ class Network:
     def rival(self, ieee: str, hub: str) -> str | None:
         """Another hub that has this device in its list and was not heard to stop; None where there is none."""
         first = self._hub_of.get(ieee, hub)
-        if first == hub or self._hubs[first].online is False or ieee not in self._hubs[first].names.values():
+        if first == hub:
+            return None
+        other = self.hub(first)
+        if other.online is False or ieee not in other.names.values():
             return None
         return first
 

@@ -8,9 +8,11 @@ kept (retain) is never something that happens.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
+from ingest.adapters.ahead import NetworkAhead
 from ingest.adapters.memory import Hub
 from ingest.adapters.message import DeviceMessage
 from ingest.adapters.network import Network, OwnerOf
@@ -75,6 +77,12 @@ class Zigbee2Mqtt:
             hub.groups = decode_groups(message.payload)
             return Adapted()
         return DeviceMessage(network, address, message, owner_of, down_since_ms, backlog=backlog).adapt()
+
+    def ahead(self) -> Zigbee2Mqtt:
+        """Another one, which goes on from here with messages whose turn has not come; this one knows nothing of it."""
+        other = copy.copy(self)
+        other._network = NetworkAhead(self._network)
+        return other
 
     def state(self) -> dict[str, Any]:
         """Plain values for a checkpoint."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,24 @@ import pytest
 from detectors.detection import Detection, unpack_detection
 from detectors.fall.bank import FallBank
 from ingest import processor as module
+from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
 from ingest.devices import Owner
 from ingest.events import EventLane
+from ingest.hubs_ahead import HubsAhead
 from ingest.pipeline import Pipeline
 from ingest.processor import Processor, ProcessorSettings
 from journal import JournalReader, JournalWriter
 from telemetry.blocks import RawBlock, may_hold_events, pack_block, pack_columns
 from telemetry.codec import encode_json
 from telemetry.messages import Event, Vitals
-from telemetry.records import pack_raw
+from telemetry.records import CONNECTED, pack_raw
 
 NOW = 1_760_000_000_000
+HUB, BUTTON, STRANGER = "zigbee2mqtt/home", "0x00158d0000000003", "0x00158d00000000ff"
+
+
+def _pipeline() -> Pipeline:
+    return Pipeline(FallBank(), FallBank(), zigbee=Zigbee2Mqtt(["zigbee2mqtt/+"]))
 
 
 class _Backlog:
@@ -29,7 +37,7 @@ class _Backlog:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_BEHIND_BYTES", 1000)
         self.folder = folder
-        self.pipeline = Pipeline(FallBank(), FallBank())
+        self.pipeline = _pipeline()
         self.raw = JournalWriter(folder / "journal" / "raw", consumers=("processor",), reserve_bytes=0)
         self.processor = self._processor()
         self._told = JournalReader(folder / "journal" / "detections", "alerts")
@@ -39,13 +47,14 @@ class _Backlog:
         settings = ProcessorSettings(
             self.folder / "journal", self.folder / "quarantine", self.folder / "state", read_bytes=500
         )
-        owners = {"w": Owner("p1", "lianhu.a.b", "waist")}
+        button = Owner("p2", "lianhu.a.b", None, kind="button")
+        owners = {"w": Owner("p1", "lianhu.a.b", "waist"), BUTTON: button}
         return Processor(settings, self.pipeline, owners=lambda: owners, wall_ms=lambda: NOW)
 
     def killed(self) -> None:
         """Another process begins where the last checkpoint was: here, at the beginning."""
         self.processor.close()
-        self.pipeline = Pipeline(FallBank(), FallBank())
+        self.pipeline = _pipeline()
         self.processor = self._processor()
 
     def waits(self, messages: int = 60) -> None:
@@ -58,6 +67,11 @@ class _Backlog:
     def comes(self, record: bytes) -> None:
         self.raw.append([record])
         self.raw.commit()
+
+    def says(self, *said: tuple[str, object], at_ms: int = NOW, flags: int = 0) -> None:
+        """One block with what a hub says of its devices, under these names."""
+        messages = [(f"{HUB}/{name}".encode(), json.dumps(what).encode()) for name, what in said]
+        self.comes(_block(*messages, events=False, hubs=True, at_ms=at_ms, flags=flags))
 
     def found(self) -> list[Detection]:
         """What alerts had not read."""
@@ -86,7 +100,9 @@ def _event(kind: str, seq: int, **more: object) -> bytes:
     return encode_json(Event(t=NOW, boot=1, seq=seq, type=kind, **more))
 
 
-def _block(*messages: tuple[bytes, bytes], events: bool | None = None) -> bytes:
+def _block(
+    *messages: tuple[bytes, bytes], events: bool | None = None, hubs: bool = False, at_ms: int = NOW, flags: int = 0
+) -> bytes:
     """A record of the journal as the gateway writes it."""
     data, places = b"", []
     for topic, payload in messages:
@@ -94,8 +110,8 @@ def _block(*messages: tuple[bytes, bytes], events: bool | None = None) -> bytes:
         data += topic + payload
         places.append((start, start + len(topic), start + len(topic), len(data)))
     columns = np.array(places, np.uint32).T
-    block = RawBlock(NOW, *columns, np.zeros(len(messages), np.uint8), np.frombuffer(data, np.uint8))
-    return pack_columns(block, events=events) + data
+    block = RawBlock(at_ms, *columns, np.full(len(messages), flags, np.uint8), np.frombuffer(data, np.uint8))
+    return pack_columns(block, events=events, hubs=hubs) + data
 
 
 def test_a_call_behind_a_backlog_is_found_with_the_first_turn_and_again_in_its_own(backlog: _Backlog) -> None:
@@ -186,11 +202,87 @@ def test_without_a_backlog_nothing_is_looked_at_twice(backlog: _Backlog) -> None
     assert [one.kind for one in backlog.rest()] == ["sos"]
 
 
+def test_a_press_of_a_button_at_a_hub_overtakes_and_is_the_same_call_in_its_turn(backlog: _Backlog) -> None:
+    """Its identity is made from what came before it, too: here something else of the same instant."""
+    backlog.waits()
+    backlog.says((BUTTON, {"presence": True}), (BUTTON, {"presence": True, "action": "single"}), at_ms=NOW + 60)
+    backlog.says((STRANGER, {"action": "sos"}), at_ms=NOW + 61)
+    assert backlog.processor.step(0.0)
+    assert backlog.pipeline.counts["messages"] < 10
+    mine, strange = backlog.found()
+    assert (mine.kind, mine.device, mine.person, mine.recv_ms) == ("sos", BUTTON, "p2", NOW + 60)
+    assert "unknown" in strange.notes["device"]
+    in_turn = backlog.rest()
+    assert [(one.id, one.stage, one.severity, one.onset_ms, one.notes) for one in in_turn] == [
+        (one.id, one.stage, one.severity, one.onset_ms, one.notes) for one in (mine, strange)
+    ]
+
+
+def test_what_a_hub_only_says_again_is_no_call_ahead_of_its_turn_either(backlog: _Backlog) -> None:
+    """An attribute stays set, an action is echoed: what is known of the device now, and what waits, tell that."""
+    backlog.says((BUTTON, {"sos": True, "battery": 90}))
+    assert backlog.processor.step(0.0)
+    assert [one.kind for one in backlog.found()] == ["sos"]
+    backlog.waits()
+    backlog.says((BUTTON, {"sos": True, "battery": 89}), at_ms=NOW + 70)
+    assert backlog.processor.step(0.0)
+    assert backlog.found() == []
+    backlog.says((BUTTON, {"sos": False, "battery": 89}), at_ms=NOW + 71)
+    backlog.says((BUTTON, {"sos": True, "battery": 89}), at_ms=NOW + 72)
+    backlog.says((STRANGER, {"action": "sos"}), (f"{STRANGER}/action", "sos"), at_ms=NOW + 73)
+    assert backlog.processor.step(0.0)
+    overtook = backlog.found()
+    assert [(one.device, one.recv_ms) for one in overtook] == [(BUTTON, NOW + 72), (STRANGER, NOW + 73)]
+    assert [one.id for one in backlog.rest()] == [one.id for one in overtook]
+
+
+def test_what_the_gateway_missed_is_known_ahead_of_its_turn(backlog: _Backlog) -> None:
+    """Words and identity of a call that waited at the broker while nobody listened."""
+    backlog.waits()
+    backlog.comes(pack_raw(NOW + 60, 0, CONNECTED, json.dumps({"down_since_ms": NOW - 90_000}).encode()))
+    backlog.says((BUTTON, {"action": "single"}), at_ms=NOW + 60)
+    backlog.says((STRANGER, {"action": "sos", "last_seen": NOW - 80_000}), at_ms=NOW + 61)
+    assert backlog.processor.step(0.0)
+    mine, strange = backlog.found()
+    assert mine.notes["sent"] == "it may have waited at the broker for up to 90 s"
+    assert strange.onset_ms == NOW - 80_000
+    assert [(one.id, one.notes) for one in backlog.rest()] == [(one.id, one.notes) for one in (mine, strange)]
+
+
+def test_after_a_backlog_and_after_a_kill_hubs_are_looked_at_anew(backlog: _Backlog) -> None:
+    """From where the ordinary work is: calls that were told already are told once more under their ids at most."""
+    backlog.waits()
+    backlog.says((BUTTON, {"action": "single"}))
+    assert backlog.processor.step(0.0)
+    (first,) = backlog.found()
+    backlog.killed()
+    assert {one.id for one in backlog.rest()} == {first.id}
+    backlog.waits()
+    backlog.says((BUTTON, {"action": "single"}), at_ms=NOW + 200)
+    assert backlog.processor.step(0.0)
+    (second,) = backlog.found()
+    assert [one.id for one in backlog.rest()] == [second.id]
+    assert second.id != first.id
+
+
+def test_a_defect_of_ours_in_what_looks_at_hubs_ends_nothing(
+    backlog: _Backlog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a device's own calls; nor does what cannot be read."""
+    monkeypatch.setattr(HubsAhead, "_take", lambda *_: 1 / 0)
+    backlog.waits()
+    backlog.says((BUTTON, "no object"), (BUTTON, {"action": "single"}))
+    assert backlog.processor.step(0.0)
+    assert backlog.found() == []
+    assert [one.kind for one in backlog.rest()] == ["sos"]
+
+
 def test_a_block_says_whether_there_are_events_in_it() -> None:
     """Where nobody has looked its bytes decide, and rather yes than no."""
     vitals, sos = (b"care/v1/w/vitals", b"{}"), (b"care/v1/w/event", b"{}")
     assert may_hold_events(_block(vitals, sos, events=True))
     assert not may_hold_events(_block(vitals, (b"x", b"/event"), events=False))
+    assert not may_hold_events(_block(vitals, (b"z/event", b""), events=False, hubs=True))  # they hurry nobody
     assert may_hold_events(_block(vitals, sos))
     assert not may_hold_events(_block(vitals))
     assert may_hold_events(pack_raw(NOW, 0, *sos))

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 from typing import Any
 
 import pytest
 
 from detectors.detection import Severity
 from detectors.fall.bank import FallBank
+from ingest.adapters.told import Told
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
 from ingest.devices import Owner
 from ingest.pipeline import Output, Pipeline
+from telemetry.errors import TelemetryError
+from telemetry.messages import Event
 from telemetry.records import CONNECTED, Flag, RawMessage
 
 NOW = 1_800_000_000_000
@@ -643,3 +647,65 @@ def test_without_hubs_their_topics_are_as_strange_as_any() -> None:
     pipeline = Pipeline(FallBank(), FallBank())
     pipeline.feed([RawMessage(NOW, Flag.NONE, f"{HUB}/{DOOR}".encode(), b'{"contact":true}')])
     assert reasons(pipeline.advance()) == ["bad_topic"]
+
+
+# ---- what waits
+
+
+def chatter(rng: random.Random, count: int) -> list[RawMessage]:
+    """What two hubs say when much happens, some of it retained or repeated, some within one instant."""
+    messages, now_ms = [], NOW
+    for _ in range(count):
+        now_ms += rng.choice((0, 0, 20, 700, 4_000, 200_000))
+        ieee = rng.choice((*list(NAMES)[:6], STRANGER, "0x00158d0000000eee"))
+        said: object = {
+            rng.choice(("sos", "presence", "smoke", "action", "fall_status", "battery")): rng.choice(
+                (True, False, "single", "sos", "fall_alarm", "normal", 12, 80)
+            ),
+            rng.choice(("sos", "battery", "last_seen")): rng.choice((True, False, 12, now_ms - 30_000)),
+        }
+        path = rng.choice((NAMES.get(ieee, ieee), ieee))
+        if rng.random() < 0.2:
+            listed = dict(list(NAMES.items())[: rng.randrange(10)])
+            path, said = rng.choice(
+                (
+                    ("bridge/state", {"state": rng.choice(("online", "offline"))}),
+                    ("bridge/devices", json.loads(devices(listed))),
+                    (f"{path}/action", "sos"),
+                    (f"{path}/availability", {"state": rng.choice(("online", "offline"))}),
+                )
+            )
+        flags = rng.choice((Flag.NONE, Flag.NONE, Flag.NONE, Flag.RETAIN, Flag.DUP))
+        payload = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+        messages.append(RawMessage(now_ms, flags, f"zigbee2mqtt/home-{rng.choice('12')}/{path}".encode(), payload))
+    return messages
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_is_ahead_takes_every_message_as_it_is_taken_in_its_turn(seed: int) -> None:
+    """However far ahead it is, and whatever is taken in the meantime."""
+    rng = random.Random(seed)
+    messages = chatter(rng, 1_000)
+
+    def take(zigbee: Zigbee2Mqtt, message: RawMessage) -> tuple[list[Told], str | None, str | None, str]:
+        address = zigbee.address(message.topic)
+        assert address is not None
+        since_ms = message.recv_ms - 60_000
+        try:
+            one = zigbee.take(address, message, OWNERS.get, down_since_ms=since_ms, backlog=message.recv_ms % 3 == 0)
+        except TelemetryError as error:
+            return [], None, None, str(error)
+        return one.told, one.heard, one.device, str(one.refused)
+
+    ordinary = Zigbee2Mqtt(("zigbee2mqtt/+",))
+    for message in messages[:400]:
+        take(ordinary, message)
+    ahead, waiting = ordinary.ahead(), messages[400:]
+    found, in_turn = [], []
+    while len(in_turn) < len(waiting):
+        if len(found) < len(waiting) and rng.random() < 0.55:
+            found.append(take(ahead, waiting[len(found)]))
+        elif len(in_turn) < len(found):
+            in_turn.append(take(ordinary, waiting[len(in_turn)]))
+    assert sum(isinstance(one.said, Event) for told, *_ in found for one in told) > 20
+    assert found == in_turn

@@ -12,7 +12,7 @@ from ingest.mqtt.session import Session
 from ingest.mqtt_inbox import EventKey, Inbox, Load
 from journal import JournalReader, JournalWriter
 from journal.quarantine import Quarantine, list_entries
-from telemetry.blocks import is_block, messages_of
+from telemetry.blocks import is_block, may_hold_events, may_hold_hubs, messages_of
 from telemetry.records import LISTENING, Flag
 from telemetry.zigbee2mqtt.topics import BaseTopics
 from tests.ingest.mqtt import broker_packets as broker
@@ -140,6 +140,19 @@ def test_a_repeated_qos_2_message_is_not_journaled_again(bench: Bench) -> None:
     bench.commit()
     assert [payload for _, payload, _ in bench.journaled()] == [b"1", b"2"]
     assert (bench.inbox.received, bench.inbox.journaled) == (2, 2)
+
+
+def test_a_block_says_whether_events_and_messages_of_hubs_are_in_it(bench: Bench) -> None:
+    """The processor looks for calls in no others, and only events hurry it."""
+    vitals, event = broker.publish(VITALS, b"{}", 1), broker.publish(EVENT, b"{}", 2)
+    hub, log = broker.publish(b"zigbee2mqtt/sos", b"{}", 3), broker.publish(b"zigbee2mqtt/bridge/logging", b"{}", 4)
+    for run in ((vitals,), (vitals, event), (vitals, hub), (vitals, log), (event, hub)):
+        bench.hear(*run)
+        bench.take()
+        bench.commit()
+    said = [(may_hold_events(record), may_hold_hubs(record)) for record in bench.records()]
+    assert [events for events, _ in said] == [False, True, False, False, True]
+    assert [hubs for _, hubs in said] == [False, True, True, False, True]  # where events are, nobody says so of hubs
 
 
 def test_events_are_answered_in_order_but_for_those_that_the_broker_had_retained(bench: Bench) -> None:
