@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -220,14 +220,3 @@ class LinkBatch:
 def empty_batch() -> LinkBatch:
     """A tick."""
     return LinkBatch(nothing(Messages), nothing(Statuses), nothing(Rests), nothing(Presses), nothing(Wears))
-
-
-def joined(batches: Sequence[LinkBatch]) -> LinkBatch:
-    """Batches one after another, as one."""
-    if len(batches) == 1:
-        return batches[0]
-    parts = []
-    for pieces in zip(*(batch.parts() for batch in batches), strict=True):
-        kind = type(pieces[0])
-        parts.append(kind(*(np.concatenate([getattr(one, f.name) for one in pieces]) for f in fields(kind))))
-    return LinkBatch(*parts)

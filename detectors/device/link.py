@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from detectors.detection import Detection, Stage, detection_id
 from detectors.device.area import NO_ROW
-from detectors.device.batch import LinkBatch, Messages, joined
+from detectors.device.batch import LinkBatch, Messages
 from detectors.device.battery import Batteries
 from detectors.device.clock import WINDOW_MS, Clocks
 from detectors.device.columns import Finding, Touched
 from detectors.device.delivery import Delivery
+from detectors.device.held import Held
 from detectors.device.link_parameters import LinkParameters
 from detectors.device.sentences import told
 from detectors.device.silence import Silence
@@ -26,7 +27,7 @@ from detectors.parameters import params_hash
 
 DETECTOR = "device.link"
 VERSION = "1"
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 #: The device of a finding about an area: a name that no device can have.
 AREA_DEVICE = "$area"
 #: Decisions fall on multiples of this, so that they do not depend on how messages were cut into batches.
@@ -75,7 +76,7 @@ class DeviceBank:
         self._sensors = HomeSensors(p.sensor)
         self._wearers = Wearers(p.wearer)
         self._found: list[Finding] = []
-        self._held: list[LinkBatch] = []  # of the step that begins at
+        self._held = Held()  # of the step that begins at
         self._held_ms = 0
         self._decided_ms = 0  # everything before is decided; 0 before the first batch
         self._now_ms = 0
@@ -153,7 +154,7 @@ class DeviceBank:
                 if span_ms > self._held_ms:
                     self._take_held()
                     out += self._advance(span_ms)
-                self._held.append(piece)
+                self._held.put(piece)
                 self._held_ms = span_ms
                 self._now_ms = max(self._now_ms, span_ms)
         elif not self._decided_ms:
@@ -195,9 +196,8 @@ class DeviceBank:
 
     def _take_held(self) -> None:
         """What came within one step is taken together, however it was cut."""
-        held, self._held = self._held, []
-        if held:
-            self._take(joined(held))
+        if self._held:
+            self._take(self._held.take())
 
     def _take(self, piece: LinkBatch) -> None:
         messages = replace(piece.messages, at_ms=np.minimum(piece.messages.at_ms, self._held_ms + STEP_MS))
@@ -298,7 +298,7 @@ class DeviceBank:
             "sensors": self._sensors.state(n),
             "wearers": self._wearers.state(n),
             "found": list(self._found),
-            "held": list(self._held),
+            "held": self._held.state(),
             "times": (self._decided_ms, self._now_ms, self._wake_ms, self._held_ms),
         }
 
@@ -326,5 +326,6 @@ class DeviceBank:
             assigned = one.watched and one.person is not None
             self._sensors.place(row, self._silence.areas.tree.of_row[row] if assigned else None)
             self._wearers.assign(row, assigned=assigned, anew=False)
-        self._found, self._held = list(state["found"]), list(state["held"])
+        self._found = list(state["found"])
+        self._held.restore(state["held"])
         self._decided_ms, self._now_ms, self._wake_ms, self._held_ms = state["times"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import fields, replace
 
 import numpy as np
@@ -17,8 +18,8 @@ from detectors.device.batch import (
     Traits,
     Wears,
     empty_batch,
-    joined,
 )
+from detectors.device.held import Held
 from detectors.device.link import DeviceBank
 from detectors.device.link_parameters import LinkParameters, WearerParameters
 from detectors.errors import DetectorError
@@ -82,7 +83,42 @@ def wild(rng: np.random.Generator, rows: int, m: int, now_ms: int) -> LinkBatch:
         Readings(at_ms, row(), small(), flag()),
         Traits(at_ms, row(), rng.integers(0, 256, m).astype(np.uint8), real()),
     )
-    return joined([batch, batch]) if rng.random() < 0.3 else batch
+    return joined(batch, batch) if rng.random() < 0.3 else batch
+
+
+def joined(*batches: LinkBatch) -> LinkBatch:
+    """One after another, as one."""
+    held = Held()
+    for batch in batches:
+        held.put(batch)
+    return held.take()
+
+
+@pytest.mark.parametrize("span", [0, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, 2**63 - 1])
+@pytest.mark.parametrize("least", [-(2**63), -1, 0, 1_760_000_000_000])
+def test_what_is_held_comes_back_as_it_was(span: int, least: int) -> None:
+    """Numbers near each other and far apart, many and few, in their types; and nothing is held after that."""
+    held, batches = Held(), []
+    for m in (100, 3):
+        number = np.linspace(0, 1, m) * span
+        t_ms = np.minimum(number, 2.0**62).astype(np.uint64).astype(np.int64) + least
+        t_ms[-1] = min(least + span, 2**63 - 1)
+        at_ms, flags = np.arange(m) + 1_760_000_000_000, np.arange(m) % 3 == 0
+        zeros = np.zeros(m, np.int64)
+        messages = Messages(at_ms, np.arange(m), flags.astype(np.uint8), t_ms, zeros, zeros, t_ms, flags)
+        batches.append(replace(empty_batch(), messages=messages))
+        held.put(batches[-1])
+    again = Held()
+    again.restore(pickle.loads(pickle.dumps(held.state())))
+    for one in (held, again):
+        taken = one.take()
+        assert not one
+        for name in ("at_ms", "row", "stream", "t_ms", "seq", "boot", "offset_ms", "live"):
+            wanted = np.concatenate([getattr(batch.messages, name) for batch in batches])
+            column = getattr(taken.messages, name)
+            assert column.dtype == wanted.dtype
+            np.testing.assert_array_equal(column, wanted)
+        assert len(taken) == len(taken.messages.at_ms)
 
 
 def test_wild_numbers_at_wild_instants_raise_nothing_and_a_restart_changes_nothing() -> None:
@@ -164,6 +200,6 @@ def test_ten_thousand_unknown_devices_find_nothing_and_hold_nothing_up() -> None
     messages = Messages(at_ms, rows, zeros.astype(np.uint8), at_ms, zeros, zeros, zeros, np.ones(m, np.bool_))
     statuses = Statuses(at_ms, rows, np.ones(m, np.bool_), np.full(m, 3.0), np.full(m, 60.0))
     strangers = replace(empty_batch(), messages=messages, statuses=statuses)
-    assert bank.update(joined([story.batch(0, ms(600)), strangers]), ms(600)) == []
+    assert bank.update(joined(story.batch(0, ms(600)), strangers), ms(600)) == []
     assert said(bank.update(None, ms(2 * HOUR))) == [("w1", "offline", "begins")]
     assert bank.update(None, ms(40 * HOUR)) == []
