@@ -33,12 +33,13 @@ def lasting(shape: tuple[int, ...], kind: Any, new: float = 0, *, sparse: bool =
 
 
 def enlarged(array: NDArray[Any], room: int, new: float = 0, *, axis: int = 0, sparse: bool = False) -> NDArray[Any]:
-    """The same with ``room`` places along an axis, not fewer than it has; those behind are ``new``."""
+    """The same with ``room`` places along an axis, not fewer than it has; those behind are ``new``. Of lines along the
+    last axis that are zero nothing is touched."""
     used = array.shape[axis]
     shape = list(array.shape)
     shape[axis] = room
     bigger = lasting(tuple(shape), array.dtype, new, sparse=sparse)
-    if sparse and array.ndim > 1 and axis == -1:
+    if new == 0 and axis == -1:
         _copy_lines(array, bigger[..., :used])
     else:
         np.moveaxis(bigger, axis, 0)[:used] = np.moveaxis(array, axis, 0)
@@ -48,7 +49,7 @@ def enlarged(array: NDArray[Any], room: int, new: float = 0, *, axis: int = 0, s
 def kept(array: NDArray[Any], kind: Any = None, *, sparse: bool = False) -> NDArray[Any]:
     """A copy that lasts."""
     copy = lasting(array.shape, array.dtype if kind is None else kind, sparse=sparse)
-    if sparse and array.ndim > 1:
+    if sparse:
         _copy_lines(array, copy)
     else:
         copy[...] = array

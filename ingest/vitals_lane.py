@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from array import array
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,41 @@ _MOVED_MS = 60_000
 
 #: A reading: row of the device, when measured, when received, out of a buffer or not, values by name.
 _Reading = tuple[int, int, int, bool, dict[str, Any]]
+_NO_ROW = -1
+
+
+class _Moved:
+    """How much somebody, person or device, moved in the newest ten seconds that are known."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self._at_ms = array("q")
+        self._enmo_g = array("d")
+
+    def put(self, who: str, at_ms: int, enmo_g: float) -> None:
+        """Of ten seconds that begin at ``at_ms``, unless newer ones are known."""
+        place = self._places.get(who)
+        if place is None:
+            self._places[who] = len(self._at_ms)
+            self._at_ms.append(at_ms)
+            self._enmo_g.append(enmo_g)
+        elif at_ms >= self._at_ms[place]:
+            self._at_ms[place], self._enmo_g[place] = at_ms, enmo_g
+
+    def get(self, who: str) -> tuple[int, float]:
+        """When they began, and ENMO in them; NaN where nothing is known."""
+        place = self._places.get(who)
+        return (0, np.nan) if place is None else (self._at_ms[place], self._enmo_g[place])
+
+    def state(self) -> tuple[list[str], bytes, bytes]:
+        """For a checkpoint."""
+        return list(self._places), self._at_ms.tobytes(), self._enmo_g.tobytes()
+
+    def restore(self, state: tuple[list[str], bytes, bytes]) -> None:
+        """From a checkpoint."""
+        names, at_ms, enmo_g = state
+        self._places = {who: place for place, who in enumerate(names)}
+        self._at_ms, self._enmo_g = array("q", at_ms), array("d", enmo_g)
 
 
 class VitalsLane:
@@ -43,10 +79,10 @@ class VitalsLane:
         self._utc_offset_s = utc_offset_s
         self._parameters = parameters
         self._bank = VitalsBank(parameters)
-        self._rows: dict[int, tuple[int, int]] = {}  # row of the device -> rows in the bank, of person and device
+        self._rows = (array("i"), array("i"))  # by row of the device: rows in the bank, of person and device
         self._area: dict[str, str] = {}
         self._readings: list[_Reading] = []
-        self._moved: dict[str, tuple[int, float]] = {}  # by person or device: the newest window, and ENMO in it
+        self._moved = _Moved()
         self._rests: dict[str, tuple[int, int]] = {}  # by person or device: from when until when it said to lie still
 
     @property
@@ -56,13 +92,13 @@ class VitalsLane:
 
     def adopt(self, device: Device) -> None:
         """Something about the device or who has it is new."""
-        if self._rows.pop(device.row, None) is not None:
+        if self._rows_of(device.row)[0] != _NO_ROW:
             self._place(device)
 
     def take(self, device: Device, values: dict[str, Any], t_ms: int, recv_ms: int, *, live: bool) -> None:
         """One reading that has not been taken before, in the units of the wire contract."""
         who = device.person or device.id
-        moved_ms, enmo_g = self._moved.get(who, (0, np.nan))
+        moved_ms, enmo_g = self._moved.get(who)
         since_ms, until_ms = self._rests.get(who, (0, -1))
         if 0 <= t_ms - moved_ms <= _MOVED_MS:
             values = values | {"enmo_g": enmo_g}
@@ -75,9 +111,7 @@ class VitalsLane:
         people, devices = motion.tags["person"], motion.tags["device"]
         t_ms = (motion.t_ns // _NS_PER_MS).tolist()
         for person, device, at_ms, enmo_g in zip(people, devices, t_ms, motion.fields["enmo_g"], strict=True):
-            who = person or device or ""
-            if at_ms >= self._moved.get(who, (0, 0.0))[0]:
-                self._moved[who] = (at_ms, float(enmo_g or 0.0))
+            self._moved.put(person or device or "", at_ms, float(enmo_g or 0.0))
 
     def rests(self, device: Device, from_ms: int, until_ms: int) -> None:
         """A wearable sends no motion for a while because there is none."""
@@ -90,7 +124,9 @@ class VitalsLane:
         if readings:
             gatherer = VitalsGatherer()
             for at, t_ms, recv_ms, historical, values in readings:
-                rows = self._rows.get(at) or self._place(self._devices.rows[at])
+                rows = self._rows_of(at)
+                if rows[0] == _NO_ROW:
+                    rows = self._place(self._devices.rows[at])
                 gatherer.add(*rows, t_ms=t_ms, recv_ms=recv_ms, values=values, historical=historical)
             found += self._bank.update(gatherer.take(), now_ms)
         found += self._bank.update(None, now_ms)
@@ -101,7 +137,7 @@ class VitalsLane:
         return {
             "bank": self._bank.state(),
             "readings": list(self._readings),
-            "moved": dict(self._moved),
+            "moved": self._moved.state(),
             "rests": dict(self._rests),
         }
 
@@ -110,8 +146,9 @@ class VitalsLane:
         if state is None:
             return
         self._bank = restored(lambda: VitalsBank(self._parameters), state, self._bank, "vitals")
-        self._rows, self._area = {}, {}
-        self._readings, self._moved = list(state["readings"]), dict(state["moved"])
+        self._rows, self._area = (array("i"), array("i")), {}
+        self._readings = list(state["readings"])
+        self._moved.restore(state["moved"])
         self._rests = dict(state.get("rests", {}))
         for device in self._devices.rows:  # whose points are due
             self._area[device.person] = device.area
@@ -132,8 +169,16 @@ class VitalsLane:
             _log.error("vitals of %s: %s. The usual limits count until the registry is corrected", key, error)
             row = self._bank.add(key, **about)
         self._area[device.person] = device.area
-        self._rows[device.row] = rows = (row, self._bank.add_device(device.id))
+        rows = (row, self._bank.add_device(device.id))
+        for known, one in zip(self._rows, rows, strict=True):
+            known.extend([_NO_ROW] * (device.row + 1 - len(known)))
+            known[device.row] = one
         return rows
+
+    def _rows_of(self, row: int) -> tuple[int, int]:
+        """In the bank, of the person and the device; negative before it has measured anything."""
+        people, devices = self._rows
+        return (people[row], devices[row]) if row < len(people) else (_NO_ROW, _NO_ROW)
 
     def _points(self, now_ms: int) -> Iterable[PointBatch]:
         for one in self._bank.points(now_ms):

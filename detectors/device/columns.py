@@ -47,7 +47,8 @@ class Columns:
         more = max(rows, self._room + self._room // 2, 64) - self._room
         self._room += more
         for name, array in self._arrays.items():
-            self._arrays[name] = enlarged(array, self._room, float(self._specs[name].new), axis=-1)
+            new = float(self._specs[name].new)
+            self._arrays[name] = enlarged(array, self._room, new, axis=-1, sparse=not new)
 
     def set_back(self, at_ms: int) -> None:
         """The clock stands at ``at_ms`` and had been ahead: no instant of the past lies after it."""
@@ -93,7 +94,7 @@ class Touched(NamedTuple):
 
 
 def _fresh(spec: Spec, rows: int) -> NDArray[Any]:
-    return lasting((*spec.lead, rows), spec.kind, float(spec.new))
+    return lasting((*spec.lead, rows), spec.kind, float(spec.new), sparse=not spec.new)
 
 
 def _lines(array: NDArray[Any]) -> list[NDArray[Any]]:

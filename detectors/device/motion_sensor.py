@@ -271,7 +271,7 @@ class MotionSensorBank:
             )
         self._devices = [_Device(*entry) for entry in state["devices"]]
         self._rows = {device.name: row for row, device in enumerate(self._devices)}
-        self._columns = {name: kept(column) for name, column in state["columns"].items()}
+        self._columns = {name: kept(column, sparse=True) for name, column in state["columns"].items()}
 
 
 def _column(name: str, rows: int) -> NDArray[Any]:

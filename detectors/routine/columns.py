@@ -125,7 +125,7 @@ SENSOR: Layout = {
 def column(layout: Layout, name: str, count: int) -> NDArray[Any]:
     """``(*leading, count)`` of new ones."""
     shape, kind, new = layout[name]
-    return lasting((*shape, count), kind, new)
+    return lasting((*shape, count), kind, new, sparse=not new)
 
 
 def columns(layout: Layout, count: int = 0) -> Columns:
@@ -135,9 +135,15 @@ def columns(layout: Layout, count: int = 0) -> Columns:
 
 def filled(kept: Columns, layout: Layout, count: int) -> Columns:
     """What a state has, copied, and what it does not know as new ones have it."""
-    return {name: lasting_copy(kept[name]) if name in kept else column(layout, name, count) for name in layout}
+    return {
+        name: lasting_copy(kept[name], sparse=True) if name in kept else column(layout, name, count) for name in layout
+    }
 
 
 def grown(kept: Columns, layout: Layout, count: int) -> Columns:
     """With room for ``count`` more."""
-    return {name: enlarged(one, one.shape[-1] + count, layout[name][2], axis=-1) for name, one in kept.items()}
+    larger = {}
+    for name, one in kept.items():
+        new = layout[name][2]
+        larger[name] = enlarged(one, one.shape[-1] + count, new, axis=-1, sparse=not new)
+    return larger
