@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.mqtt.publishes import Index, Publishes
+from ingest.routes import RouteTable
 from journal import JournalWriter
 from journal.quarantine import Quarantine
 from telemetry.blocks import RawBlock, pack_columns
@@ -103,7 +103,7 @@ class Inbox:
         self.quarantined: dict[Reason, int] = {}
         self._clock_ms = clock_ms
         self._hubs = hubs or BaseTopics(())
-        self._routes: dict[bytes, int] = {}
+        self._routes = RouteTable(_UNKNOWN)
         self._load = Load()
         self._under_way = 0
 
@@ -163,7 +163,7 @@ class Inbox:
         topics = [data[a:b] for a, b in zip(publishes.topic_start.tolist(), publishes.topic_end.tolist(), strict=True)]
         for row, topic in publishes.aliased.items():
             topics[row] = topic
-        return np.fromiter(map(self._routes.get, topics, repeat(_UNKNOWN)), np.int64, len(topics))
+        return self._routes.find(topics, len(topics))
 
     def _learn(self, raw: bytes) -> int:
         try:
@@ -178,7 +178,7 @@ class Inbox:
             code = (MAX_PAYLOAD[stream] << _LIMIT_AT) | (_EVENT if stream is Stream.EVENT else 0)
         if len(self._routes) >= _ROUTES:
             self._routes.clear()
-        self._routes[raw] = code
+        self._routes.learn(raw, code)
         return code
 
     def _refuse(self, publishes: Publishes, row: int, recv_ms: int, error: TelemetryError | None, limit: int) -> None:
