@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 
 from store import schema
 from telemetry.records import PointBatch
@@ -93,7 +92,7 @@ class DirtyWindows:
             there = self._windows.setdefault(key, {})
             numbers = points.t_ns // (bucket.step_s * _NS_PER_S)
             late: set[int] = set()
-            for number in np.unique(numbers).tolist():
+            for number in sorted(set(numbers.tolist())):  # np.unique has numpy.ma come along
                 start_s = number * bucket.step_s
                 if not self._is_made(name, start_s, now_ms):
                     continue

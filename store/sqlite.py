@@ -32,6 +32,8 @@ _NS_PER_MS = 1_000_000
 _BUSY_S = 10.0
 #: Rows that one transaction of expire() deletes at most, so that the writer never waits long: some 50 ms.
 _EXPIRE_ROWS = 20_000
+#: Rows that are objects at once; a batch of births or of what a device had buffered has many times that.
+_ROWS = 4_000
 #: Primary result codes of what passes by itself or when an operator makes room; the rest is for good.
 _PASSING = {
     sqlite3.SQLITE_BUSY,
@@ -112,12 +114,15 @@ class SqliteStore:
         fields = (*ready.numbers, *ready.strings)
         if ready.rows:
             name = sqlite_tables.table(ready.bucket, ready.measurement)
-            columns: list[Sequence[Any]] = [_nan_to_none(column) for column in ready.numbers.values()]
-            columns += ready.strings.values()
             with self._writing() as connection:
                 self._ensure_columns(connection, name, ready.numbers)
-                ids = self._ids(connection, ready)
-                connection.executemany(sqlite_tables.upsert(name, fields), zip(ids, ready.t_ns, *columns, strict=True))
+                for begin in range(0, len(ready.rows), _ROWS):
+                    part = slice(begin, begin + _ROWS)
+                    ids = self._ids(connection, ready, part)
+                    columns: list[Sequence[Any]] = [_nan_to_none(column[part]) for column in ready.numbers.values()]
+                    columns += [column[part] for column in ready.strings.values()]
+                    rows = zip(ids, ready.t_ns[part], *columns, strict=True)
+                    connection.executemany(sqlite_tables.upsert(name, fields), rows)
         self.empty_points += ready.empty
         return ready.rejected
 
@@ -128,11 +133,11 @@ class SqliteStore:
             sqlite_tables.add_columns(connection, name, fields)
             self._columns[name] = sqlite_tables.columns_of(connection, name)
 
-    def _ids(self, connection: sqlite3.Connection, ready: Prepared) -> list[int]:
-        """The series of each point, made where it is new."""
-        n = len(ready.rows)
+    def _ids(self, connection: sqlite3.Connection, ready: Prepared, part: slice) -> list[int]:
+        """The series of some points, made where it is new."""
+        n = len(ready.rows[part])
         nothing = [""] * n
-        tags = (ready.tags.get(tag, nothing) for tag in schema.TAGS)
+        tags = (ready.tags[tag][part] if tag in ready.tags else nothing for tag in schema.TAGS)
         keys: list[Key] = list(zip([ready.measurement.name] * n, *tags, strict=True))
         ids = dict.fromkeys(keys, UNKNOWN)
         each = list(ids)
