@@ -99,9 +99,9 @@ class Presence:
         self.heartbeat_s: NDArray[np.float64] = np.zeros(0)
 
     def reserve(self, rows: int) -> None:
-        """Have room for ``rows`` devices; grows by half."""
+        """Have room for ``rows`` devices; grows by an eighth."""
         if rows > len(self.online):
-            more = max(rows, 64, len(self.online) * 3 // 2) - len(self.online)
+            more = max(rows, 64, len(self.online) * 9 // 8) - len(self.online)
             self.heard_ms = np.append(self.heard_ms, np.zeros(more, np.int64))
             self.online = np.append(self.online, np.zeros(more, np.bool_))
             self.heartbeat_s = np.append(self.heartbeat_s, np.full(more, DEFAULT_HEARTBEAT_S))

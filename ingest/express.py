@@ -160,7 +160,7 @@ class Express:
         self._rows, self._times, self._contents = (np.array(part) for part in state)
 
     def _grow(self, rows: int) -> None:
-        more = max(rows, 64, len(self._rows) * 3 // 2) - len(self._rows)
+        more = max(rows, 64, len(self._rows) * 9 // 8) - len(self._rows)
         fresh = np.zeros(more, _ROW)
         fresh["boot"] = _AWAY
         self._rows = np.append(self._rows, fresh)

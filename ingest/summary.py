@@ -82,7 +82,7 @@ class MotionSummary:
         """Of these devices; the new ones get theirs."""
         most = int(rows.max())
         if most >= len(self._place):
-            more = max(most + 1, 3 * len(self._place) // 2, 64) - len(self._place)
+            more = max(most + 1, 9 * len(self._place) // 8, 64) - len(self._place)
             self._place = np.append(self._place, np.full(more, _EMPTY, np.int32))
         places = self._place[rows]
         if places.min() < 0:

@@ -41,10 +41,10 @@ class Columns:
         return self._arrays[name]
 
     def reserve(self, rows: int) -> None:
-        """Have room for ``rows``; grows by half."""
+        """Have room for ``rows``; grows by an eighth: a device takes some hundred bytes."""
         if rows <= self._room:
             return
-        more = max(rows, self._room + self._room // 2, 64) - self._room
+        more = max(rows, self._room + self._room // 8, 64) - self._room
         self._room += more
         for name, array in self._arrays.items():
             new = float(self._specs[name].new)

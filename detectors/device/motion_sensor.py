@@ -107,7 +107,7 @@ class MotionSensorBank:
         self._devices.append(_Device(device, person))
         room = self._columns["seconds"].shape[-1]
         if row == room:
-            more = max(64, room // 2)
+            more = max(64, room // 8)
             for name, column in self._columns.items():
                 self._columns[name] = enlarged(column, room + more, _COLUMNS[name][2], axis=-1)
         return row

@@ -61,7 +61,7 @@ class HomeSensors:
         """A device, and the number of the home that it is in; None for what is in no home."""
         self.columns.reserve(row + 1)
         if row >= len(self._homes):
-            more = max(64, row + 1 - len(self._homes), len(self._homes) // 2)
+            more = max(64, row + 1 - len(self._homes), len(self._homes) // 8)
             self._homes = np.append(self._homes, np.full(more, _NO_HOME, np.int32))
         self._homes[row] = _NO_HOME if home is None else home
 

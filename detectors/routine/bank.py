@@ -90,7 +90,7 @@ class RoutineBank:
             self._people.append(person)
             self._sensors.add_home()
             if row == self._columns["last_ms"].shape[-1]:
-                self._columns = grown(self._columns, HOME, max(64, row // 2))
+                self._columns = grown(self._columns, HOME, max(64, row // 8))
                 self._watch.homes = self._columns
             self._columns["kind"][BEDROOM_UP, row] = Room.BEDROOM
             daily.set_defaults(self._columns, row, self.parameters, self.limits)
