@@ -22,46 +22,68 @@ E = TypeVar("E", bound=msgspec.Struct)
 _HASH_BITS = (1 << 64) - 1
 #: Rows in one piece of memory: one that grew to megabytes would leave holes behind.
 _CHUNK = 64
+#: Texts of these fields repeat, and so many of them are kept once for all entries.
+_ALIKE = frozenset({"area", "kind", "placement", "model", "language", "fall_point", "relation", "notify"})
+_TEXTS = 1_000
 _encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Form(Generic[V]):
-    """How a value is packed: to a tuple that begins with its key, and back; ``row`` is the type of that tuple."""
+    """How a value is packed: to a row that begins with its key, and back from a tuple of the type ``row``."""
 
     row: Any
-    pack: Callable[[str, V], tuple[Any, ...]]
+    pack: Callable[[str, V], list[Any]]
     unpack: Callable[[tuple[Any, ...]], V]
+
+
+class _Rows(Generic[E]):
+    """Entries of one kind as tuples of their values; texts that repeat are numbers in them."""
+
+    def __init__(self, kind: type[E]) -> None:
+        self._kind = kind
+        self._names = kind.__struct_fields__
+        self._alike = [n for n, name in enumerate(self._names) if name in _ALIKE]
+        self._numbers: dict[str, int] = {}
+        self._texts: list[str] = []
+        hints = get_type_hints(kind)  # without patterns and limits: values were checked when they came
+        types = [str | int | None if name in _ALIKE else hints[name] for name in self._names]
+        self.type: Any = tuple[tuple(types)]  # type: ignore[misc]  # known when it runs
+
+    def pack(self, entry: E) -> list[Any]:
+        row = list(msgspec.structs.astuple(entry))
+        for n in self._alike:
+            row[n] = self._number(row[n])
+        return row
+
+    def unpack(self, packed: tuple[Any, ...]) -> E:
+        row = list(packed)
+        for n in self._alike:
+            if isinstance(row[n], int):
+                row[n] = self._texts[row[n]]
+        return self._kind(**dict(zip(self._names, row, strict=True)))
+
+    def _number(self, text: str | None) -> str | int | None:
+        if text is None or text in self._numbers or len(self._texts) == _TEXTS:
+            return text if text is None else self._numbers.get(text, text)
+        self._texts.append(text)
+        return self._numbers.setdefault(text, len(self._numbers))
 
 
 def form_of(kind: type[E]) -> Form[E]:
     """Entries of one kind, whose first field is their key."""
-    names = kind.__struct_fields__
-
-    def unpack(row: tuple[Any, ...]) -> E:
-        return kind(**dict(zip(names, row, strict=True)))
-
-    return Form(_row_of(kind), lambda _, entry: msgspec.structs.astuple(entry), unpack)
+    rows = _Rows(kind)
+    return Form(rows.type, lambda _, entry: rows.pack(entry), rows.unpack)
 
 
 def form_of_several(kind: type[E]) -> Form[tuple[E, ...]]:
     """Several entries of one kind under a key."""
-    names = kind.__struct_fields__
-
-    def unpack(row: tuple[Any, ...]) -> tuple[E, ...]:
-        return tuple(kind(**dict(zip(names, one, strict=True))) for one in row[1])
-
+    rows = _Rows(kind)
     return Form(
-        tuple[str, tuple[_row_of(kind), ...]],  # type: ignore[misc]  # known when it runs
-        lambda key, entries: (key, [msgspec.structs.astuple(one) for one in entries]),
-        unpack,
+        tuple[str, tuple[rows.type, ...]],  # type: ignore[name-defined]  # known when it runs
+        lambda key, entries: [key, [rows.pack(one) for one in entries]],
+        lambda row: tuple(rows.unpack(one) for one in row[1]),
     )
-
-
-def _row_of(kind: type[msgspec.Struct]) -> Any:
-    """The tuple of an entry's values. They were checked when they came: patterns and limits are left out."""
-    hints = get_type_hints(kind)
-    return tuple[tuple(hints[name] for name in kind.__struct_fields__)]  # type: ignore[misc]  # known when it runs
 
 
 class Packed(Mapping[str, V]):

@@ -59,6 +59,14 @@ def test_keys_of_one_hash_are_told_apart() -> None:
     assert _Same("w-200") not in packed
 
 
+def test_more_texts_than_are_kept_once_come_back_too() -> None:
+    """A field for what repeats may hold something else with everybody; one device has no area."""
+    devices = [DeviceEntry(id=f"w-{n}", area=f"d.s{n % 3}", model=f"no. {n}") for n in range(1500)]
+    devices.append(DeviceEntry(id="spare", model="no. 1"))
+    packed = Packed(((one.id, one) for one in devices), form_of(DeviceEntry))
+    assert list(packed.values()) == devices
+
+
 def test_nothing_of_it_can_be_changed_and_none_may_be_there() -> None:
     """It is shared, and an empty registry has one too."""
     empty = Packed((), form_of(DeviceEntry))
