@@ -238,13 +238,15 @@ def main(descriptor: int) -> None:
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     for module in SHARED:
         importlib.import_module(module)
+    import httpx
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     from carecircle.alone import told_in_words
     from carecircle.settings import SettingsError, load
 
-    told_in_words()  # it imports, too
+    told_in_words()  # these import, too
+    httpx.AsyncClient(trust_env=False)
     with contextlib.suppress(SettingsError, ArgumentError):  # the role's settings may be others
         settings = load()  # once, so that what it makes on the way is there
         settings.registry_keys()  # with keys what ciphers is there, else nobody needs it
