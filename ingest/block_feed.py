@@ -8,22 +8,18 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.motion import turns
-from ingest.content import contents
+from ingest.backlog import Backlog, Runs
+from ingest.block_order import taken_last, turns_of
+from ingest.block_read import Chosen, FrameReader, Joined, Longs
+from ingest.content import FRAMES_COMPARED, contents
 from ingest.devices import Devices
 from ingest.express import Express
 from ingest.motion_batches import Form, Run
 from telemetry.blocks import RawBlock
 from telemetry.errors import TelemetryError
-from telemetry.layouts import Layout, Layouts, rows_of
+from telemetry.layouts import rows_of
 from telemetry.records import RawMessage
 from telemetry.topics import Stream, parse_topic
-
-Longs = NDArray[np.int64]
-Chosen = NDArray[np.intp]
-
-#: Payloads of no known layout that are looked at in one go, and in all of one length.
-_LOOKED_AT, _GIVEN_UP = 4, 32
 
 
 class Heard(NamedTuple):
@@ -38,45 +34,6 @@ class Heard(NamedTuple):
     number: Longs  # of the message, in the order of arrival
 
 
-class Joined(NamedTuple):
-    """Blocks one after another, as one. Columns as in :class:`telemetry.blocks.RawBlock`."""
-
-    recv_ms: Longs
-    topic_start: Longs
-    topic_end: Longs
-    payload_start: Longs
-    end: Longs
-    plain: NDArray[np.bool_]
-    data: NDArray[np.uint8]
-    blocks: Sequence[RawBlock]
-    first: Longs  # of each block, the number of its first message
-
-    @classmethod
-    def of(cls, blocks: Sequence[RawBlock], room: NDArray[np.uint8]) -> Joined:
-        """These blocks; :attr:`data` lies in ``room``, which is large enough."""
-        sizes = np.array([len(block) for block in blocks])
-        lengths = np.array([len(block.data) for block in blocks])
-        data = room[: int(lengths.sum())]
-        np.concatenate([block.data for block in blocks], out=data)
-        shift = np.repeat(np.cumsum(lengths) - lengths, sizes)
-        return cls(
-            np.repeat(np.array([block.recv_ms for block in blocks], np.int64), sizes),
-            np.concatenate([block.topic_start for block in blocks]) + shift,
-            np.concatenate([block.topic_end for block in blocks]) + shift,
-            np.concatenate([block.payload_start for block in blocks]) + shift,
-            np.concatenate([block.end for block in blocks]) + shift,
-            np.concatenate([block.flags for block in blocks]) == 0,
-            data,
-            blocks,
-            np.cumsum(sizes) - sizes,
-        )
-
-    def message(self, at: int) -> RawMessage:
-        """Message ``at``."""
-        block = int(np.searchsorted(self.first, at, side="right")) - 1
-        return self.blocks[block].message(at - int(self.first[block]))
-
-
 class Taker(Protocol):
     """The way of single messages, and where runs of frames go."""
 
@@ -86,19 +43,39 @@ class Taker(Protocol):
     def take_run(self, run: Run, heard: Heard) -> None:
         """Ordinary frames."""
 
+    def take_buffered(self, run: Run, heard: Heard, *, historical: bool) -> None:
+        """Frames from devices' buffers, of history or to go on where the live ones stopped."""
+
+
+class _Messages(NamedTuple):
+    """m messages, what was read of them, and where they go."""
+
+    it: Joined
+    rows: Longs
+    heads: NDArray[Any]  # ``(3, m)`` time, boot and seq
+    layout: NDArray[np.int16]
+    now_ms: Longs
+    number: int  # of the first
+    taker: Taker
+
+    def one_by_one(self, chosen: Chosen) -> None:
+        """Some of them go the way of single messages."""
+        for at in chosen.tolist():
+            self.taker.take_one(self.it.message(at), self.number + at, int(self.now_ms[at]))
+
 
 class BlockFeed:
     """Sorts the messages of blocks.
 
-    The order of one device's messages is kept, and that of the messages taken one by one as far as it can be; ordinary
+    The order of one device's messages is kept, and that of the messages taken one by one as far as it can be; motion
     frames of other devices do not depend on either within a second.
     """
 
-    def __init__(self, devices: Devices, express: Express) -> None:
+    def __init__(self, devices: Devices, express: Express, backlog: Backlog) -> None:
         self._devices = devices
         self._express = express
-        self._layouts = Layouts()
-        self._given_up: dict[int, int] = {}
+        self._backlog = backlog
+        self._reader = FrameReader()
         self._rows: dict[bytes, int] = {}  # of topics of motion
         self._room = np.zeros(0, np.uint8)  # used again: fresh memory costs more than the copy
 
@@ -125,29 +102,28 @@ class BlockFeed:
         it = Joined.of(blocks, self._room)
         now = np.maximum(np.maximum.accumulate(it.recv_ms), now_ms)
         rows, motion = self._lookup(it)
-        ordinary = motion & it.plain & self._express.here(rows)
-        heads, layout = self._read(it, ordinary)
-        ordinary &= layout >= 0
+        heads, layout = self._reader.read(it, motion & it.plain)
+        messages = _Messages(it, rows, heads, layout, now, number, taker)
+        history = self._reader.of_history(layout)
+        ordinary = (layout >= 0) & (history | self._express.here(rows))
         late = np.zeros(len(rows), np.bool_)
         others = np.flatnonzero(~ordinary)
         if len(others):
-            late = self._late(rows, ordinary, others)
+            late = taken_last(rows, ordinary, others)
             ordinary &= ~late
-            for at in others[~late[others]].tolist():
-                taker.take_one(it.message(at), number + at, int(now[at]))
+            messages.one_by_one(others[~late[others]])
         left = np.flatnonzero(ordinary)
-        stopped: NDArray[np.intp] = np.zeros(0, np.intp)
-        for turn in turns(rows[left]):
-            chosen = left[turn]
+        stopped: Chosen = np.zeros(0, np.intp)  # whose next frame was not ordinary after all
+        for turn in turns_of(messages.heads, rows, layout, history, left):
             if len(stopped):
-                go_on = ~np.isin(rows[chosen], rows[stopped])
-                late[chosen[~go_on]] = True
-                chosen = chosen[go_on]
-            refused = self._take_turn(it, rows, heads, layout, chosen, taker, number, now)
+                turn, behind = turn.without(rows, rows[stopped])
+                late[behind] = True
+            refused = self._take_live(messages, turn.live)
+            if len(turn.buffered):
+                refused = np.append(refused, self._take_buffered(messages, turn.buffered, turn.length))
             late[refused] = True
-            stopped = np.concatenate([stopped, refused])
-        for at in np.flatnonzero(late).tolist():
-            taker.take_one(it.message(at), number + at, int(now[at]))
+            stopped = np.append(stopped, refused)
+        messages.one_by_one(np.flatnonzero(late))
         return int(now[-1])
 
     def _lookup(self, it: Joined) -> tuple[Longs, NDArray[np.bool_]]:
@@ -173,110 +149,91 @@ class BlockFeed:
             return -1
         return -1 if device is None else device.row
 
-    def _read(self, it: Joined, wanted: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.int16]]:
-        """``(3, m)`` time, boot and seq, and the number of the layout, -1 where there is none."""
-        heads = np.zeros((3, len(wanted)), np.int64)
-        layout = np.full(len(wanted), -1, np.int16)
-        left = np.flatnonzero(wanted)
-        length = (it.end - it.payload_start)[left]
-        for size in self._layouts.lengths():
-            left, length = self._fit(it, left, length, size, self._layouts.of(size), heads, layout)
-            if not len(left):
-                return heads, layout
-        for _ in range(_LOOKED_AT):
-            hopeful = [at for at in range(min(len(left), _LOOKED_AT * 4)) if self._hopes(int(length[at]))]
-            if not hopeful:
-                break
-            at = int(left[hopeful[0]])
-            learnt = self._layouts.learn(it.data[it.payload_start[at] : it.end[at]].tobytes())
-            size = int(it.end[at] - it.payload_start[at])
-            if learnt is None:
-                self._given_up[size] = self._given_up.get(size, 0) + 1
-                break
-            left, length = self._fit(it, left, length, size, [learnt], heads, layout)
-        return heads, layout
-
-    def _hopes(self, length: int) -> bool:
-        return self._given_up.get(length, 0) < _GIVEN_UP
-
-    def _fit(
-        self, it: Joined, left: Chosen, length: NDArray[Any], size: int, layouts: Sequence[Layout],
-        heads: NDArray[Any], layout: NDArray[np.int16],
-    ) -> tuple[Chosen, NDArray[Any]]:  # fmt: skip
-        """Read those of this size that fit one of the layouts; which are left."""
-        alike = length == size
-        for one in layouts:
-            some = left[alike] if not alike.all() else left
-            if not len(some):
-                break
-            start = it.payload_start[some]
-            fits = one.fits(it.data, start)
-            if not fits.all():
-                some, start = some[fits], start[fits]
-            if not len(some):
-                continue
-            read = np.stack(one.heads(it.data, start))
-            valid = (read >= 0).all(axis=0)
-            if not valid.all():
-                some, read = some[valid], read[:, valid]
-            heads[:, some] = read
-            layout[some] = one.number
-            keep = layout[left] < 0
-            left, alike, length = left[keep], alike[keep], length[keep]
-        return left, length
-
-    def _late(self, rows: Longs, ordinary: NDArray[np.bool_], others: Chosen) -> NDArray[np.bool_]:
-        """``(m,)``: which messages come after the ordinary frames.
-
-        From the first on that follows an ordinary frame of its device all that are not ordinary, so that these keep
-        their order; and the ordinary frames behind one of them of their device.
-        """
-        m = len(rows)
-        late = np.zeros(m, np.bool_)
-        first = np.full(int(rows.max()) + 2, m, np.int64)  # of a device, its first ordinary frame; -1 is the last place
-        frames = np.flatnonzero(ordinary)[::-1]
-        first[rows[frames]] = frames
-        behind = first[rows[others]] < others
-        if behind.any():
-            after = others[int(behind.argmax()) :]
-            first[:] = m
-            first[rows[after[::-1]]] = after[::-1]
-            first[-1] = m
-            late[after] = True
-            late |= ordinary & (first[rows] < np.arange(m))
-        return late
-
-    def _take_turn(
-        self, it: Joined, rows: Longs, heads: NDArray[Any], layout: NDArray[np.int16], chosen: Chosen, taker: Taker,
-        number: int, now: Longs,
-    ) -> Chosen:  # fmt: skip
-        """Take one frame each of different devices; those that are not ordinary."""
-        t_ms, boot, seq = heads[:, chosen]
-        row, recv_ms = rows[chosen], it.recv_ms[chosen]
+    def _take_live(self, of: _Messages, chosen: Chosen) -> Chosen:
+        """Take one live frame each of different devices; those that are not ordinary."""
+        if not len(chosen):
+            return chosen
+        t_ms, boot, seq = of.heads[:, chosen]
+        row, recv_ms = of.rows[chosen], of.it.recv_ms[chosen]
         taken = self._express.take(row, boot, seq, t_ms, recv_ms, self._devices.presence)
         ok = taken.ordinary
-        for which in np.unique(layout[chosen]).tolist():
-            one = self._layouts[which]
-            mine = ok & (layout[chosen] == which)
-            if mine.all():
-                mine = slice(None)
-            elif not mine.any():
-                continue
-            acc, gyr = one.counts(it.data, it.payload_start[chosen[mine]])
-            self._express.remember(row[mine], t_ms[mine], contents(acc))
-            form = Form(one.fs, one.samples, one.lsb, one.glsb if gyr is not None else None, gyr is not None)
-            heard = Heard(
-                row[mine],
-                t_ms[mine],
-                seq[mine],
-                boot[mine],
-                taken.offset_ms[mine],
-                recv_ms[mine],
-                number + chosen[mine],
-            )
-            run = Run(
-                form, heard.row.astype(np.int32), heard.boot.astype(np.uint32), heard.t_ms, heard.offset_ms,
-                now[chosen[mine]], acc, gyr,
-            )  # fmt: skip
-            taker.take_run(run, heard)
+        if ok.all():
+            self._hand_over(of, chosen, taken.offset_ms)
+            return chosen[:0]
+        self._hand_over(of, chosen[ok], taken.offset_ms[ok])
         return chosen[~ok]
+
+    def _take_buffered(self, of: _Messages, chosen: Chosen, length: Longs) -> Chosen:
+        """Take runs of frames from the buffers of different devices; those that are not ordinary."""
+        chosen, length = self._opened(of, chosen, length)
+        if not len(length):
+            return chosen
+        runs = _runs(of, chosen, length)
+        taken, goes_on, offset_ms = self._backlog.take(runs, self._devices.presence)
+        nth, each = runs.nth, runs.each(taken)
+        ok = nth < each
+        kept = nth - np.maximum(each - FRAMES_COMPARED, 0)  # which of those that are compared, if not below 0
+        for historical in (False, True):
+            mine = ok & runs.each(goes_on != historical)
+            if mine.any():
+                self._hand_over(of, chosen[mine], runs.each(offset_ms)[mine], kept[mine], historical=historical)
+        return chosen[~ok]
+
+    def _opened(self, of: _Messages, chosen: Chosen, length: Longs) -> tuple[Chosen, Longs]:
+        """The same runs without the frames that had to go the way of single messages before theirs could be opened."""
+        runs = _runs(of, chosen, length)
+        missing = np.zeros(len(length), np.int64)
+        for at in np.flatnonzero(~self._backlog.are_open(runs)).tolist():
+            device, boot, seq = self._devices.rows[runs.row[at]], int(runs.boot[at]), int(runs.seq[at])
+            first = int(runs.start[at])
+            for frame in range(int(length[at])):
+                if self._backlog.open(device, boot, seq + frame):
+                    break
+                of.one_by_one(chosen[first + frame : first + frame + 1])
+                missing[at] += 1
+        if not missing.any():
+            return chosen, length
+        left = runs.nth >= runs.each(missing)
+        return chosen[left], (length - missing)[length > missing]
+
+    def _hand_over(
+        self, of: _Messages, chosen: Chosen, offset_ms: Longs, kept: Longs | None = None, *,
+        historical: bool | None = None,
+    ) -> None:  # fmt: skip
+        """Frames that were taken, live ones (``historical`` None) or from buffers, on their way to the banks.
+
+        Args:
+            of: among which they are.
+            chosen: their places, those of one device of one layout.
+            offset_ms: what is added to their times.
+            kept: which of them are compared with those that come, as :meth:`RecentFrames.add` has it; below 0: it is
+                not. None: all, of different devices.
+            historical: where those from buffers go.
+        """
+        for which in np.unique(of.layout[chosen]).tolist():
+            one = self._reader[which]
+            mine = of.layout[chosen] == which
+            frames, offset = (chosen, offset_ms) if mine.all() else (chosen[mine], offset_ms[mine])
+            acc, gyr = one.counts(of.it.data, of.it.payload_start[frames])
+            t_ms, boot, seq = of.heads[:, frames]
+            row = of.rows[frames]
+            if kept is None:
+                self._express.recent.add(row, t_ms, contents(acc))
+            else:
+                last = np.flatnonzero((nth := kept[mine]) >= 0)
+                self._express.recent.add(row[last], t_ms[last], contents(acc[last]), nth[last])
+            form = Form(one.fs, one.samples, one.lsb, one.glsb if gyr is not None else None, gyr is not None)
+            heard = Heard(row, t_ms, seq, boot, offset, of.it.recv_ms[frames], of.number + frames)
+            run = Run(
+                form, row.astype(np.int32), boot.astype(np.uint32), t_ms, offset, of.now_ms[frames], acc, gyr
+            )  # fmt: skip
+            if historical is None:
+                of.taker.take_run(run, heard)
+            else:
+                of.taker.take_buffered(run, heard, historical=historical)
+
+
+def _runs(of: _Messages, chosen: Chosen, length: Longs) -> Runs:
+    first = chosen[np.cumsum(length) - length]
+    _, boot, seq = of.heads[:, first]
+    return Runs(of.rows[first], boot, seq, length, of.heads[0, chosen], of.it.recv_ms[chosen])

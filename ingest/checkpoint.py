@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 _log = logging.getLogger(__name__)
 
 #: Rises whenever the state's shape changes, a bank's included; a checkpoint of another version is not read.
-VERSION = 11
+VERSION = 12
 _MAGIC = b"CCCP"
 _HEAD_BYTES = 8  # magic, checksum of the rest
 _READ_BYTES = 1 << 20

@@ -14,6 +14,8 @@ WINDOW = 512
 #: Boots remembered per device and stream.
 BOOTS_KEPT = 4
 _MASK = (1 << WINDOW) - 1
+#: Beyond every sequence number.
+NEVER = 1 << 62
 
 
 class SeenSequence:
@@ -56,12 +58,30 @@ class SeenSequence:
         entry = self._find(boot)
         return None if entry is None else entry._newest
 
-    def run(self, boot: int, count: int) -> None:
-        """The ``count`` numbers behind the newest of a boot, of which one was taken before, are taken at once."""
+    def next_taken(self, boot: int, seq: int) -> int:
+        """The first number from ``seq`` on that is known to be taken, or may be; :data:`NEVER` where there is none."""
+        entry = self._find(boot)
+        if entry is None:
+            return seq
+        behind = entry._newest - seq
+        if behind < 0:
+            return NEVER
+        # the newest is taken, so there is one in the window
+        return entry._newest + 1 - (entry._bits & ((2 << min(behind, WINDOW - 1)) - 1)).bit_length()
+
+    def run(self, boot: int, first: int, count: int) -> None:
+        """``count`` numbers from ``first`` on, of a boot of which one was taken before, are taken at once."""
         entry = self._find(boot)
         assert entry is not None, f"no number of boot {boot} was taken"
-        entry._newest += count
-        entry._keep(((entry._bits << count) | ((1 << count) - 1)) & _MASK if count < WINDOW else _MASK)
+        ahead = first + count - 1 - entry._newest
+        bits = entry._bits
+        if ahead > 0:
+            bits = bits << ahead if ahead < WINDOW else 0
+            entry._newest += ahead
+        behind = max(0, -ahead)
+        if behind < WINDOW:
+            bits |= ((1 << min(count, WINDOW)) - 1) << behind
+        entry._keep(bits & _MASK)
 
     def newest_gaps(self) -> int:
         """How many of the last :data:`WINDOW` numbers of the newest boot are missing."""

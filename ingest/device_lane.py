@@ -100,15 +100,15 @@ class DeviceLane:
             (recv_ms, device.row, _HEARD[stream], said.t, seq, said.boot, offset_ms, live, self.number)
         )
 
-    def heard_frames(self, heard: Heard) -> None:
-        """Many live frames of motion."""
+    def heard_frames(self, heard: Heard, *, live: bool) -> None:
+        """Many frames of motion, all of them live or none."""
         most = int(heard.row.max())
         if most >= len(self._bank):
             self._know(most)
         every = np.ones(len(heard.row), np.int64)
         columns = (
             heard.recv_ms, heard.row, every * _HEARD[Stream.MOTION], heard.t_ms, heard.seq, heard.boot,
-            heard.offset_ms, every, heard.number,
+            heard.offset_ms, every * live, heard.number,
         )  # fmt: skip
         records = np.stack(columns, axis=1)
         self._messages.frombytes(records.tobytes())

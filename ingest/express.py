@@ -1,8 +1,9 @@
 """What is known of devices that send one frame after another, in columns: it decides whether a frame is ordinary.
 
-An ordinary frame is the next of its boot, of a settled clock, newer than all before, and live. Many are taken at once.
- Whatever is not ordinary goes the way of single messages, which knows devices as objects: before it touches one,
-:meth:`Express.leave` writes back what has changed in its row, and afterwards :meth:`Express.enter` reads it again.
+An ordinary frame is the next of its boot, of a settled clock, newer than all before, and live. Many are taken at once;
+and so are those from a device's buffer that come so soon that they go on where the live ones stopped. Whatever is not
+ordinary goes the way of single messages, which knows devices as objects: before it touches one, :meth:`Express.leave`
+writes back what has changed in its row, and afterwards :meth:`Express.enter` reads it again.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.arrays import enlarged
 from ingest.clock import DRIFT_MS_PER_S, LIVE_WITHIN_MS
-from ingest.content import FRAMES_COMPARED
 from ingest.devices import Device, Presence
+from ingest.recent import RecentFrames
 from ingest.reorder import Reorderer
 from telemetry.topics import Stream
 
@@ -31,12 +31,10 @@ _ROW = np.dtype(
         ("stored_offset_ms", np.int64),  # with which its points are stored
         ("newest_ms", np.int64),  # the greatest time of the frames that a conflict would be told by
         ("taken", np.int64),  # frames since the row was written back
-        ("at", np.int64),  # place of the next frame among those compared
+        ("buffered", np.int64),  # of these, from the device's buffer: they say nothing of its clock
     ]
 )
 _AWAY = -1
-#: Where fewer frames are known than are compared.
-_NO_TIME = np.iinfo(np.int64).min
 
 
 class Taken(NamedTuple):
@@ -58,8 +56,7 @@ class Express:
         self._order = order
         self._reported = reported
         self._rows = np.zeros(0, _ROW)
-        self._times = np.zeros((0, FRAMES_COMPARED), np.int64)
-        self._contents = np.zeros((0, FRAMES_COMPARED), np.int64)
+        self.recent = RecentFrames()
 
     def here(self, rows: Rows) -> NDArray[np.bool_]:
         """Which of these rows (-1: none) may have an ordinary frame."""
@@ -91,12 +88,37 @@ class Express:
         presence.online[rows] = True
         return Taken(ordinary, mine["stored_offset_ms"])
 
-    def remember(self, rows: Rows, t_ms: Longs, content: Longs) -> None:
-        """What the frames that were taken hold, in the same order."""
-        at = self._rows["at"][rows]
-        self._times[rows, at] = t_ms
-        self._contents[rows, at] = content
-        self._rows["at"][rows] = (at + 1) % FRAMES_COMPARED
+    def due(self, rows: Rows) -> tuple[Longs, Longs]:
+        """Boot, and number of the next frame in the order of live ones, of devices that are known; -1 before their
+        first."""
+        here = self.here(rows)
+        boot, due = np.full(len(rows), _AWAY, np.int64), np.zeros(len(rows), np.int64)
+        boot[here], due[here] = self._rows["boot"][rows[here]], self._rows["due"][rows[here]]
+        for at in np.flatnonzero(~here).tolist():
+            lane = self._order.lane(int(rows[at]))
+            if lane is not None:
+                boot[at], due[at] = lane.boot, lane.due
+        return boot, due
+
+    def corrections(self, rows: Rows) -> tuple[Longs, Longs]:
+        """Of rows that are :meth:`here`: what is added to a frame's time for our clock; the time that the next frame
+        must be newer than."""
+        return self._rows["stored_offset_ms"][rows], self._rows["newest_ms"][rows]
+
+    def go_on(self, rows: Rows, frames: Longs, last_ms: Longs) -> None:
+        """Different rows, :meth:`here`, go on by frames from their buffers, the last of them of these times."""
+        mine = self._rows[rows]
+        mine["due"] += frames
+        mine["taken"] += frames
+        mine["buffered"] += frames
+        mine["newest_ms"] = last_ms
+        self._rows[rows] = mine
+
+    def heard_of(self, rows: Rows, last_ms: Longs) -> None:
+        """Frames of history, the last of them of these times, were taken of different rows, here or not: what comes
+        live is compared with them too."""
+        rows, last_ms = rows[(here := self.here(rows))], last_ms[here]
+        self._rows["newest_ms"][rows] = np.maximum(self._rows["newest_ms"][rows], last_ms)
 
     def enter(self, device: Device) -> None:
         """The device has been served as an object: from here on its row counts, if its next frame may be ordinary."""
@@ -115,34 +137,30 @@ class Express:
         seen = device.seen.get(Stream.MOTION)
         if seen is None or seen.newest(lane.boot) != lane.due - 1:
             return
-        kept = device.recent_frames
-        self._times[row] = _NO_TIME
-        for place, (t_ms, content) in enumerate(kept):
-            self._times[row, place], self._contents[row, place] = t_ms, content
-        device.recent_frames = []  # they are here
-        newest_ms = max((t_ms for t_ms, _ in kept), default=-1)
+        self.recent.hold(device)
         self._rows[row] = (
-            lane.boot, lane.due, clock.offset_ms, clock.last_recv_ms, clock.first_offset_ms, newest_ms, 0,
-            len(kept) % FRAMES_COMPARED,
+            lane.boot, lane.due, clock.offset_ms, clock.last_recv_ms, clock.first_offset_ms,
+            self.recent.newest_ms(row), 0, 0,
         )  # fmt: skip
 
     def leave(self, device: Device) -> None:
         """The device is about to be served as an object: write back what its row has been through."""
+        self.recent.release(device)
         row = device.row
         if row >= len(self._rows):
             return
-        boot, due, offset_ms, clock_ms, _, _, taken, at = self._rows[row].item()
+        boot, due, offset_ms, clock_ms, _, _, taken, buffered = self._rows[row].item()
         if boot == _AWAY:
             return
         self._rows["boot"][row] = _AWAY
-        times, kept = np.roll(self._times[row], -at).tolist(), np.roll(self._contents[row], -at).tolist()
-        device.recent_frames = [one for one in zip(times, kept, strict=True) if one[0] != _NO_TIME]
         if not taken:
             return
-        device.seen.of(Stream.MOTION).run(boot, taken)
+        device.seen.of(Stream.MOTION).run(boot, due - taken, taken)
         lane = self._order.lane(row)
         assert lane is not None, f"row {row} has no place in the order"
         lane.due = due
+        if taken == buffered:
+            return
         clock = next(one for one in device.clock.boots if one.boot == boot)
         clock.offset_ms, clock.last_recv_ms, clock.candidate_offset_ms = offset_ms, clock_ms, None
 
@@ -151,18 +169,18 @@ class Express:
         for row in np.flatnonzero(self._rows["boot"] != _AWAY).tolist():
             self.leave(devices[row])
 
-    def state(self) -> tuple[NDArray[Any], Longs, Longs]:
+    def state(self) -> tuple[NDArray[Any], tuple[NDArray[Any], ...]]:
         """For a checkpoint: what has not been written back is in it."""
-        return self._rows, self._times, self._contents
+        return self._rows, self.recent.state()
 
-    def restore(self, state: tuple[NDArray[Any], Longs, Longs]) -> None:
+    def restore(self, state: tuple[NDArray[Any], tuple[NDArray[Any], ...]]) -> None:
         """From a checkpoint."""
-        self._rows, self._times, self._contents = (np.array(part) for part in state)
+        rows, recent = state
+        self._rows = np.array(rows)
+        self.recent.restore(recent)
 
     def _grow(self, rows: int) -> None:
         more = max(rows, 64, len(self._rows) * 9 // 8) - len(self._rows)
         fresh = np.zeros(more, _ROW)
         fresh["boot"] = _AWAY
         self._rows = np.append(self._rows, fresh)
-        self._times = enlarged(self._times, len(self._rows), _NO_TIME)
-        self._contents = enlarged(self._contents, len(self._rows))

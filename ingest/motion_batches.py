@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from detectors.motion import AnyBatch, CountedBatch, MotionBatch
 from ingest.reorder import Frame
-from ingest.summary import SPAN_MS
 
 #: Frames of a batch at most: it bounds the memory that a backlog takes.
 _FRAMES = 8_192
+#: Of one device a batch holds no more time than this; windows are summed up over twice as much.
+_STRETCH_MS = 70_000
 
 
 class Form(NamedTuple):
@@ -41,70 +42,69 @@ class Run(NamedTuple):
     acc: NDArray[Any]  # int16 counts, or float32 in g
     gyr: NDArray[Any] | None
 
-    def some(self, frames: slice) -> Run:
+    def some(self, frames: slice | NDArray[np.intp]) -> Run:
         """A part of them."""
         return Run._make((self.form, *(None if part is None else part[frames] for part in self[1:])))
 
 
-class Gathering:
-    """Groups frames by their form with each device's frames kept in their order.
+def batches_of(frames: Sequence[Frame | Run], *, historical: bool) -> list[AnyBatch]:
+    """Frames, each device's in their order, as batches; their rows are those of the frames.
 
-    A device whose next frame would go into another group than its last, or beyond the span that a batch may have,
-    closes all groups first.
+    Frames of a device that differ in form or lie in different stretches of time do not come into one batch. Which of
+    its frames do is a matter of the device alone, in whatever order those of the others came.
     """
+    if not frames:
+        return []
+    forms: dict[Form, list[Frame | Run]] = {}
+    places: dict[Form, list[NDArray[np.int64]]] = {}
+    placed = 0
+    for frame in frames:
+        form, size = (frame.form, len(frame.row)) if isinstance(frame, Run) else (form_of(frame), 1)
+        forms.setdefault(form, []).append(frame)
+        places.setdefault(form, []).append(np.arange(placed, placed + size))
+        placed += size
+    of_form = {form: np.concatenate(of_form) for form, of_form in places.items()}
+    part = _parts(frames, of_form)
+    out: list[tuple[int, Run]] = []
+    for form, group in forms.items():
+        run = _whole(form, group)
+        if part is None:
+            out.append((0, run))
+            continue
+        mine = part[of_form[form]]
+        order = np.argsort(mine, kind="stable")
+        edges = np.flatnonzero(np.diff(mine[order])) + 1
+        out += [(int(mine[some[0]]), run.some(some)) for some in np.split(order, edges)]
+    out.sort(key=lambda one: one[0])
+    return [_batch(piece, historical=historical) for _, run in out for piece in _pieces(run)]
 
-    def __init__(self, *, historical: bool) -> None:
-        self._historical = historical
-        self._groups: dict[Form, list[Frame | Run]] = {}
-        self._placed: dict[int, tuple[Form, int]] = {}  # row -> its group here, its first instant there
-        self._out: list[AnyBatch] = []
 
-    def of(self, frames: Sequence[Frame | Run]) -> list[AnyBatch]:
-        """The batches of frames. Their rows are those of the frames."""
-        if not self._one_group(frames):
-            for frame in frames:
-                if isinstance(frame, Run):
-                    for at in range(len(frame.row)):
-                        one = frame.some(slice(at, at + 1))
-                        self._add(int(one.row[0]), int(one.t_ms[0]), one.form, one)
-                else:
-                    self._add(frame.row, frame.motion.t, form_of(frame), frame)
-        self._close()
-        return self._out
+def _parts(frames: Sequence[Frame | Run], of_form: dict[Form, NDArray[np.int64]]) -> NDArray[np.int64] | None:
+    """``(m,)``: for each frame a number that rises, within a device, where the next batch begins; None: it never does.
 
-    def _one_group(self, frames: Sequence[Frame | Run]) -> bool:
-        """Whether nothing can close a group: each device's frames are of one form, and close in time."""
-        forms: dict[Form, list[Frame | Run]] = {}
-        for frame in frames:
-            forms.setdefault(frame.form if isinstance(frame, Run) else form_of(frame), []).append(frame)
-        rows = _rows(frames)
-        order = np.argsort(rows, kind="stable")
-        again = rows[order[1:]] == rows[order[:-1]]
-        if again.any():
-            t_ms = _joined(frame.t_ms if isinstance(frame, Run) else [frame.motion.t] for frame in frames)[order]
-            first = np.maximum.accumulate(np.where(np.append([False], again), 0, np.arange(len(rows))))
-            if (np.abs(t_ms - t_ms[first]) > SPAN_MS // 2).any():
-                return False
-            in_groups = [np.unique(_rows(group)) for group in forms.values()]
-            if sum(map(len, in_groups)) != len(rows) - np.count_nonzero(again):
-                return False
-        self._groups = forms
-        return True
-
-    def _add(self, row: int, t_ms: int, form: Form, frame: Frame | Run) -> None:
-        before = self._placed.get(row)
-        if before is not None and (before[0] != form or abs(t_ms - before[1]) > SPAN_MS // 2):
-            self._close()
-            before = None
-        if before is None:
-            self._placed[row] = (form, t_ms)
-        self._groups.setdefault(form, []).append(frame)
-
-    def _close(self) -> None:
-        for form, group in self._groups.items():
-            for run in _pieces(_whole(form, group)):
-                self._out.append(_batch(run, historical=self._historical))
-        self._groups, self._placed = {}, {}
+    A stretch of time ends where a ten-second window does, so that a batch does not take one apart.
+    """
+    rows = _rows(frames)
+    order = np.argsort(rows, kind="stable")
+    again = rows[order[1:]] == rows[order[:-1]]
+    if not again.any():
+        return None
+    instant_ms = _joined(
+        frame.t_ms + frame.offset_ms if isinstance(frame, Run) else [frame.motion.t + frame.offset_ms]
+        for frame in frames
+    )
+    kind = np.empty(len(rows), np.int64)
+    for number, places in enumerate(of_form.values()):
+        kind[places] = number
+    stretch, kind = (instant_ms // _STRETCH_MS)[order], kind[order]
+    rises = again & ((stretch[1:] != stretch[:-1]) | (kind[1:] != kind[:-1]))
+    if not rises.any():
+        return None
+    count = np.append([0], np.cumsum(rises))
+    first = np.maximum.accumulate(np.where(np.append([False], again), 0, np.arange(len(rows))))
+    part = np.empty(len(rows), np.int64)
+    part[order] = count - count[first]
+    return part
 
 
 def form_of(frame: Frame) -> Form:

@@ -12,13 +12,15 @@ from detectors.device.motion_sensor import MotionSensorBank
 from detectors.motion import AnyBatch, frames_of
 from ingest.clock import LIVE_WITHIN_MS
 from ingest.devices import Device, Devices, FallPoints
-from ingest.motion_batches import Gathering, Run
+from ingest.motion_batches import Run, batches_of
 from ingest.reorder import HELD_MAX, Frame, Reorderer
 from ingest.summary import MotionSummary, Windows
 from telemetry.codec import Motion
 from telemetry.records import PointBatch
 
 _NS_PER_MS = 1_000_000
+#: Then nobody counts as silent: the frames of a device that was may stand in the next batch.
+_BETWEEN_BATCHES_MS = 0
 
 
 class RowBank(Protocol):
@@ -75,7 +77,7 @@ class _Lane:
 
     def batches(self, frames: list[Frame | Run]) -> list[AnyBatch]:
         """Frames as batches; their rows are those of the devices."""
-        return Gathering(historical=self.historical).of(frames) if frames else []
+        return batches_of(frames, historical=self.historical)
 
     def in_bank(self, batch: AnyBatch) -> AnyBatch:
         """The batch with the rows of the bank."""
@@ -143,9 +145,14 @@ class MotionLanes:
         """Of the live frames."""
         return self._live.reorder
 
-    def take_run(self, run: Run) -> None:
-        """Take live frames that are the next of their devices, which have sent live ones before."""
-        self._live.ready.append(run)
+    @property
+    def order_of_history(self) -> Reorderer:
+        """Of the frames from buffers that do not go on where the live ones stopped."""
+        return self._historical.reorder
+
+    def take_run(self, run: Run, *, historical: bool = False) -> None:
+        """Take frames that are the next of their devices in one of the two orders, which had some of them before."""
+        (self._historical if historical else self._live).ready.append(run)
 
     def advance(self, now_ms: int, devices: Devices) -> tuple[list[Detection], list[PointBatch]]:
         """Run what is ready through the banks: detections and points that are due."""
@@ -156,11 +163,11 @@ class MotionLanes:
             ready, lane.ready = lane.ready, []
             for batch in lane.batches(ready):
                 detections += lane.update(lane.in_bank(batch), now_ms)
-                points += self._sum_up(batch, now_ms, devices, historical=lane.historical)
+                points += self._sum_up(batch, devices, historical=lane.historical)
             detections += lane.bank.update(None, now_ms)
             late, lane.late = lane.late, []
             for batch in lane.batches(late):
-                points += self._sum_up(batch, now_ms, devices, historical=True)
+                points += self._sum_up(batch, devices, historical=True)
         points += self._points(self._summary, now_ms, devices)
         points += self._points(self._late_summary, now_ms, devices)
         points += [_raw_points(d) for d in detections if d.stage is Stage.CONFIRMED and d.window is not None]
@@ -180,20 +187,20 @@ class MotionLanes:
         self._summary.restore(state["summaries"][0])
         self._late_summary.restore(state["summaries"][1])
 
-    def _sum_up(self, batch: AnyBatch, now_ms: int, devices: Devices, *, historical: bool) -> list[PointBatch]:
+    def _sum_up(self, batch: AnyBatch, devices: Devices, *, historical: bool) -> list[PointBatch]:
         if not historical:
             self._summary.add(batch)
-            return self._points(self._summary, now_ms, devices)
+            return self._points(self._summary, _BETWEEN_BATCHES_MS, devices)
         # a late frame whose window is still open live belongs to that point; the others make points of their own
         start_ms = batch.t_ms + batch.offset_ms
         open_live = np.array(
-            [self._summary.covers(int(row), int(t_ms)) for row, t_ms in zip(batch.row, start_ms, strict=True)],
+            [self._summary.covers(row, t_ms) for row, t_ms in zip(batch.row.tolist(), start_ms.tolist(), strict=True)],
             dtype=bool,
         )
         for summary, mine in ((self._summary, open_live), (self._late_summary, ~open_live)):
             if mine.any():
                 summary.add(frames_of(batch, mine), in_order=False)
-        return self._points(self._late_summary, now_ms, devices)
+        return self._points(self._late_summary, _BETWEEN_BATCHES_MS, devices)
 
     @staticmethod
     def _points(summary: MotionSummary, now_ms: int, devices: Devices) -> list[PointBatch]:

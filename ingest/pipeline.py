@@ -14,6 +14,7 @@ from typing import Any
 
 from detectors.detection import Detection, Stage
 from ingest.adapters.zigbee2mqtt import Zigbee2Mqtt
+from ingest.backlog import Backlog
 from ingest.banks import UNREADABLE
 from ingest.block_feed import BlockFeed, Heard
 from ingest.content import FRAMES_COMPARED, contents
@@ -91,8 +92,7 @@ class Pipeline:
         if zigbee is not None:
             self.counts |= zigbee.counts
         self._motion = MotionLanes(live, historical, fall_points or FallPoints())
-        self._express = Express(self._motion.order, reported=self.lanes.links is not None)
-        self._blocks = BlockFeed(self.devices, self._express)
+        self._by_column()
         self._served: list[Device] = []
         self._events = EventLane(self.lanes.links)
         self._recent = RecentValues()
@@ -110,10 +110,17 @@ class Pipeline:
             ("fw",),
         )
 
+    def _by_column(self) -> None:
+        """Nobody is known by column yet."""
+        reported = self.lanes.links is not None
+        self._express = Express(self._motion.order, reported=reported)
+        self._backlog = Backlog(self._motion.order_of_history, self._express, reported=reported)
+        self._blocks = BlockFeed(self.devices, self._express, self._backlog)
+
     def update_owners(self, owners: Mapping[str, Owner]) -> None:
         """Take a new state of the registry (by device id)."""
         for device in self.devices.update_owners(owners):
-            self._express.leave(device)
+            self._backlog.leave(device)
             self._motion.adopt(device)
             self.lanes.adopt(device)
             self._express.enter(device)
@@ -158,7 +165,15 @@ class Pipeline:
         self.counts["messages"] += len(run.row)
         self._motion.take_run(run)
         if self.lanes.links is not None:
-            self.lanes.links.heard_frames(heard)
+            self.lanes.links.heard_frames(heard, live=True)
+
+    def take_buffered(self, run: Run, heard: Heard, *, historical: bool) -> None:
+        """See :class:`ingest.block_feed.Taker`."""
+        self.counts["messages"] += len(run.row)
+        self.counts["late"] += len(run.row)
+        self._motion.take_run(run, historical=historical)
+        if self.lanes.links is not None:
+            self.lanes.links.heard_frames(heard, live=False)
 
     def _feed_one(self, message: RawMessage, number: int) -> None:
         self.counts["messages"] += 1
@@ -191,7 +206,7 @@ class Pipeline:
         """The device as an object that says all there is to it, until the message is dealt with."""
         device = self.devices.find(device_id)
         if device is not None:
-            self._express.leave(device)
+            self._backlog.leave(device)
             self._served.append(device)
         return device
 
@@ -241,7 +256,7 @@ class Pipeline:
 
     def settle(self) -> None:
         """Write back to the devices what is known of them by column."""
-        self._express.leave_all(self.devices.rows)
+        self._backlog.leave_all(self.devices.rows)
 
     def state(self) -> dict[str, Any]:
         """Everything that the future depends on, but for what is learnt of homes; call after :meth:`advance`."""
@@ -253,6 +268,7 @@ class Pipeline:
             "lanes": self.lanes.state,
             "devices": self.devices.state,
             "express": self._express.state,
+            "backlog": self._backlog.state,
             "motion": self._motion.state,
             "events": self._events.state,
             "recent": self._recent.state,
@@ -271,10 +287,10 @@ class Pipeline:
         except UNREADABLE as error:
             _log.error("processor: the state of the fall detector cannot be read (%s): it starts anew", error)
             self._motion, restored = untouched, False
-        self._express = Express(self._motion.order, reported=self.lanes.links is not None)
-        self._blocks = BlockFeed(self.devices, self._express)
+        self._by_column()
         if restored:
             self._express.restore(state["express"])
+            self._backlog.restore(state["backlog"])
         self.lanes.restore(state["lanes"])
         self._events.restore(state["events"])
         self._recent.restore(state["recent"])
@@ -486,7 +502,7 @@ class Pipeline:
             if device.registered and motion is not None:
                 gaps = motion.newest_gaps()
                 if gaps:  # ordinary frames leave none, and those there were lie further back by them
-                    self._express.leave(device)
+                    self._backlog.leave(device)
                     gaps = motion.newest_gaps()
                     self._express.enter(device)
                 self._status.add(at_ms, (device.id, device.area), {"seq_gap": gaps})

@@ -30,7 +30,7 @@ _UINTS = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 _FLOATS = {0xCA: 4, 0xCB: 8}
 _BINS = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 _INTEGERS = ("t", "boot", "seq")
-_FALSE, _NIL = 0xC2, 0xC0
+_FALSE, _TRUE, _NIL = 0xC2, 0xC3, 0xC0
 
 
 class _Value(NamedTuple):
@@ -62,6 +62,7 @@ class Layout:
         samples: in a frame.
         acc_at: where the acceleration begins.
         gyr_at: where the turning begins, None without a gyroscope.
+        hist: whether all of them come from a device's buffer.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Layout:
     samples: int
     acc_at: int
     gyr_at: int | None
+    hist: bool
     _integers: tuple[_Value, _Value, _Value]
     _constant: tuple[tuple[int, NDArray[np.uint64], NDArray[np.uint64]], ...]  # where, which bits, their value
 
@@ -103,6 +105,8 @@ class Layouts:
     def __init__(self) -> None:
         self._known: dict[int, list[Layout]] = {}
         self._numbered: list[Layout] = []
+        #: By number, whether it is of frames from buffers; the last is of none.
+        self.history = np.zeros(1, np.bool_)
 
     def of(self, length: int) -> list[Layout]:
         """Those of payloads of this length, the commonest first as far as they were learnt."""
@@ -125,6 +129,7 @@ class Layouts:
         if layout is not None:
             self._known.setdefault(len(payload), known).append(layout)
             self._numbered.append(layout)
+            self.history = np.array([*(one.hist for one in self._numbered), False])
         return layout
 
 
@@ -144,7 +149,7 @@ def _integer(data: Bytes, start: Longs, value: _Value) -> Longs:
 def layout_of(payload: bytes, number: int = 0) -> Layout | None:
     """The layout of one motion frame in MessagePack, None where it is not an ordinary one.
 
-    Ordinary is a map with each key once and few kinds of values; neither `hist` nor `idle_until` says anything in it.
+    Ordinary is a map with each key once and few kinds of values, and `idle_until` says nothing in it.
     """
     try:
         motion = decode_motion(payload)
@@ -154,7 +159,7 @@ def layout_of(payload: bytes, number: int = 0) -> Layout | None:
 
 
 def _layout(payload: bytes, motion: Motion, values: dict[str, _Value], number: int) -> Layout | None:
-    if motion.acc.dtype != np.int16 or motion.hist or motion.idle_until is not None:
+    if motion.acc.dtype != np.int16 or motion.idle_until is not None:
         return None
     integers = [values.get(name) for name in _INTEGERS]
     acc, gyr = values.get("acc"), values.get("gyr")
@@ -164,7 +169,7 @@ def _layout(payload: bytes, motion: Motion, values: dict[str, _Value], number: i
     variable = [t, boot, seq, acc] + ([] if gyr is None else [gyr])
     layout = Layout(
         number, len(payload), motion.fs, motion.lsb, motion.glsb, len(motion.acc), acc.start,
-        None if gyr is None else gyr.start, (t, boot, seq), _constants(payload, variable),
+        None if gyr is None else gyr.start, motion.hist, (t, boot, seq), _constants(payload, variable),
     )  # fmt: skip
     return layout if _agrees(layout, payload, motion) else None
 
@@ -208,7 +213,7 @@ def _value(payload: bytes, at: int) -> _Value:
         return _Value(at + 1 + width, at + 1 + width + size, 0)
     if kind < 0x80:
         return _Value(at, at + 1, 0x7F)  # the number itself
-    if kind in (_FALSE, _NIL):
+    if kind in (_FALSE, _TRUE, _NIL):
         return _Value(at, at + 1, 0)
     raise _StrangeError
 

@@ -48,7 +48,7 @@ def take(express: Express, devices: Devices, seq: int, t_ms: int, recv_ms: int, 
     one = np.zeros(1, np.int64)
     taken = express.take(one, one + boot, one + seq, one + t_ms, one + recv_ms, devices.presence)
     if taken.ordinary[0]:
-        express.remember(one, one + t_ms, one + seq)
+        express.recent.add(one, one + t_ms, one + seq)
     return bool(taken.ordinary[0])
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.frames import motion_body, motion_payload
+from firmware_sim.frames import motion_body, motion_payload, with_hist
 from telemetry.codec import decode_motion, encode_motion
 from telemetry.errors import TelemetryError
 from telemetry.layouts import Layout, Layouts, layout_of
@@ -41,14 +41,15 @@ def read(layout: Layout, payload: bytes) -> tuple[Any, ...] | None:
     if min(heads) < 0:
         return None
     acc, gyr = layout.counts(data, start)
-    return (*heads, acc[0].tolist(), None if gyr is None else gyr[0].tolist(), layout.fs, layout.lsb, layout.glsb)
+    gyr = None if gyr is None else gyr[0].tolist()
+    return *heads, layout.hist, acc[0].tolist(), gyr, layout.fs, layout.lsb, layout.glsb
 
 
 def decoded(payload: bytes) -> tuple[Any, ...]:
     """What the codec makes of it."""
     it = decode_motion(payload)
     gyr = None if it.gyr is None else it.gyr.tolist()
-    return it.t, it.boot, it.seq, it.acc.tolist(), gyr, it.fs, it.lsb, it.glsb
+    return it.t, it.boot, it.seq, it.hist, it.acc.tolist(), gyr, it.fs, it.lsb, it.glsb
 
 
 @pytest.mark.parametrize("gyro", [False, True])
@@ -74,7 +75,6 @@ def test_numbers_of_every_width_have_a_layout(seq: int, other: int) -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        frame(hist=True),
         frame(idle_until=NOW),
         frame(more=[1]),
         frame(fs="50"),
@@ -84,11 +84,23 @@ def test_numbers_of_every_width_have_a_layout(seq: int, other: int) -> None:
         fixed() + b"\x00",
         b"\x87" + frame()[1:] + b"\xa3seq\x09",
     ],
-    ids=["history", "rest", "list", "text", "torn", "JSON", "nothing", "more", "a key twice"],
+    ids=["rest", "list", "text", "torn", "JSON", "nothing", "more", "a key twice"],
 )
 def test_what_is_not_ordinary_has_no_layout(payload: bytes) -> None:
-    """History, rests, lists, and whatever the codec refuses."""
+    """Rests, lists, and whatever the codec refuses."""
     assert layout_of(payload) is None
+
+
+@pytest.mark.parametrize("payload", [frame(hist=True), with_hist(fixed())])
+def test_frames_from_a_buffer_have_a_layout_that_says_so(payload: bytes) -> None:
+    """Live ones do not fit it."""
+    layouts = Layouts()
+    live, late = layouts.learn(fixed(gyro=False)), layouts.learn(payload)
+    assert live is not None
+    assert late is not None
+    assert layouts.history[[live.number, late.number, -1]].tolist() == [False, True, False]
+    assert read(late, payload) == decoded(payload)
+    assert read(late, payload[:-1] + b"\xc2") is None
 
 
 def test_a_number_beyond_the_contract_is_left_to_the_codec() -> None:
@@ -102,7 +114,9 @@ def test_a_number_beyond_the_contract_is_left_to_the_codec() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    payload=st.sampled_from([fixed(), fixed(gyro=False), frame(), frame(hist=False, seq=3), frame(x=1.5)]),
+    payload=st.sampled_from(
+        [fixed(), fixed(gyro=False), frame(), frame(hist=False, seq=3), frame(hist=True), frame(x=1.5)]
+    ),
     changes=st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), min_size=1, max_size=3),
 )
 def test_no_change_of_a_byte_is_read_otherwise_than_by_the_codec(
