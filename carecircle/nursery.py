@@ -21,7 +21,10 @@ from collections.abc import Mapping
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from carecircle.settings import Settings
 
 #: What roles import when they run. Whatever is missing here is imported by each that needs it.
 SHARED: tuple[str, ...] = (
@@ -48,6 +51,13 @@ _LOST = "the process that forks the roles has ended"
 _STARTS_WITHIN_S = 30.0
 _ENDS_WITHIN_S = 5.0
 _COMM_MOST = 15
+
+
+class Known(NamedTuple):
+    """Settings, and what they were read from; a role for which that is the same has the same."""
+
+    said: tuple[dict[str, str], bytes]
+    settings: Settings
 
 
 class NurseryLostError(OSError):
@@ -189,8 +199,9 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def serve(line: Connection) -> None:
-    """Fork a role for each request, and tell how it ends, until the other side is closed."""
+def serve(line: Connection, known: Known | None = None) -> None:
+    """Fork a role for each request, and tell how it ends, until the other side is closed. ``known``: settings that were
+    read before."""
     context: Any = get_context("fork")
     children: dict[Any, Any] = {}  # sentinel -> process
     while True:
@@ -201,13 +212,13 @@ def serve(line: Connection) -> None:
                 line.send(("ended", child.pid, child.exitcode))
                 child.close()
                 continue
-            child = context.Process(target=_be, args=(line, *line.recv()))
+            child = context.Process(target=_be, args=(line, known, *line.recv()))
             child.start()
             children[child.sentinel] = child
             line.send(("started", child.pid, 0))
 
 
-def _be(line: Connection, role: str, environment: dict[str, str], log: str | None) -> None:
+def _be(line: Connection, known: Known | None, role: str, environment: dict[str, str], log: str | None) -> None:
     """The role, in a process of its own."""
     line.close()  # else nobody notices the end of the process that forks
     os.setsid()
@@ -226,10 +237,23 @@ def _be(line: Connection, role: str, environment: dict[str, str], log: str | Non
 
     stop = stop_on_signals()
     try:
-        run_alone(Role(role), load(), stop)
+        said = _said(environment)
+        run_alone(Role(role), load() if known is None or said is None or said != known.said else known.settings, stop)
     except told_in_words() as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+
+
+def _said(environment: Mapping[str, str]) -> tuple[dict[str, str], bytes] | None:
+    """All that settings are made of: what the environment has of ours, and the text of the file. None: no such file."""
+    from carecircle.settings import FILE_VARIABLE
+
+    ours = {name: value for name, value in environment.items() if name.upper().startswith("CARECIRCLE_")}
+    named = environment.get(FILE_VARIABLE)
+    try:
+        return ours, Path(named).read_bytes() if named else b""
+    except OSError:
+        return None
 
 
 def main(descriptor: int) -> None:
@@ -247,14 +271,18 @@ def main(descriptor: int) -> None:
 
     told_in_words()  # these import, too
     httpx.AsyncClient(trust_env=False)
+    known = None
     with contextlib.suppress(SettingsError, ArgumentError):  # the role's settings may be others
-        settings = load()  # once, so that what it makes on the way is there
+        said = _said(os.environ)
+        settings = load()  # reading them writes to 2 MB of what is shared
+        if said is not None:
+            known = Known(said, settings)
         settings.registry_keys()  # with keys what ciphers is there, else nobody needs it
         make_url(settings.resolved_database_url()).get_dialect()
     gc.collect()
     gc.freeze()  # a collection would write to all there is, and each fork have its own of it
     with contextlib.suppress(EOFError, OSError), Connection(descriptor) as line:
-        serve(line)
+        serve(line, known)
     os._exit(0)  # forks that still run are not waited for
 
 

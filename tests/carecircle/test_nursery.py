@@ -111,6 +111,31 @@ def test_a_role_that_cannot_be_forked_is_a_process_of_its_own(
     assert "no room for a fork; it is a process of its own" in caplog.text
 
 
+def test_settings_that_have_changed_since_are_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read once before the roles are forked; a role that is forked later has those of then."""
+    file = tmp_path / "carecircle.toml"
+    monkeypatch.setenv("CARECIRCLE_SETTINGS", str(file))
+    monkeypatch.delenv("CARECIRCLE_DATA_DIR", raising=False)
+
+    def forked(nursery: Nursery, data: str, **environment: str) -> None:
+        role = nursery.start("writer", {**os.environ, **environment}, tmp_path / "log")
+        try:
+            wait_until(lambda: works(tmp_path / data), 15, f"the store of the {data}")
+        finally:
+            role.kill()
+            role.wait(5)
+
+    file.write_text(f'data_dir = "{tmp_path / "first"}"')
+    nursery = Nursery()
+    try:
+        forked(nursery, "first")
+        file.write_text(f'data_dir = "{tmp_path / "second"}"')
+        forked(nursery, "second")
+        forked(nursery, "third", CARECIRCLE_DATA_DIR=str(tmp_path / "third"))
+    finally:
+        nursery.close()
+
+
 def test_who_waits_for_the_end_of_one_role_holds_up_no_other(tmp_path: Path) -> None:
     """Another is started, looked after and ends meanwhile, and each is told of the one that it waits for."""
     nursery = Nursery()
