@@ -64,23 +64,26 @@ def batches_of(frames: Sequence[Frame | Run], *, historical: bool) -> list[AnyBa
         places.setdefault(form, []).append(np.arange(placed, placed + size))
         placed += size
     of_form = {form: np.concatenate(of_form) for form, of_form in places.items()}
-    part = _parts(frames, of_form)
+    parts = _parts(frames, of_form)
     out: list[tuple[int, Run]] = []
     for form, group in forms.items():
         run = _whole(form, group)
-        if part is None:
+        if parts is None:
             out.append((0, run))
             continue
-        mine = part[of_form[form]]
-        order = np.argsort(mine, kind="stable")
-        edges = np.flatnonzero(np.diff(mine[order])) + 1
-        out += [(int(mine[some[0]]), run.some(some)) for some in np.split(order, edges)]
+        part, nth = (column[of_form[form]] for column in parts)
+        order = np.lexsort((nth, part))  # all devices side by side: one after another they would cost as much each
+        edges = np.flatnonzero(np.diff(part[order])) + 1
+        out += [(int(part[some[0]]), run.some(some)) for some in np.split(order, edges)]
     out.sort(key=lambda one: one[0])
     return [_batch(piece, historical=historical) for _, run in out for piece in _pieces(run)]
 
 
-def _parts(frames: Sequence[Frame | Run], of_form: dict[Form, NDArray[np.int64]]) -> NDArray[np.int64] | None:
-    """``(m,)``: for each frame a number that rises, within a device, where the next batch begins; None: it never does.
+def _parts(
+    frames: Sequence[Frame | Run], of_form: dict[Form, NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """``(m,)`` each: a number that rises, within a device, where the next batch begins, and which of its device's
+    frames each is; None: there is no need to take them apart.
 
     A stretch of time ends where a ten-second window does, so that a batch does not take one apart.
     """
@@ -98,13 +101,13 @@ def _parts(frames: Sequence[Frame | Run], of_form: dict[Form, NDArray[np.int64]]
         kind[places] = number
     stretch, kind = (instant_ms // _STRETCH_MS)[order], kind[order]
     rises = again & ((stretch[1:] != stretch[:-1]) | (kind[1:] != kind[:-1]))
-    if not rises.any():
+    if not rises.any() and len(rows) <= _FRAMES:
         return None
-    count = np.append([0], np.cumsum(rises))
-    first = np.maximum.accumulate(np.where(np.append([False], again), 0, np.arange(len(rows))))
-    part = np.empty(len(rows), np.int64)
-    part[order] = count - count[first]
-    return part
+    count, place = np.append([0], np.cumsum(rises)), np.arange(len(rows))
+    first = np.maximum.accumulate(np.where(np.append([False], again), 0, place))
+    part, nth = np.empty((2, len(rows)), np.int64)
+    part[order], nth[order] = count - count[first], place - first
+    return part, nth
 
 
 def form_of(frame: Frame) -> Form:

@@ -192,11 +192,7 @@ class MotionLanes:
             self._summary.add(batch)
             return self._points(self._summary, _BETWEEN_BATCHES_MS, devices)
         # a late frame whose window is still open live belongs to that point; the others make points of their own
-        start_ms = batch.t_ms + batch.offset_ms
-        open_live = np.array(
-            [self._summary.covers(row, t_ms) for row, t_ms in zip(batch.row.tolist(), start_ms.tolist(), strict=True)],
-            dtype=bool,
-        )
+        open_live = self._summary.covers(batch.row, batch.t_ms + batch.offset_ms)
         for summary, mine in ((self._summary, open_live), (self._late_summary, ~open_live)):
             if mine.any():
                 summary.add(frames_of(batch, mine), in_order=False)

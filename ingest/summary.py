@@ -103,14 +103,19 @@ class MotionSummary:
             setattr(self, name, enlarged(getattr(self, name), self._rows + more, _NEW.get(name, 0)))
         self._rows += more
 
-    def covers(self, row: int, t_ms: int) -> bool:
-        """Whether the window of ``t_ms`` (our clock) has its slot or can have it: it is near those of the device's.
+    def covers(self, rows: NDArray[np.integer], t_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """``(m,)``: whether the window of ``t_ms`` (our clock) has its slot or can have it: it is near those of the
+        device's.
 
         A late frame opens a window too: the live ones that follow a lost link belong to the same ten seconds, and of
         two points with one key the second would replace the first.
         """
-        place = int(self._place[row]) if row < len(self._place) else -1
-        return place >= 0 and abs(t_ms // WINDOW_MS - int(self._newest[place])) < SLOTS
+        place = np.full(len(rows), _EMPTY, np.int32)
+        known: NDArray[np.bool_] = rows < len(self._place)
+        place[known] = self._place[rows[known]]
+        known = place != _EMPTY
+        known[known] = np.abs(_number(t_ms[known]) - self._newest[place[known]]) < SLOTS
+        return known
 
     def add(self, batch: AnyBatch, *, in_order: bool = True) -> None:
         """Add frames. With ``in_order`` false (late frames) they do not continue the step count of the frame before.
