@@ -1,4 +1,4 @@
-"""What is known of topics, for many at once and in ten bytes each: a table of their hashes.
+"""What is known of topics, for many at once and in some 30 bytes each: a table of their hashes.
 
 A district has some eighty thousand topics; with their texts as keys they were a fifth of the gateway. That a topic
 which was never seen has the hash of one of 10^6 others, all of 64 bits, comes about once in 10^13 such topics; the
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SMALLEST = 1 << 12
-#: Filled beyond this share it is doubled.
-_FILLED = 2 / 3
+#: Filled beyond this share it is doubled, as few places may be wanted by two: at two thirds finding took twice as long.
+_FILLED = 1 / 3
 _EMPTY = 0
 
 
