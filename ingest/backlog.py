@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from detectors.arrays import enlarged
 from ingest.clock import LIVE_WITHIN_MS
-from ingest.dedupe import NEVER
 from ingest.devices import Device, Presence
 from ingest.express import Express
 from ingest.reorder import HELD_MAX, Reorderer
@@ -173,9 +172,7 @@ class Backlog:
         if row >= len(self._rows):
             self._grow(row + 1)
         self._rows[row] = (boot, seq, until, clock.first_offset_ms, seq)
-        live_boot, _ = self._express.due(np.array([row]))
-        if until != NEVER or live_boot[0] != boot:  # else the next live frame is not the next that was not taken
-            self._express.enter(device)
+        self._express.enter(device)  # not where history has overtaken the live numbers
         self._express.recent.hold(device)
         return True
 

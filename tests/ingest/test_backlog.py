@@ -6,18 +6,27 @@ import random
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.frames import motion_body, motion_payload, with_hist
+from ingest.dedupe import WINDOW, SeenSequence
+from ingest.pipeline import Output
 from telemetry.codec import encode_json, encode_motion
 from telemetry.messages import Status, Vitals
 from telemetry.records import Flag, RawMessage
 from tests.ingest.test_block_feed import (
     LSB_G,
     NOW,
+    Counted,
     Wearer,
+    assert_same,
+    block_of,
+    blocks_of,
     both_ways,
+    gathered,
+    results,
 )
 
 #: How long an outage lasts, in s: shorter than what counts as live, about as long, longer, and longer than the window
@@ -123,7 +132,7 @@ def journal(seed: int, trouble: float, devices: int, outages: list[int]) -> list
     return out
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 2**20),
     trouble=st.sampled_from([0.0, 0.01, 0.05, 0.2]),
@@ -135,3 +144,155 @@ def test_however_buffers_are_emptied_it_comes_to_the_same(
 ) -> None:
     """Device by device, in turns, in pieces, with live frames beside; gaps, repetitions, conflicts, restarts."""
     both_ways(journal(seed, trouble, 3, outages), seed, 3, links=links)
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 2**20), away_s=st.sampled_from([40, 90, 170]), most=st.sampled_from([7, 100]))
+def test_where_batches_end_makes_no_difference(seed: int, away_s: int, most: int) -> None:
+    """One message at a time, or blocks of many: the same falls, and the same ten-second points."""
+    messages, rng = journal(seed, 0.0, 2, [away_s]), random.Random(seed)
+    single, blocks = Counted(0, 2, links=False), Counted(0, 2, links=False)
+    totals = Output(), Output()
+    for message in messages:
+        single.feed([message])
+        gathered(totals[0], single.advance())
+    while messages:
+        piece, messages = messages[: (size := rng.randint(1, most))], messages[size:]
+        blocks.feed_records(blocks_of(piece, rng))
+        gathered(totals[1], blocks.advance())
+        last_ms = piece[-1].recv_ms
+    found = []
+    for pipeline, total in zip((single, blocks), totals, strict=True):
+        gathered(total, pipeline.advance(last_ms + 30_000))
+        everything = results(total)
+        points = {key: one for key, one in everything["points"].items() if key[0].startswith("motion")}
+        found.append({"points": points, "detections": everything["detections"]})
+    assert_same(*found, "found")
+
+
+@pytest.mark.parametrize("trickle", [False, True], ids=["device by device", "in turns"])
+def test_whole_buffers_are_taken_by_column(trickle: bool) -> None:
+    """But for the first frames; behind a second outage those are the ones until the numbers between are given up."""
+    pipeline, wearers = Counted(0, 6, links=True), [Away(index, random.Random(1), 0.0) for index in range(1, 6)]
+    second, away_s = 0, 200
+    for wearer in wearers:
+        wearer.form, wearer.off_ms = "fixed", 0
+    for hist in (False, True) * 2:
+        seconds = range(second, second := second + (away_s if hist else LIVE_S))
+        told = [(wearer.name, *said) for at in seconds for wearer in wearers for said in wearer.sent(at, hist=hist)]
+        if not trickle:
+            told.sort(key=lambda one: one[0])
+        recv_ms = NOW + second * 1000 + (400_000 if hist else 0)
+        messages = [
+            RawMessage(recv_ms, flags, f"care/v1/{name}/{stream}".encode(), payload)
+            for name, stream, payload, flags in told
+        ]
+        for first in range(0, len(messages), 250):
+            pipeline.feed_records([block_of(messages[first : first + 250])])
+            pipeline.advance()
+    assert pipeline.counts["late"] == 2 * away_s * len(wearers)
+    assert pipeline.by_column > 0.6 * pipeline.counts["messages"]
+
+
+BODY = motion_body(np.full((50, 3), 333, np.int16), None)
+SLOW = motion_body(np.full((25, 3), 333, np.int16), None, fs_hz=25.0)
+
+
+def frame(
+    seq: int, s: float, *, hist: bool = True, device: str = "w1", body: bytes = BODY, came_s: float = 700
+) -> RawMessage:
+    """Frame ``seq`` of second ``s``, received in second ``came_s``."""
+    payload = motion_payload(NOW + round(s * 1000), 7, seq, body, gyro=False)
+    topic = f"care/v1/{device}/motion".encode()
+    return RawMessage(NOW + round(came_s * 1000), Flag.NONE, topic, with_hist(payload) if hist else payload)
+
+
+def live(*seqs: int, ahead_s: float = 0.0) -> list[list[RawMessage]]:
+    """Each at its time."""
+    return [[frame(seq, seq + ahead_s, hist=False, came_s=seq + ahead_s + 1)] for seq in seqs]
+
+
+def told(*steps: list[RawMessage]) -> tuple[Counted, Output]:
+    """What each step, a block, comes to; the same as its messages one by one."""
+    single, blocks = Counted(0, 3, links=True), Counted(0, 3, links=True)
+    totals = Output(), Output()
+    for step in steps:
+        single.feed(step)
+        blocks.feed_records([block_of(step)])
+        for total, pipeline in zip(totals, (single, blocks), strict=True):
+            gathered(total, pipeline.advance())
+    assert_same(*(results(total) for total in totals), "results")
+    assert blocks.counts == single.counts
+    states = []
+    for pipeline in (single, blocks):
+        pipeline.settle()
+        states.append({name: pipeline.state()[name] for name in ("devices", "motion")})
+    assert_same(*states)
+    return blocks, totals[1]
+
+
+def test_numbers_that_came_live_are_repetitions_in_the_buffer() -> None:
+    """The device keeps what it had sent already, too: the run ends before."""
+    later = live(*range(10, 14), ahead_s=690)
+    pipeline, _ = told(*live(*range(4)), *later, [frame(seq, seq) for seq in range(4, 9)], [
+        frame(9, 9), frame(10, 700), frame(11, 701), frame(14, 14)])  # fmt: skip
+    assert pipeline.counts["duplicates"] == 2
+    assert pipeline.by_column > 5
+
+
+def test_a_number_that_history_had_is_a_repetition_live() -> None:
+    """Nothing live has come since: the next live number is one that history has overtaken."""
+    history = [frame(seq, seq) for seq in range(4, 10)]
+    again = [frame(4, 700, hist=False, came_s=701), frame(10, 701, hist=False, came_s=702)]
+    pipeline, _ = told(*live(*range(4)), history, *([one] for one in again))
+    assert pipeline.counts["duplicates"] == 1
+
+
+def test_a_gap_in_a_buffer_is_filled_by_what_comes_behind() -> None:
+    """What waits for it goes the way of single messages."""
+    order = (4, 5, 7, 8, 6, 9, 10)
+    pipeline, _ = told(*live(*range(4)), [frame(seq, seq) for seq in order], [frame(seq, seq) for seq in (11, 12)])
+    assert pipeline.counts["late"] == 9
+
+
+def test_a_live_frame_for_an_instant_of_history_is_a_conflict() -> None:
+    """Also where history is taken beside live frames; the other way round too."""
+    body = motion_body(np.full((50, 3), 334, np.int16), None)
+    later = live(*range(10, 14), ahead_s=690)
+    history = [frame(seq, seq if seq < 8 else 704, came_s=704) for seq in range(4, 9)]
+    _, out = told(*live(*range(4)), *later, history, [frame(14, 704, hist=False, body=body, came_s=705)])
+    assert [one.reason for one in out.refused] == ["conflict"]
+    _, out = told(*live(*range(4)), *later, history[:2], [frame(6, 703, body=body, came_s=704)])
+    assert [one.reason for one in out.refused] == ["conflict"]
+
+
+def test_nobody_is_silent_whose_frames_stand_in_the_next_batch_of_one_look() -> None:
+    """Two kinds of frames make two batches; the links of both devices were away for long enough."""
+    both = (("w1", BODY), ("w2", SLOW))
+    first = [frame(0, 1, hist=False, device=name, body=body, came_s=2) for name, body in both]
+    again = [frame(seq, seq + 1, device=name, body=body, came_s=16) for name, body in both for seq in (1, 2, 3)]
+    for step in (again, again[::-1][:3][::-1] + again[:3]):
+        pipeline, out = told(first, step)
+        assert not [batch for batch in out.points if batch.measurement == "motion"]
+        assert pipeline.by_column == 6
+
+
+@given(
+    taken=st.lists(st.integers(0, 2 * WINDOW), min_size=1, max_size=60),
+    first=st.integers(0, 3 * WINDOW),
+    count=st.integers(1, 2 * WINDOW),
+)
+def test_a_run_of_numbers_is_taken_as_they_are_one_by_one(taken: list[int], first: int, count: int) -> None:
+    """Behind the newest, in gaps, far beyond; up to the first that was taken nothing in it is a repetition."""
+    one_by_one, at_once = SeenSequence(), SeenSequence()
+    for seq in taken:
+        assert one_by_one.take(7, seq) == at_once.take(7, seq)
+    until = at_once.next_taken(7, first)
+    fresh = min(count, until - first)
+    assert fresh >= 0
+    if fresh:
+        at_once.run(7, first, fresh)
+        assert all(one_by_one.take(7, first + k) for k in range(fresh))
+    assert at_once.state() == one_by_one.state()
+    if fresh < count and until > max(taken) - WINDOW:
+        assert not one_by_one.take(7, until)

@@ -73,6 +73,24 @@ def test_frames_taken_by_column_are_written_back() -> None:
     assert device.online
 
 
+def test_frames_from_a_buffer_go_on_without_a_word_about_the_clock() -> None:
+    """Numbers and times are those of the live ones; what is known of the clock stays as it was."""
+    express, devices = known_device()
+    device = devices.rows[0]
+    clock = device.clock.boots[0]
+    clock.candidate_offset_ms = 400_000
+    before = clock.values()
+    rows = np.zeros(1, np.int64)
+    express.go_on(rows, rows + 3, rows + NOW + 3_000)
+    express.leave(device)
+    assert clock.values() == before
+    assert [device.first_time(Stream.MOTION, BOOT, seq) for seq in (0, 3, 4)] == [False, False, True]
+    express, devices = known_device()
+    express.go_on(rows, rows + 3, rows + NOW + 3_000)
+    assert not take(express, devices, 4, NOW + 3_000, NOW + 3_040)
+    assert take(express, devices, 4, NOW + 4_000, NOW + 4_040)
+
+
 def test_what_is_not_the_next_frame_is_not_ordinary_and_changes_nothing() -> None:
     """A gap, a repetition, another boot, a time that was there, one that is late."""
     express, devices = known_device()
