@@ -118,6 +118,7 @@ def test_the_curve_runs_from_nothing_to_everything_through_the_operating_points(
     assert (found.curve[0].sensitivity.hits, false[0]) == (0, 0)
     assert false == sorted(false)
     assert false[-1] == figures("hifd", recordings, alarms_at(decisions, lambda _: True)).false_alarms
+    assert "balanced" in found.points
     for point, there in found.points.items():
         assert there == figures("hifd", recordings, alarms_at(decisions, at_point(point)))
         on = [one.sensitivity.hits for one in found.curve if one.false_alarms == there.false_alarms]

@@ -31,6 +31,7 @@ def test_every_kind_comes_and_all_of_it_is_over_in_time(seconds: float) -> None:
 
 def test_no_kind_meets_itself() -> None:
     """Two of one kind would undo each other: one link is mended while the other cut still lasts."""
+    pairs = 0
     for seed in SEEDS:
         by_kind: dict[Kind, list[Disturbance]] = defaultdict(list)
         for one in schedule(seed, 600.0, longer=4.0):
@@ -38,6 +39,8 @@ def test_no_kind_meets_itself() -> None:
         for all_of_it in by_kind.values():
             for before, after in pairwise(all_of_it):
                 assert after.at_s > before.at_s + before.lasts_s, seed
+                pairs += 1
+    assert pairs > len(SEEDS) * len(Kind)
 
 
 def test_kinds_come_about_equally_often() -> None:
@@ -49,6 +52,7 @@ def test_kinds_come_about_equally_often() -> None:
 def test_what_lasts_lasts_and_what_is_killed_does_not() -> None:
     """A role is killed in an instant; everything else has an end of its own."""
     plan = schedule(5, 300.0)
+    assert {one.kind for one in plan} == set(Kind)
     assert all(one.lasts_s == 0 for one in plan if one.kind in ROLES)
     assert all(one.lasts_s > 0 for one in plan if one.kind not in ROLES)
     assert all((one.delay_s > 0) == one.kind.startswith("slow") for one in plan)

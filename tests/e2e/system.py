@@ -7,8 +7,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from types import TracebackType
+from typing import Any, Self
 
 from sqlalchemy import Engine
 
@@ -21,6 +23,8 @@ from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.scenario import Member
 from journal import JournalReader
+from journal.offsets import load_offset, offset_path
+from journal.segments import list_segments
 from telemetry.blocks import messages_of
 from telemetry.codec import decode_motion
 from telemetry.records import RawMessage
@@ -43,6 +47,7 @@ class System:
     """The roles with a registry of ``members``, kept alive by the supervisor that `carecircle run` uses.
 
     ``raw`` follows the journal `raw` and keeps every message, so that a test can compute what should have come out.
+    Where it misses one, or the supervisor fails, so does the block in which the system runs, at its end.
     """
 
     def __init__(
@@ -64,28 +69,35 @@ class System:
         self.supervisor = Supervisor(log=folder / "log", environment=self.environment)
         self.raw: list[RawMessage] = []
         self._wanted = wanted
+        self._raw_from = _beginning(self.settings.journal_dir / "raw")
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self.supervisor.run, args=(self._stop,), daemon=True),
-            threading.Thread(target=self._follow, daemon=True),
-        ]
+        self._pool = ThreadPoolExecutor()
+        self._beside: list[Future[Any]] = []
 
     def __enter__(self) -> Self:
         for role in self._wanted:
             self.supervisor.add_role(role)
-        for thread in self._threads:
-            thread.start()
+        self._beside = [self._pool.submit(self.supervisor.run, self._stop), self._pool.submit(self._follow)]
         subscribed = self.settings.state_dir / "gateway.subscribed"
-        wait_until(subscribed.exists, 30, f"the gateway is subscribed\n{self.log('gateway')}")
         detections = self.settings.journal_dir / "detections"
-        wait_until(detections.exists, 30, "the processor works")
+        try:
+            wait_until(subscribed.exists, 30, f"the gateway is subscribed\n{self.log('gateway')}")
+            wait_until(detections.exists, 30, "the processor works")
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self._pool.shutdown()
         self.engine.dispose()
+        for failed in filter(None, (one.exception() for one in self._beside)):
+            if error is None:
+                raise failed
+            error.add_note(f"and beside it: {type(failed).__name__}: {failed}")
 
     def kill(self, role: str) -> None:
         """SIGKILL; the supervisor starts it again."""
@@ -121,14 +133,21 @@ class System:
     def _follow(self) -> None:
         reader = JournalReader(self.settings.journal_dir / "raw", "test-audit")
         try:
+            reader.seek(self._raw_from)
             while not self._stop.is_set():
                 batches = reader.read()
                 self.raw.extend(m for batch in batches for record in batch.records for m in messages_of(record))
                 if not batches:
                     reader.wait(0.1)
-            assert reader.gap_bytes == 0
+            assert reader.gap_bytes == 0, f"{reader.gap_bytes} bytes of `raw` were gone before they were read"
         finally:
             reader.close()
+
+
+def _beginning(journal: Path) -> int:
+    """Where a journal begins, or will: one that was restored goes on where it stood."""
+    segments = list_segments(journal)
+    return segments[0].start if segments else load_offset(offset_path(journal, "processor")) or 0
 
 
 def _settings_of(environment: dict[str, str]) -> Settings:

@@ -197,5 +197,6 @@ def test_with_every_fault_at_once_calls_and_falls_are_found_and_nothing_is_made_
     again = {(entry.device, entry.reason, entry.sha256) for entry in score.quarantine.unexplained}
     assert again == {(left, "retained", sha256)}, "and nothing else"
     forged = [fault for fault in truth.faults if fault.kind == "stolen_credential"]
+    assert len(forged) == 2
     assert all("let nothing through" in fault.detail or "did not take it" in fault.detail for fault in forged), forged
     assert score.others_missed == [], "findings about devices"

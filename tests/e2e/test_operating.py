@@ -109,11 +109,11 @@ def broker(site: Site, tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(120)
+@pytest.mark.usefixtures("broker")
 def test_a_site_is_set_up_run_checked_and_stopped_with_the_commands(
-    site: Site, broker: Mosquitto, influx: InfluxServer, sink: Sink, tmp_path: Path
+    site: Site, influx: InfluxServer, sink: Sink, tmp_path: Path
 ) -> None:
     """setup, import, doctor, run, simulate with the devices' own passwords, SOS to webhook, doctor, SIGTERM."""
-    assert broker.pid
     carecircle("registry", "check", str(site.district), settings=site.settings)
     carecircle("registry", "import", str(site.district), settings=site.settings)
     assert site.doctor(ok=True)["registry"]["level"] == "ok"
@@ -167,9 +167,9 @@ def test_the_doctor_names_what_is_wrong_and_what_to_do(site: Site, influx: Influ
     assert "Traceback" not in done.stderr
 
 
-def test_the_doctor_tells_a_refused_login_from_an_accepted_one(site: Site, broker: Mosquitto) -> None:
+@pytest.mark.usefixtures("broker")
+def test_the_doctor_tells_a_refused_login_from_an_accepted_one(site: Site) -> None:
     """The gateway's password is wrong; the command publisher's is right."""
-    assert broker.pid
     (site.etc / "carecircle.password").write_text("wrong")
     findings = site.doctor(ok=False)
     assert findings["broker login carecircle"]["level"] == "problem"

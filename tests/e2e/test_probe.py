@@ -117,7 +117,7 @@ def test_an_sos_of_the_probe_takes_the_whole_way_and_the_operator_hears_when_it_
     assert (failed["To"], mail.logins[0]) == ("operator@example.org", ("carecircle", "mail-password"))
     assert sink.received == []
     assert {(one.kind, one.severity.value) for one in incidents} == {("test", "critical")}
-    assert all(one.outcome is Outcome.TEST for one in incidents if one.state is State.RESOLVED)
+    assert {one.outcome for one in incidents if one.state is State.RESOLVED} == {Outcome.TEST}
 
 
 def rounds(system: System) -> int:
