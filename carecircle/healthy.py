@@ -5,6 +5,7 @@ Exits with 0, or with 1 and one line for each role that does not. Without a role
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 import urllib.error
@@ -89,8 +90,18 @@ _CHECKS: dict[Role, Callable[[Settings, float], str]] = {
 }
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """The exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m carecircle.healthy",
+        description=__doc__,
+        epilog="It looks at what a role leaves behind (files in data_dir, the database, the console's /healthz), with\n"
+        "the settings of `carecircle run`: CARECIRCLE_SETTINGS and CARECIRCLE_... in the environment. What else may\n"
+        "be wrong, `carecircle doctor` says.\n\nexample: python -m carecircle.healthy gateway processor",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("roles", nargs="*", metavar="ROLE", help=f"one or more of {', '.join(Role)}")
+    names = parser.parse_args(arguments).roles
     try:
         settings = load()
         roles = [Role(name) for name in names] or settings.roles
