@@ -56,11 +56,13 @@ class Lanes(LoadScopeScheduling):
         return next((folder for folder in _TOGETHER if test.startswith(folder)), test.partition("::")[0])
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        in_a_lane = node in self.nodes[:LANES]
-        for unit in self.workqueue:
-            if (unit in self._heavy) == in_a_lane:
-                self.workqueue.move_to_end(unit, last=False)
-                break
+        in_a_lane = node in [one for one in self.nodes if not one.shutting_down][:LANES]
+        mine = next((unit for unit in self.workqueue if (unit in self._heavy) == in_a_lane), None)
+        if mine is not None:
+            self.workqueue.move_to_end(mine, last=False)
+        elif not in_a_lane:  # heavy ones are left, for the lanes
+            node.shutdown()
+            return
         super()._assign_work_unit(node)
 
 
