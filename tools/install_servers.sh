@@ -19,6 +19,8 @@ chromium chromium
 npm npm
 PROGRAMS
 if ! ls /usr/share/fonts/opentype/noto/NotoSansCJK* >/dev/null 2>&1; then missing+=(fonts-noto-cjk); fi
+# Playwright, which drives the browser, brings a node of its own that needs it.
+if ! ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1; then missing+=(libatomic1); fi
 
 if [ ${#missing[@]} = 0 ]; then exit 0; fi
 if ! tools/apt_install.sh "${missing[@]}"; then
