@@ -68,7 +68,7 @@ def run(
     say("receiving: ours, paho and aiomqtt behind a broker that only sends")
     hose = firehose.run(seconds=1.5 if quick else 3.0, rounds=1 if quick else 3, say=say)
     say("journal to lines at 1,000 to 50,000 devices")
-    path = whole_path.run(seconds=10 if quick else 20)  # points come every 10 s
+    path = whole_path.run(seconds=10 if quick else 20, rounds=1 if quick else 3)  # points come every 10 s
     say("frames that wait in mosquitto: ours and mosquitto_sub")
     queue = through_mosquitto.run(seconds=20 if quick else 60, rounds=1 if quick else 3, say=say)
     running = None if quick else live.run(seconds=seconds, rate=rate, say=say)

@@ -45,8 +45,8 @@ _PIPELINE_EVERY_MS = 10_000
 #: While more is gathered, what has come is looked through for a call for help so often.
 _LOOK_S = 0.05
 #: Less than this (some two thousand frames of motion) may wait for so many times as long: a look at few impacts costs
-#: nearly what one at many does, and from impact to notified it stays below 4 s.
-_FEW_BYTES, _FEW_WAIT = 3 << 19, 3
+#: nearly what one at many does. A fall waits half a second for it, a second at most.
+_FEW_BYTES, _FEW_WAIT = 3 << 19, 4
 #: With more than this waiting, calls for help are looked for in it.
 _BEHIND_BYTES = 32 << 20
 _FULL_RETRY_S = 0.1

@@ -161,8 +161,20 @@ _TYPES: dict[str, Any] = {
 def nothing(kind: type[_Columns]) -> _Columns:
     """An empty :class:`Messages`, :class:`Statuses` ..."""
     make: Any = kind  # whose arguments are its columns, in order
-    empty: _Columns = make(*(np.empty(0, _TYPES.get(one.name, np.int64)) for one in fields(make)))
+    empty: _Columns = make(*(np.empty(0, _TYPES.get(column, np.int64)) for column in columns_of(make)))
     return empty
+
+
+#: Looked up every second.
+_NAMES: dict[type, tuple[str, ...]] = {
+    kind: tuple(one.name for one in fields(kind))
+    for kind in (Messages, Statuses, Rests, Presses, Wears, Readings, Traits)
+}
+
+
+def columns_of(kind: type) -> tuple[str, ...]:
+    """The names of the columns of :class:`Messages`, :class:`Statuses` ..., in order."""
+    return _NAMES[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +206,7 @@ class LinkBatch:
         """
         for part in self.parts():
             name = type(part).__name__
-            if len({len(getattr(part, one.name)) for one in fields(part)}) != 1:
+            if len({len(getattr(part, column)) for column in columns_of(type(part))}) != 1:
                 raise DetectorError(f"{name} whose columns differ in length: give every column m values")
             if len(part.row) and not 0 <= part.row.min() <= part.row.max() < rows:
                 wrong = part.row.min() if part.row.min() < 0 else part.row.max()
@@ -204,16 +216,22 @@ class LinkBatch:
         """The batch in pieces that lie between two multiples of ``every_ms``, with the first of the two; a clock that
         is set back, or stands before ``from_ms``, counts as going on, and nothing as coming after ``to_ms``.
         """
-        parts = []
+        parts: list[tuple[Any, NDArray[np.int64]]] = []
         for part in self.parts():
+            if not len(part.at_ms):  # most are, every second
+                parts.append((part, part.at_ms))
+                continue
             at_ms = np.maximum.accumulate(np.clip(part.at_ms, from_ms, to_ms))
             # how far a clock is off is measured by what was written down
             parts.append((part if isinstance(part, Messages) else replace(part, at_ms=at_ms), at_ms // every_ms))
         for span in np.unique(np.concatenate([of for _, of in parts])).tolist():
             pieces: list[Any] = []  # in the order of LinkBatch
             for part, of in parts:
+                if not len(of):
+                    pieces.append(part)
+                    continue
                 where = slice(int(np.searchsorted(of, span)), int(np.searchsorted(of, span, side="right")))
-                pieces.append(type(part)(*(getattr(part, one.name)[where] for one in fields(part))))
+                pieces.append(type(part)(*(getattr(part, column)[where] for column in columns_of(type(part)))))
             yield span * every_ms, LinkBatch(*pieces)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.device.batch import LinkBatch, empty_batch
+from detectors.device.batch import LinkBatch, columns_of, empty_batch
 
 #: Shorter columns are kept as they are.
 _LEAST = 64
@@ -39,7 +38,7 @@ class Held:
     def put(self, batch: LinkBatch) -> None:
         """One more."""
         self._pieces.append(
-            [tuple(_narrowed(getattr(part, one.name)) for one in fields(part)) for part in batch.parts()]
+            [tuple(_narrowed(getattr(part, column)) for column in columns_of(type(part))) for part in batch.parts()]
         )
 
     def take(self) -> LinkBatch:

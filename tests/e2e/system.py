@@ -23,8 +23,8 @@ from carecircle.supervisor import Supervisor
 from firmware_sim.district import write_district
 from firmware_sim.scenario import Member
 from journal import JournalReader
-from journal.offsets import load_offset, offset_path
-from journal.segments import list_segments
+from journal.offsets import SUFFIX, load_offset
+from journal.segments import list_segments, whole_end
 from telemetry.blocks import messages_of
 from telemetry.codec import decode_motion
 from telemetry.records import RawMessage
@@ -69,7 +69,7 @@ class System:
         self.supervisor = Supervisor(log=folder / "log", environment=self.environment)
         self.raw: list[RawMessage] = []
         self._wanted = wanted
-        self._raw_from = _beginning(self.settings.journal_dir / "raw")
+        self._raw_from = _goes_on(self.settings.journal_dir / "raw")
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor()
         self._beside: list[Future[Any]] = []
@@ -144,10 +144,10 @@ class System:
             reader.close()
 
 
-def _beginning(journal: Path) -> int:
-    """Where a journal begins, or will: one that was restored goes on where it stood."""
-    segments = list_segments(journal)
-    return segments[0].start if segments else load_offset(offset_path(journal, "processor")) or 0
+def _goes_on(journal: Path) -> int:
+    """Where a journal will go on: behind all that was restored of it, which may be dropped at once, and was read."""
+    saved = [load_offset(path) or 0 for path in journal.glob(f"*{SUFFIX}")]
+    return max([0, *map(whole_end, list_segments(journal)), *saved])
 
 
 def _settings_of(environment: dict[str, str]) -> Settings:
