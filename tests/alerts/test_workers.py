@@ -244,6 +244,13 @@ def test_timers_are_fired_once_by_whoever_looks_first(any_story: Story) -> None:
                 thread.join()
             wait_until(lambda: not other.step(story.now_ms) and not other.in_flight)
             story.settle()
+            # what neither had a lease of is sent before the next in the order is called
+            wait_until(
+                lambda: (
+                    not (other.step(story.now_ms) or other.in_flight or story.service.step(story.now_ms))
+                    and not (story.service.in_flight or pending(story.engine))
+                )
+            )
     assert story.told() == ["ann", "bob", "chen", "desk", "ann"]
 
 
